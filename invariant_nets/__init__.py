@@ -1,0 +1,76 @@
+r"""Permutation-invariant neural networks, and the book that derives them.
+
+| chapter | modules |
+|---|---|
+| 2 The task and its limit | `gaussian`, `bayes` |
+| 4 The averaged equivariant layer | `layers`, `intrinsic`, `checks` |
+| 5 Why sums saturate | `layers` |
+| 7 Canonicalization | `canonicalization` |
+| 8 Symmetrization, exact and sampled | `permutation`, `enumeration`, `averaging` |
+| 9 Augmentation | `augmentation` |
+| 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
+| 11 All models compared | `models` |
+"""
+
+from invariant_nets.augmentation import Augmentation
+from invariant_nets.averaging import SymmetryModel, average_over
+from invariant_nets.backbones import PositionalEncoding, SetNetwork, mlp, transformer
+from invariant_nets.bayes import bayes_accuracy, bayes_loss, bayes_threshold
+from invariant_nets.canonicalization import CanonicalModel, columnwise_sort, lexicographic_sort
+from invariant_nets.checks import (
+    SymmetryReport,
+    assert_equivariant,
+    assert_invariant,
+    test_equivariant,
+    test_invariant,
+)
+from invariant_nets.enumeration import (
+    create_all_permutations,
+    create_permutations_from_generators,
+    create_random_permutations,
+)
+from invariant_nets.gaussian import GaussianDataset
+from invariant_nets.history import Epoch, History
+from invariant_nets.intrinsic import intrinsic
+from invariant_nets.layers import LinearEquivariant, LinearInvariant
+from invariant_nets.models import MODELS, ModelSpec, build_model, cyclic_generator
+from invariant_nets.permutation import Permutation
+from invariant_nets.training import BinaryTrainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MODELS",
+    "Augmentation",
+    "BinaryTrainer",
+    "CanonicalModel",
+    "Epoch",
+    "GaussianDataset",
+    "History",
+    "LinearEquivariant",
+    "LinearInvariant",
+    "ModelSpec",
+    "Permutation",
+    "PositionalEncoding",
+    "SetNetwork",
+    "SymmetryModel",
+    "SymmetryReport",
+    "assert_equivariant",
+    "assert_invariant",
+    "average_over",
+    "bayes_accuracy",
+    "bayes_loss",
+    "bayes_threshold",
+    "build_model",
+    "columnwise_sort",
+    "create_all_permutations",
+    "create_permutations_from_generators",
+    "create_random_permutations",
+    "cyclic_generator",
+    "intrinsic",
+    "lexicographic_sort",
+    "mlp",
+    "test_equivariant",
+    "test_invariant",
+    "transformer",
+]

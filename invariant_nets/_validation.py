@@ -1,0 +1,52 @@
+"""Checks of arguments that several modules share; each raises an error that names what came."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from typing import SupportsIndex
+
+from torch import Tensor
+
+
+def positive_int(name: str, value: SupportsIndex) -> int:
+    """Return `value` as an int of at least 1, or raise."""
+    return int_at_least(name, value, 1)
+
+
+def int_at_least(name: str, value: SupportsIndex, least: int) -> int:
+    """Return `value` as an int of at least `least`, or raise."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got the bool {value}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def positive_variance(name: str, value: object) -> float:
+    """Return `value` as a float that is finite and above 0, or raise."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    variance = float(value)
+    if not (math.isfinite(variance) and variance > 0):
+        raise ValueError(f"{name} must be a positive, finite variance, got {value}")
+    return variance
+
+
+def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: str = "x") -> None:
+    """Raise unless `x` is a batch of non-empty sets, of size `n` and `d` features where given."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    expected = f"(batch, {n or 'n'}, {d or 'd'})"
+    if x.ndim != 3:
+        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
+    _, rows, columns = x.shape
+    if rows < 1 or columns < 1:
+        raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
+    if (n is not None and rows != n) or (d is not None and columns != d):
+        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")

@@ -1,0 +1,216 @@
+r"""Training a binary classifier, and stopping in time."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from invariant_nets._validation import positive_int
+from invariant_nets.history import Epoch, History
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class BinaryTrainer:
+    r"""Fits a model with one output to labels 0 and 1.
+
+    It reads from the loss what the outputs are, to count how many lie on the right side: logits
+    for `BCEWithLogitsLoss` (threshold 0), probabilities for `BCELoss` (threshold 1/2).
+
+    Args:
+        model: a module that maps a batch to outputs of the labels' shape.
+        loss_fn: `BCEWithLogitsLoss`, `BCELoss`, or their functional forms; anything else needs
+            `threshold`. It must average over the batch.
+        optimizer: an optimizer of the model's parameters.
+        device: where the model and the batches are moved; by default the model stays where it is.
+        log: show a progress bar.
+        threshold: outputs above it count as label 1; by default it follows from `loss_fn`.
+
+    Raises:
+        TypeError: if an argument is of the wrong kind.
+        ValueError: if the threshold does not follow from `loss_fn` and is not given.
+
+    Example:
+        >>> from torch.utils.data import DataLoader
+        >>> from invariant_nets import GaussianDataset, intrinsic
+        >>> train, test = (GaussianDataset(n, (10, 5), 1.0, 0.8, static=True) for n in (64, 32))
+        >>> model = intrinsic(10, 5)
+        >>> optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        >>> trainer = BinaryTrainer(model, nn.BCEWithLogitsLoss(), optimizer)
+        >>> history = trainer.fit(DataLoader(train, 32), DataLoader(test, 32), num_epochs=2)
+        >>> history.num_epochs, history.stopped
+        (2, 'all 2 epochs done')
+
+    Used in every chapter; chapter 10 shows what it guards against.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: Loss,
+        optimizer: torch.optim.Optimizer,
+        device: torch.device | str | None = None,
+        log: bool = False,
+        *,
+        threshold: float | None = None,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+        if not callable(loss_fn):
+            raise TypeError(f"loss_fn must be callable, got {loss_fn!r}")
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise TypeError(f"optimizer must be a torch optimizer, got {type(optimizer).__name__}")
+        reduction = getattr(loss_fn, "reduction", "mean")
+        if reduction != "mean":
+            raise ValueError(f"loss_fn must average over the batch, got reduction={reduction!r}")
+        self.threshold = _threshold_of(loss_fn) if threshold is None else threshold
+        self.device = _device_of(model) if device is None else torch.device(device)
+        self.model = model.to(self.device)
+        self.loss_fn = loss_fn
+        self.optimizer = optimizer
+        self.log = log
+        self.history = History()
+
+    def fit(
+        self,
+        dl_train: Batches,
+        dl_test: Batches,
+        num_epochs: int,
+        print_every: int | None = None,
+        early_stopping: int | None = None,
+    ) -> History:
+        """Train for some epochs, testing after each.
+
+        Ctrl-C ends the fit; the history then holds the completed epochs.
+
+        Args:
+            dl_train: batches `(x, label)` to train on, drawn anew each epoch.
+            dl_test: batches to test on.
+            num_epochs: at most so many passes over `dl_train`, at least 1.
+            print_every: with `log`, also write a line every so many epochs, at least 1.
+            early_stopping: stop after so many epochs in a row without a lower test loss, at least
+                1, and end with the weights of the epoch that had the lowest, however the fit ends.
+                By default all epochs run and the last weights stay.
+
+        Returns:
+            The history of this fit, also kept as `trainer.history`.
+
+        Raises:
+            TypeError: if a loader is an iterator, which would be spent after one epoch.
+            ValueError: if an argument is out of its range, a loader is empty, or labels do not fit
+                the outputs or leave $[0, 1]$. One test batch is tried before the training starts.
+            FloatingPointError: if a loss becomes NaN or infinite; the message names the epoch, and
+                the weights are those before the batch that showed it.
+        """
+        num_epochs = positive_int("num_epochs", num_epochs)
+        print_every = None if print_every is None else positive_int("print_every", print_every)
+        patience = (
+            None if early_stopping is None else positive_int("early_stopping", early_stopping)
+        )
+        for name, batches in (("dl_train", dl_train), ("dl_test", dl_test)):
+            if isinstance(batches, Iterator):
+                raise TypeError(f"{name} must give its batches anew each epoch, got an iterator")
+
+        self.history = history = History()
+        best: dict[str, Any] | None = None
+        try:
+            self._rehearse(dl_test)
+            with tqdm(range(1, num_epochs + 1), desc="fit", disable=not self.log) as epochs:
+                for epoch in epochs:
+                    start = time.perf_counter()
+                    train = self._pass(dl_train, "dl_train", epoch, train=True)
+                    test = self._pass(dl_test, "dl_test", epoch, train=False)
+                    history.epochs.append(Epoch(*train, *test, time.perf_counter() - start))
+                    if patience is not None and history.best_epoch == epoch:
+                        best = copy.deepcopy(self.model.state_dict())
+                    if self.log:
+                        epochs.set_postfix(loss=f"{test[0]:.4f}", acc=f"{test[1]:.3f}")
+                        if print_every is not None and epoch % print_every == 0:
+                            epochs.write(history.line(epoch))
+                    if patience is not None and epoch - (history.best_epoch or 0) >= patience:
+                        history.stopped = f"no lower test loss for {patience} epochs"
+                        break
+                else:
+                    history.stopped = f"all {num_epochs} epochs done"
+        except KeyboardInterrupt:
+            history.stopped = "interrupted"
+        except FloatingPointError as error:
+            history.stopped = str(error)
+            raise
+        finally:
+            if best is not None:
+                self.model.load_state_dict(best)
+                history.restored_best = True
+        return history
+
+    def _rehearse(self, dl_test: Batches) -> None:
+        """Raise what the first test would raise, before an epoch is spent on training."""
+        with torch.random.fork_rng():
+            self._pass(itertools.islice(dl_test, 1), "dl_test", epoch=1, train=False)
+
+    def _pass(self, batches: Batches, name: str, epoch: int, train: bool) -> tuple[float, float]:
+        """Return the mean loss and accuracy over the samples of one pass."""
+        self.model.train(train)
+        total = torch.zeros(2, dtype=torch.float64)
+        samples = 0
+        with torch.set_grad_enabled(train):
+            for x, label in batches:
+                x, label = x.to(self.device), label.to(self.device)
+                output = self.model(x)
+                _check_labels(label, output, name)
+                finite = bool(output.isfinite().all())
+                loss = self.loss_fn(output, label) if finite else output.new_tensor(math.nan)
+                value = loss.item()
+                if not math.isfinite(value):
+                    kind = "training" if train else "test"
+                    raise FloatingPointError(f"the {kind} loss became {value} in epoch {epoch}")
+                if train:
+                    self.optimizer.zero_grad()
+                    loss.backward()
+                    self.optimizer.step()
+                correct = (output > self.threshold) == (label > 0.5)
+                total += torch.tensor([value * len(x), correct.double().mean().item() * len(x)])
+                samples += len(x)
+        if samples == 0:
+            raise ValueError(f"{name} must give at least one sample, got none")
+        mean_loss, accuracy = (total / samples).tolist()
+        return mean_loss, accuracy
+
+
+def _threshold_of(loss_fn: Loss) -> float:
+    if isinstance(loss_fn, nn.BCEWithLogitsLoss) or loss_fn is F.binary_cross_entropy_with_logits:
+        return 0.0
+    if isinstance(loss_fn, nn.BCELoss) or loss_fn is F.binary_cross_entropy:
+        return 0.5
+    raise ValueError(
+        "loss_fn must be BCEWithLogitsLoss (logits) or BCELoss (probabilities), or threshold must "
+        f"say above which output the label is 1; got {loss_fn!r} and no threshold"
+    )
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def _check_labels(label: Tensor, output: Float[Tensor, batch * out], name: str) -> None:
+    if label.shape != output.shape:
+        raise ValueError(
+            f"the labels of {name} must have the outputs' shape {tuple(output.shape)}, "
+            f"got {tuple(label.shape)}"
+        )
+    if not label.is_floating_point():
+        raise ValueError(f"the labels of {name} must be floating-point, got {label.dtype}")
+    wrong = label[~((label >= 0) & (label <= 1))]
+    if wrong.numel():
+        raise ValueError(f"the labels of {name} must lie in [0, 1], got {wrong[0].item()}")
