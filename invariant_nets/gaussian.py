@@ -27,10 +27,13 @@ class GaussianDataset(Dataset[Sample]):
     $$x \sim \mathcal N(0, v_1 I) \text{ with label } 0, \qquad
     x \sim \mathcal N(0, v_2 I) \text{ with label } 1.$$
 
-    The labels are balanced (they differ in number by at most one, label 0 first) and shuffled
-    once; sample `i` keeps its label. A draw depends on the seed, on the indices that are asked for
-    and on how often they were asked for before, and on nothing else: the same seed gives the same
-    data with any number of loader workers.
+    The labels are balanced and shuffled in pairs: of the samples `2i` and `2i + 1` one has label 0
+    and one label 1, in random order. So when the loader does not shuffle, every batch of even size
+    is balanced, which takes noise out of the gradients. A sample keeps its label.
+
+    A draw depends on the seed, on the indices that are asked for and on how often they were asked
+    for before, and on nothing else: the same seed gives the same data with any number of loader
+    workers.
 
     Args:
         num_samples: how many sets, at least 1.
@@ -76,9 +79,10 @@ class GaussianDataset(Dataset[Sample]):
             seed = int(torch.randint(2**63 - 1, ()))
         self.seed = int_at_least("seed", seed, 0)
 
-        labels = torch.arange(self.num_samples) % 2
-        order = torch.randperm(self.num_samples, generator=self._generator(_LABELS))
-        self._labels = labels[order].to(torch.float32)
+        pairs = (self.num_samples + 1) // 2
+        first = torch.randint(2, (pairs,), generator=self._generator(_LABELS))
+        labels = torch.stack([first, 1 - first], dim=1).flatten()[: self.num_samples]
+        self._labels = labels.to(torch.float32)
         if self.static:
             self._samples = self._draw(self._labels, self._generator(_STATIC))
         else:

@@ -20,7 +20,10 @@ Pooling = Literal["mean", "sum"]
 
 
 class _AveragedLinear(nn.Module):
-    """What the equivariant and the invariant layer share: the options, the scale, the reset."""
+    """What the equivariant and the invariant layer share: the options, the scale, the pool."""
+
+    b: nn.Parameter
+    c: nn.Parameter
 
     def __init__(
         self,
@@ -46,18 +49,19 @@ class _AveragedLinear(nn.Module):
     def _matrix(self, **factory: Any) -> nn.Parameter:
         return nn.Parameter(torch.empty(self.in_channels, self.out_channels, **factory))
 
-    def _pool(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch in"]:
-        return x.mean(-2) if self.pooling == "mean" else x.sum(-2)
+    def _pooled(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch out"]:
+        # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean.
+        s = self.scale
+        factor = s / x.shape[1] if self.pooling == "mean" else s
+        return torch.addmm(self.c.sum(0), x.sum(1), self.b, beta=s, alpha=factor)
 
-    def reset_parameters(self) -> None:
-        r"""Draw the weights anew, as the class describes, from torch's global generator."""
-        # Var F = s² d σ² (E[x²] + E[pool²]), so σ² = 1 / (s² d).
-        deviation = 1 / (self.scale * math.sqrt(self.in_channels))
-        for name, parameter in self.named_parameters():
-            if name == "c":
-                nn.init.zeros_(parameter)
-            else:
-                nn.init.normal_(parameter, std=deviation)
+    def _orthogonal(self, like: Tensor, gain: float) -> Float[Tensor, "in out"]:
+        r"""Draw a semi-orthogonal $M$ such that $s M$ multiplies the mean square by `gain`²."""
+        d, out = self.in_channels, self.out_channels
+        factor = gain * math.sqrt(max(1, out / d)) / self.scale
+        # The QR decomposition behind it needs float32 at least.
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        return nn.init.orthogonal_(torch.empty(d, out, dtype=dtype, device=like.device), factor)
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments."""
@@ -76,13 +80,12 @@ class LinearEquivariant(_AveragedLinear):
     where $x_i \in \mathbb R^n$ is the $i$-th column of $x$ and $d$ the number of input channels.
     Equivariant to $S_n$: $F(\sigma x) = \sigma F(x)$.
 
-    With $s$ the factor before the sum ($1/d$), the weights start as
-    $a_{ij}, b_{ij} \sim \mathcal N(0, 1/(s^2 d))$ and $c_{ij} = 0$. Then an entry of $F(x)$ has the
-    second moment $\mathbb E[x^2] + \mathbb E[\mathrm{pool}(x)^2]$. After a ReLU, which halves
-    $\mathbb E[x^2]$, this lies between half and all of what it was one layer before, and it is
-    exactly all once the set's members have become alike. So with mean pooling a signal keeps its
-    scale at any width and depth; sum pooling multiplies it by about $n$ a layer, which a layer
-    that does not know $n$ cannot undo.
+    With mean pooling the layer is two linear maps, $s\,a$ on the members' deviations from their
+    mean and $s\,(a + b)$ on the mean, where $s = 1/d$ is the factor before the sum. Each starts as
+    a random semi-orthogonal matrix of its own, scaled to double the mean square that comes in, and
+    $c = 0$; a ReLU then halves it. So a signal keeps its scale at any width and depth, and the
+    first directions cover the space of features evenly. Sum pooling multiplies the signal by about
+    $n$ a layer, which a layer that does not know $n$ cannot undo.
 
     Args:
         in_channels: the number $d$ of features that come in, at least 1.
@@ -108,7 +111,9 @@ class LinearEquivariant(_AveragedLinear):
 
     References:
         Zaheer et al. (2017), *Deep Sets*, lemma 3; Maron et al. (2019), *Invariant and Equivariant
-        Graph Networks*, section 3.
+        Graph Networks*, section 3. The start: Saxe et al. (2014), *Exact Solutions to the Nonlinear
+        Dynamics of Learning in Deep Linear Neural Networks*, and He et al. (2015), *Delving Deep
+        into Rectifiers*, section 2.2, applied to each of the two maps.
 
     Derived in chapter 4; its scale in chapter 5.
     """
@@ -128,13 +133,20 @@ class LinearEquivariant(_AveragedLinear):
         self.c = self._matrix(device=device, dtype=dtype)
         self.reset_parameters()
 
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as the class describes, from torch's global generator."""
+        on_deviations, on_mean = (self._orthogonal(self.a, math.sqrt(2)) for _ in range(2))
+        self.a.copy_(on_deviations)
+        self.b.copy_(on_mean - on_deviations)
+        self.c.zero_()
+
     def forward(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch n out"]:
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.in_channels)
-        s = self.scale
-        # What every row gets: s (pool(x) b + Σ_i c_i); then s (x a) is added to it in one kernel.
-        shared = torch.addmm(self.c.sum(0), self._pool(x), self.b, beta=s, alpha=s)
-        return torch.baddbmm(shared[:, None], x, self.a.expand(len(x), -1, -1), alpha=s)
+        # Every row gets the pooled term, and x (s a) is added to it in one kernel.
+        weight = (self.scale * self.a).expand(len(x), -1, -1)
+        return torch.baddbmm(self._pooled(x)[:, None], x, weight)
 
 
 class LinearInvariant(_AveragedLinear):
@@ -142,7 +154,8 @@ class LinearInvariant(_AveragedLinear):
 
     $$F(x)_j = \frac1d \sum_{i=1}^{d} \bigl(b_{ij}\, \mathrm{pool}(x_i) + c_{ij}\bigr).$$
 
-    Invariant to $S_n$: $F(\sigma x) = F(x)$. The weights start as those of `LinearEquivariant`.
+    Invariant to $S_n$: $F(\sigma x) = F(x)$. The map $s\,b$ starts semi-orthogonal as in
+    `LinearEquivariant`, but it keeps the mean square that comes in: no ReLU follows a readout.
 
     Args:
         in_channels: the number $d$ of features that come in, at least 1.
@@ -187,11 +200,16 @@ class LinearInvariant(_AveragedLinear):
         self.c = self._matrix(device=device, dtype=dtype)
         self.reset_parameters()
 
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as the class describes, from torch's global generator."""
+        self.b.copy_(self._orthogonal(self.b, 1.0))
+        self.c.zero_()
+
     def forward(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.in_channels)
-        s = self.scale
-        return torch.addmm(self.c.sum(0), self._pool(x), self.b, beta=s, alpha=s)
+        return self._pooled(x)
 
 
 def _check_option(name: str, value: object, options: tuple[str, ...]) -> None:
