@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,6 +89,12 @@ class GaussianDataset(Dataset[Sample]):
         else:
             # In shared memory, so that loader workers count together.
             self._accesses = torch.zeros(self.num_samples, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy's counts would come back in the memory of one process only.
+        self.__dict__.update(state)
+        if not self.static:
+            self._accesses.share_memory_()  # type: ignore[no-untyped-call]
 
     @property
     def bayes_accuracy(self) -> float:

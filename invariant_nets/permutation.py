@@ -145,6 +145,10 @@ class Permutation:
         r"""Return the least $k \ge 1$ with $\sigma^k = 1$: the lcm of the cycle lengths."""
         return math.lcm(*(len(cycle) for cycle in self.cycles()))
 
+    def __reduce__(self) -> tuple[type[Permutation], tuple[list[int]]]:
+        # By its own indices: a tensor that is a view would be pickled with all that it views.
+        return Permutation, (self._index.tolist(),)
+
     def __len__(self) -> int:
         return self._index.shape[0]
 
