@@ -94,7 +94,7 @@ class GaussianDataset(Dataset[Sample]):
         # A copy's counts would come back in the memory of one process only.
         self.__dict__.update(state)
         if not self.static:
-            self._accesses.share_memory_()  # type: ignore[no-untyped-call]
+            self._accesses.share_memory_()
 
     @property
     def bayes_accuracy(self) -> float:
