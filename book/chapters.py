@@ -1,0 +1,25 @@
+"""A chapter: a percent-format Python file whose cells are prose or code."""
+
+from pathlib import Path
+
+import jupytext
+from nbformat import NotebookNode
+
+
+def read(path: Path) -> NotebookNode:
+    """Reads a chapter as a notebook without outputs."""
+    notebook: NotebookNode = jupytext.read(path, fmt="py:percent")
+    return notebook
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Returns the cells that hold code, in order; empty ones do not count."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+class ChapterError(Exception):
+    """What is wrong with one cell of a chapter, in words that name the chapter and the cell."""
+
+    def __init__(self, path: Path, cell: int, source: str, problem: str) -> None:
+        code = "\n".join(f"    {line}" for line in source.strip().splitlines())
+        super().__init__(f"{path.name}, code cell {cell}: {problem}\n\n{code}\n")

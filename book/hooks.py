@@ -1,0 +1,144 @@
+"""The hooks that MkDocs calls: run the chapters, then let their pages be like any other page.
+
+The prose of a chapter is one Markdown document for MkDocs, which checks its links, anchors and
+references. Each code cell is a placeholder in it, and mkdocs-jupyter renders the cells for it.
+"""
+
+import logging
+import os
+import re
+import tempfile
+from pathlib import Path
+from types import MethodType
+
+import nbformat
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.structure.toc import AnchorLink
+from mkdocs_jupyter.config import settings
+from nbformat import NotebookNode
+
+from book.chapters import ChapterError, code_cells
+from book.download import download
+from book.katex import typeset, typeset_title
+from book.outputs import prepare
+from book.run import Runner
+
+log = logging.getLogger("mkdocs.book")
+
+# mkdocs-jupyter's own template puts 600 KB of style into every page, and loads MathJax from afar.
+settings.templates_dir = str(Path(__file__).parent / "templates")
+
+PLACEHOLDER = re.compile(r"<p>CODE-CELL-(\d+)</p>(?:\s*<p class=\"caption\">(.*?)</p>)?", re.DOTALL)
+CELLS = re.compile(r"<!--cell-->(.*?)<!--/cell-->", re.DOTALL)
+
+chapters: dict[str, NotebookNode] = {}  # by the path below docs/, as in `chapters/04_….py`
+
+
+def on_pre_build(config: MkDocsConfig) -> None:
+    """Executes the chapters that are stale."""
+    docs, root = Path(config.docs_dir), Path(config.config_file_path).parent
+    runner = Runner(root, root / ".cache" / "book")
+    paths = sorted((docs / "chapters").glob("*.py"))
+    only = os.environ.get("BOOK_ONLY")
+    try:
+        executed = runner.run(path for path in paths if only in (None, path.name))
+    except ExceptionGroup as group:
+        raise PluginError("\n\n".join(map(str, group.exceptions))) from None
+    chapters.clear()
+    for path in paths:
+        notebook = executed[path] if path in executed else runner.stored(path)
+
+        def report(number: int, source: str, problem: str, path: Path = path) -> None:
+            log.warning(ChapterError(path, number, source, problem))
+
+        prepare(notebook, report)
+        chapters[path.relative_to(docs).as_posix()] = notebook
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Puts the notebook of each chapter beside its page."""
+    for uri, notebook in chapters.items():
+        files.append(File.generated(config, notebook_uri(uri), content=download(notebook)))
+    return files
+
+
+def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
+    """Sets a chapter's page up to be rendered by MkDocs and by mkdocs-jupyter, each its part."""
+    uri = page.file.src_uri
+    if notebook := chapters.get(uri):
+        render_cells = page.render  # mkdocs-jupyter has put itself here
+
+        def render(self: Page, config: MkDocsConfig, files: Files) -> None:
+            Page.render(self, config, files)
+            prose, toc, source = self.content or "", self.toc, self.file.abs_src_path
+            with tempfile.TemporaryDirectory() as folder:
+                self.file.abs_src_path = os.path.join(folder, "cells.ipynb")
+                write_cells(notebook, self.file.abs_src_path)
+                render_cells(config, files)
+            self.file.abs_src_path = source
+            self.content, self.toc = with_cells(prose, self.content or ""), toc
+
+        page.render = MethodType(render, page)  # type: ignore[method-assign]
+    return page
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Returns the prose of a chapter as Markdown, with a placeholder for each code cell."""
+    if not (notebook := chapters.get(page.file.src_uri)):
+        return markdown
+    page.meta["number"] = int(page.file.name.split("_")[0])
+    page.meta["notebook"] = notebook_uri(page.file.src_uri)
+    parts = []
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        elif cell.source.strip():
+            number += 1
+            parts.append(f"CODE-CELL-{number}")
+            if caption := cell.metadata.get("caption"):
+                parts.append(f"{caption}\n{{: .caption }}")
+    return "\n\n".join(parts)
+
+
+def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Typesets the formulas of a page and of its table of contents."""
+
+    def report(problem: str) -> None:
+        log.warning("Doc file '%s': %s", page.file.src_uri, problem)
+
+    for entry in page.toc:
+        typeset_entry(entry)
+    return typeset(content, report)
+
+
+def typeset_entry(entry: AnchorLink) -> None:
+    """Typesets the formulas of an entry of the table of contents and of those below it."""
+    entry.title = typeset_title(entry.title)
+    for child in entry.children:
+        typeset_entry(child)
+
+
+def notebook_uri(uri: str) -> str:
+    """Returns where the notebook of a chapter is, below the site's root."""
+    return Path(uri).with_suffix(".ipynb").as_posix()
+
+
+def write_cells(notebook: NotebookNode, path: str) -> None:
+    """Writes the code cells of a chapter as a notebook that mkdocs-jupyter can read."""
+    metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=code_cells(notebook), metadata=metadata), path)
+
+
+def with_cells(prose: str, cells: str) -> str:
+    """Puts rendered code cells into the places that the prose keeps for them."""
+    rendered = CELLS.findall(cells)
+
+    def cell(match: re.Match[str]) -> str:
+        caption = f"<figcaption>{match[2]}</figcaption>" if match[2] else ""
+        return rendered[int(match[1]) - 1].replace("<!--caption-->", caption)
+
+    return PLACEHOLDER.sub(cell, prose)
