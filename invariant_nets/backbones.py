@@ -79,7 +79,7 @@ class SetNetwork(nn.Sequential):
         $(\mathrm{batch}, n, d)$ to whatever the last module returns.
 
     Raises:
-        ValueError: if the input has another shape.
+        ValueError: if `n` or `d` is below 1, or the input has another shape.
 
     Example:
         >>> network = SetNetwork(nn.Flatten(), nn.Linear(6, 1), n=3, d=2)
@@ -90,7 +90,8 @@ class SetNetwork(nn.Sequential):
 
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
-        self.n, self.d = n, d
+        self.n = None if n is None else positive_int("n", n)
+        self.d = positive_int("d", d)
 
     def forward(self, x: Float[Tensor, "batch n d"]) -> Float[Tensor, batch * out]:
         """Apply the modules in turn."""
@@ -98,6 +99,11 @@ class SetNetwork(nn.Sequential):
         for module in self:
             x = module(x)
         return x
+
+    def __getitem__(self, index: int | slice) -> nn.Module:
+        """Return one of the modules, or some of them as a plain `Sequential`."""
+        modules = list(self)[index]
+        return nn.Sequential(*modules) if isinstance(modules, list) else modules
 
 
 def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
