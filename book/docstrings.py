@@ -5,12 +5,21 @@ import re
 from griffe import Extension, Object
 
 
-class Sections(Extension):
-    """Makes `Example:`, which Griffe takes for an admonition, the section that it is."""
+CHAPTER = re.compile(r"\b[Cc]hapter (\d+)")
+
+
+class Docstrings(Extension):
+    """Makes `Example:` the section that it is, and "chapter 4" a link to this book's chapter."""
 
     def on_object(self, *, obj: Object, **kwargs: object) -> None:
         """Changes the docstring of an object after Griffe has collected it."""
         if obj.docstring:
-            obj.docstring.value = re.sub(
-                r"^Example:$", "Examples:", obj.docstring.value, flags=re.M
-            )
+            lines = obj.docstring.value.splitlines()
+            obj.docstring.value = "\n".join(map(adapt, lines))
+
+
+def adapt(line: str) -> str:
+    """Adapts a line; an indented one belongs to a section, and may name a chapter of a cited book."""
+    if line == "Example:":
+        return "Examples:"
+    return line if line.startswith(" ") else CHAPTER.sub(r"[\g<0>][chapter-\1]", line)

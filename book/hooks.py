@@ -91,7 +91,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return markdown
     page.meta["number"] = int(page.file.name.split("_")[0])
     page.meta["notebook"] = notebook_uri(page.file.src_uri)
-    parts = []
+    parts: list[str] = []
     number = 0
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -101,6 +101,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             parts.append(f"CODE-CELL-{number}")
             if caption := cell.metadata.get("caption"):
                 parts.append(f"{caption}\n{{: .caption }}")
+    # With this anchor `[chapter 4][chapter-4]` leads here from any docstring.
+    parts[0] = re.sub(
+        r"^# .*$", rf"\g<0> {{#chapter-{page.meta['number']}}}", parts[0], count=1, flags=re.M
+    )
     return "\n\n".join(parts)
 
 

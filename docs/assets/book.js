@@ -1,1 +1,10 @@
-
+// A box whose content is wider than itself must be reachable by keyboard, to be scrolled.
+function reach() {
+  for (const box of document.querySelectorAll(".formula, .scroll, pre.output, pre > code, .md-typeset__scrollwrap")) {
+    const scrolls = box.scrollWidth > box.clientWidth;
+    box.toggleAttribute("tabindex", scrolls);
+    if (scrolls) box.tabIndex = 0;
+  }
+}
+addEventListener("load", reach);
+addEventListener("resize", reach);
