@@ -42,7 +42,8 @@ class SymmetryModel(nn.Module):
         $(\mathrm{batch}, n, d)$ to whatever `model` returns for it, $(\mathrm{batch}, *)$.
 
     Raises:
-        TypeError: if `model` or `perm_creator` is not callable, or yields no `Permutation`.
+        TypeError: if `model` or `perm_creator` is not callable, or gives something else than
+            tensors or `Permutation` objects.
         ValueError: if `chunksize` is below 1, the permutations are none or do not fit the set,
             or `model` does not keep the batch axis.
 
@@ -110,6 +111,7 @@ def average_over(
         $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, *)$.
 
     Raises:
+        TypeError: if `function` returns no tensor.
         ValueError: if the permutations do not fit the set, there are none, or `function` does not
             keep the batch axis.
 
@@ -121,16 +123,19 @@ def average_over(
 
     Derived in chapter 8.
     """
+    set_batch(x)
     batch, n, _ = x.shape
     total: Tensor | None = None
     count = 0
     for chunk in chunks:
-        if chunk.shape[1] != n:
+        if chunk.ndim != 2 or chunk.shape[1] != n:
             raise ValueError(
-                f"the permutations must be of the set's size {n}, got {chunk.shape[1]} points"
+                f"the permutations must be of the set's size, (k, {n}), got {tuple(chunk.shape)}"
             )
         k = len(chunk)
         outputs = function(x[:, chunk.to(x.device)].flatten(0, 1))
+        if not isinstance(outputs, Tensor):
+            raise TypeError(f"model must return a tensor, got {type(outputs).__name__}")
         if outputs.ndim == 0 or len(outputs) != batch * k:
             raise ValueError(
                 f"model must keep the batch axis: {batch * k} sets came in, "
@@ -139,7 +144,7 @@ def average_over(
         chunk_sum = outputs.reshape(batch, k, *outputs.shape[1:]).sum(1)
         total = chunk_sum if total is None else total + chunk_sum
         count += k
-    if total is None:
+    if total is None or not count:
         raise ValueError("perm_creator must give at least one permutation, got none")
     return total / count
 
