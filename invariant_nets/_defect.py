@@ -36,11 +36,13 @@ def random_elements(
 ) -> list[Permutation]:
     if generators is None:
         return create_random_permutations(n, _RANDOM_ELEMENTS, source)
+    # With the identity among the steps: 2n shifts of an n-cycle, say, would always end at home.
+    steps = [Permutation.identity(n), *generators]
     elements = []
     for _ in range(_RANDOM_ELEMENTS):
         element = Permutation.identity(n)
-        for choice in torch.randint(len(generators), (2 * n,), generator=source).tolist():
-            element = element @ generators[choice]
+        for choice in torch.randint(len(steps), (2 * n,), generator=source).tolist():
+            element = element @ steps[choice]
         elements.append(element)
     return elements
 
