@@ -48,7 +48,7 @@ def show(number: int, cell: NotebookNode, seconds: float) -> None:
 def build(path: Path) -> None:
     """Renders the site into `build/`, and reports what concerns this chapter alone.
 
-    Of the other chapters, which may be half written, the outputs in the cache are taken as they are.
+    Other chapters may be half written: theirs are the outputs that the cache has.
     """
     os.environ |= {"BOOK_ONLY": path.name, "NO_MKDOCS_2_WARNING": "true"}
     problems: list[str] = []

@@ -4,7 +4,6 @@ import re
 
 from griffe import Extension, Object
 
-
 CHAPTER = re.compile(r"\b[Cc]hapter (\d+)")
 
 
@@ -19,7 +18,7 @@ class Docstrings(Extension):
 
 
 def adapt(line: str) -> str:
-    """Adapts a line; an indented one belongs to a section, and may name a chapter of a cited book."""
+    """Adapts a line; an indented one may name a chapter of another book, which it cites."""
     if line == "Example:":
         return "Examples:"
     return line if line.startswith(" ") else CHAPTER.sub(r"[\g<0>][chapter-\1]", line)

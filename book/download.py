@@ -35,7 +35,8 @@ def download(chapter: NotebookNode) -> str:
     for index, cell in enumerate(notebook.cells):
         cell.id = f"cell-{index}"
     nbformat.validate(notebook)
-    return nbformat.writes(notebook)
+    text: str = nbformat.writes(notebook)
+    return text
 
 
 def plain_markdown(source: str) -> str:

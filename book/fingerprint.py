@@ -55,7 +55,7 @@ def reached_code(sources: Iterable[str], package: Path) -> list[str]:
 
 @cache
 def imports(source: str, package: str) -> set[tuple[str, str]]:
-    """Returns (module, name) for all that `source` imports from `package`; `""` is its top level."""
+    """Returns (module, name) of all that `source` imports from `package`; its top is `""`."""
     try:
         tree = ast.parse(source)
     except SyntaxError:  # not plain Python, such as a cell with a magic command
@@ -75,7 +75,7 @@ def imports(source: str, package: str) -> set[tuple[str, str]]:
 def read_init(source: str) -> tuple[dict[str, str], str]:
     """Splits `__init__.py` into the names that it exports, each with its module, and other code."""
     tree = ast.parse(source)
-    exports = {}
+    exports: dict[str, str] = {}
     rest: list[ast.stmt] = []
     for node in without_docstrings(tree).body:
         if isinstance(node, ast.ImportFrom):

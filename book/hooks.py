@@ -139,7 +139,7 @@ def write_cells(notebook: NotebookNode, path: str) -> None:
 
 def with_cells(prose: str, cells: str) -> str:
     """Puts rendered code cells into the places that the prose keeps for them."""
-    rendered = CELLS.findall(cells)
+    rendered: list[str] = CELLS.findall(cells)
 
     def cell(match: re.Match[str]) -> str:
         caption = f"<figcaption>{match[2]}</figcaption>" if match[2] else ""

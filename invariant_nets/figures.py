@@ -38,6 +38,7 @@ def use_book_style() -> None:
     """
     try:
         import matplotlib
+        from cycler import cycler
     except ImportError as error:
         message = "use_book_style needs matplotlib: pip install 'invariant_nets[plot]'"
         raise ImportError(message) from error
@@ -62,7 +63,7 @@ def use_book_style() -> None:
             "axes.linewidth": 0.8,
             "axes.axisbelow": True,
             "axes.grid": True,
-            "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
+            "axes.prop_cycle": cycler(color=PALETTE),
             "grid.color": INK,
             "grid.alpha": 0.2,
             "grid.linewidth": 0.6,

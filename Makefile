@@ -1,0 +1,36 @@
+# Needs Python 3.11 or later, and make. Everything is installed into .venv, as constraints.txt pins it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# A notice of mkdocs-material on its maintenance, which CONTRIBUTING.md tells.
+export NO_MKDOCS_2_WARNING := true
+
+.PHONY: serve book test lint vendor clean
+
+serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000; edits show at once
+	$(BIN)/python -m mkdocs serve --livereload
+
+book: $(VENV)/docs.installed ## build the book into site/, strictly
+	$(BIN)/python -m mkdocs build --strict
+
+test: $(VENV)/dev.installed ## run all tests
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/dev.installed ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+vendor: $(VENV)/docs.installed ## fetch the third-party files that the repository keeps, anew (npm)
+	npm ci --prefix book/vendor
+	$(BIN)/python -m book.vendor
+
+clean: ## remove what the build made; the next one runs every chapter
+	rm -rf .cache build site
+
+$(VENV)/%.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	touch $@
