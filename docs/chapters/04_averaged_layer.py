@@ -12,6 +12,10 @@ import time
 
 import numpy as np
 import torch
+from matplotlib import pyplot as plt
+from torch import nn
+from torch.utils.data import DataLoader
+
 from invariant_nets import (
     BinaryTrainer,
     GaussianDataset,
@@ -23,9 +27,6 @@ from invariant_nets import (
     test_invariant,
 )
 from invariant_nets.figures import table, use_book_style
-from matplotlib import pyplot as plt
-from torch import nn
-from torch.utils.data import DataLoader
 
 use_book_style()
 n, d, v1, v2 = 10, 5, 1.0, 0.8
