@@ -222,7 +222,7 @@ plt.show()
 
 # %% [markdown]
 # All three sorted models are invariant to the last bit. But look at what it buys them. The
-# perceptron behind the lexicographic sort is hardly better than the plain one: after the sort, the
+# perceptron behind the lexicographic sort is only a little better than the plain one: after the sort, the
 # first feature is in order, and the other four still stand in what is, seen from their side, a
 # random order. The network must learn about each of their places separately. Sorted columns put
 # *every* feature in order, so each place has a meaning, extremes at the ends and typical values in
@@ -259,13 +259,13 @@ assert jumps["columnwise_sort"].max() < 5 * smooth
 assert same_columns
 assert not same_rows
 
-# Sorted columns win by far, the lexicographic sort hardly helps the perceptron.
+# Sorted columns win by far, the lexicographic sort helps the perceptron a little.
 accuracies = {name: accuracy for name, (_, accuracy) in models.items()}
 assert (
     accuracies["columnwise-mlp"]
     > max(accuracies[name] for name in names[:3]) + 0.02
 )
-assert abs(accuracies["canonical-mlp"] - accuracies["mlp"]) < 0.03
+assert -0.01 < accuracies["canonical-mlp"] - accuracies["mlp"] < 0.03
 assert max(accuracies.values()) < limit + 4 * error
 
 # %% [markdown]
