@@ -181,13 +181,14 @@ print(test_invariant(model, sets))
 #
 # ### How much can it express?
 #
-# Equivariance costs nothing that an invariant function would need, in the following sense.
-# Zaheer et al. (2017) show for sets of scalars, and Segol and Lipman (2020) for sets of vectors,
-# that every *continuous* invariant function on a *compact* domain, at a *fixed* size $n$, can be
-# approximated uniformly by networks of such layers, if they are wide enough. The adjectives carry
-# weight. Exact representation by a pooled sum needs an inner dimension that grows with $n$
-# (Wagstaff et al., 2019); nothing is promised for sets of another size; and a layer narrower than
-# needed approximates nothing well. It is a statement about what exists, not about what Adam finds.
+# For the network's task equivariance costs nothing, in the following sense. Every *continuous*
+# invariant function on a *compact* domain, at a *fixed* size $n$, can be approximated uniformly by
+# networks of such layers, if they are wide enough; Zaheer et al. (2017) give the argument for sets
+# of scalars, and Segol and Lipman (2020) extend it to equivariant functions of sets of vectors. The
+# adjectives carry weight. Exact and continuous representation by a pooled sum needs an inner
+# dimension that grows with $n$ (Wagstaff et al., 2019); nothing is promised for sets of another
+# size; and a narrow network approximates nothing well. It is a statement about what exists, not
+# about what Adam finds.
 #
 # One thing can be said at once. Without the ReLUs the network is one linear invariant map, and
 # sees nothing of a set but its mean: no better than the column sums of

@@ -181,7 +181,7 @@ table(
 # %% [markdown]
 # The plain perceptron knows its 800 sets by heart and little else. Augmentation takes the crutch
 # away: the same set never comes in the same order, so memorizing it does not pay. But so does the
-# wrong axis, and on fresh sets it does nearly as well, since here the entries of a row are
+# wrong axis, and on fresh sets it does about as well, since here the entries of a row are
 # exchangeable too. That is how the mistake stays unnoticed. Only the last column gives it away: the
 # network has not learned as well that members can change places.
 #
@@ -209,10 +209,11 @@ for name in ("plain", "augmented"):
         ax.semilogx(
             ks, [averaged[name, k][part] for k in ks], "o-", base=2, label=name
         )
-axes[0].axhline(limit, color="C2", ls="--", label="Bayes limit")
+axes[0].axhline(limit, color="C2", ls="--")
+axes[0].text(1, limit - 0.003, "Bayes limit", color="C2", va="top")
 axes[0].set(xlabel="orders averaged at test time", ylabel="accuracy")
 axes[1].set(xlabel="orders averaged at test time", ylabel="loss", yscale="log")
-axes[0].legend(loc="center right")
+axes[1].legend()
 plt.show()
 
 # %% [markdown]
