@@ -3,7 +3,6 @@ r"""Training a binary classifier, and stopping in time."""
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -109,7 +108,7 @@ class BinaryTrainer:
         Raises:
             TypeError: if a loader is an iterator, which would be spent after one epoch.
             ValueError: if an argument is out of its range, a loader is empty, or labels do not fit
-                the outputs or leave $[0, 1]$. One test batch is tried before the training starts.
+                the outputs or leave $[0, 1]$. One test pass is made before the training starts.
             FloatingPointError: if a loss becomes NaN or infinite; the message names the epoch, and
                 the weights are those before the batch that showed it.
         """
@@ -124,6 +123,7 @@ class BinaryTrainer:
 
         self.history = history = History()
         best: dict[str, Any] | None = None
+        weights: dict[str, Any] | None = None
         try:
             self._rehearse(dl_test)
             with tqdm(range(1, num_epochs + 1), desc="fit", disable=not self.log) as epochs:
@@ -131,9 +131,12 @@ class BinaryTrainer:
                     start = time.perf_counter()
                     train = self._pass(dl_train, "dl_train", epoch, train=True)
                     test = self._pass(dl_test, "dl_test", epoch, train=False)
-                    history.epochs.append(Epoch(*train, *test, time.perf_counter() - start))
-                    if patience is not None and history.best_epoch == epoch:
-                        best = copy.deepcopy(self.model.state_dict())
+                    done = Epoch(*train, *test, time.perf_counter() - start)
+                    if patience is not None and test[0] < min(history.test_loss, default=math.inf):
+                        weights = copy.deepcopy(self.model.state_dict())
+                    # Side by side, so that an interrupted copy leaves no epoch without its weights.
+                    history.epochs.append(done)
+                    best = weights
                     if self.log:
                         epochs.set_postfix(loss=f"{test[0]:.4f}", acc=f"{test[1]:.3f}")
                         if print_every is not None and epoch % print_every == 0:
@@ -156,8 +159,9 @@ class BinaryTrainer:
 
     def _rehearse(self, dl_test: Batches) -> None:
         """Raise what the first test would raise, before an epoch is spent on training."""
+        # The whole pass: how much of a pass that is cut short was drawn depends on the workers.
         with torch.random.fork_rng():
-            self._pass(itertools.islice(dl_test, 1), "dl_test", epoch=1, train=False)
+            self._pass(dl_test, "dl_test", epoch=1, train=False)
 
     def _pass(self, batches: Batches, name: str, epoch: int, train: bool) -> tuple[float, float]:
         """Return the mean loss and accuracy over the samples of one pass."""
