@@ -15,7 +15,11 @@ ADMONITION = re.compile(
     r"(?P<body>(?:(?: {4}[^\n]*|[ \t]*)(?:\n|\Z))*)",
     re.MULTILINE,
 )
-CODE = re.compile(r"(^```.*?^```|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+LINK = re.compile(
+    r"(?P<code>^```.*?^```|`[^`\n]+`)"
+    r"|\[(?P<text>[^\]^]+)\](?:\((?![a-z]+://)[^)]*\)(?:\{[^}]*\})?|\[[^\]]*\])",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 def download(chapter: NotebookNode) -> str:
@@ -40,19 +44,8 @@ def download(chapter: NotebookNode) -> str:
 
 
 def plain_markdown(source: str) -> str:
-    """Rewrites what only the site understands: its admonitions, its links, its attributes."""
-    return ADMONITION.sub(plain_admonition, "".join(map(plain_links, split_code(source))))
-
-
-def split_code(source: str) -> list[str]:
-    """Splits Markdown into text and code, which alternate."""
-    return CODE.split(source)
-
-
-def plain_links(text: str) -> str:
-    """Takes the links that lead into the site out of a piece of Markdown."""
-    text = re.sub(r"\[([^\]]+)\]\((?![a-z]+://)[^)]*\)(\{[^}]*\})?", r"\1", text)
-    return re.sub(r"\[([^\]^]+)\]\[[^\]]*\]", r"\1", text)
+    """Rewrites what only the site understands: its admonitions, and the links that lead into it."""
+    return ADMONITION.sub(plain_admonition, LINK.sub(lambda m: m["code"] or m["text"], source))
 
 
 def plain_admonition(match: re.Match[str]) -> str:

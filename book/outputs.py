@@ -1,6 +1,5 @@
 """Makes the outputs of a chapter fit for a page: one form each, figures that follow the theme."""
 
-import hashlib
 import html
 import re
 from collections.abc import Callable
@@ -36,7 +35,7 @@ def prepare(notebook: NotebookNode, report: Report) -> None:
             report(number, cell.source, "has alt text but no figure")
         for output in figures:
             if svg := output.data.get("image/svg+xml"):
-                output.data["image/svg+xml"] = page_svg(svg, alt)
+                output.data["image/svg+xml"] = page_svg(svg, alt, f"figure-{number}-")
 
 
 def page_form(output: NotebookNode) -> NotebookNode:
@@ -54,13 +53,12 @@ def page_form(output: NotebookNode) -> NotebookNode:
     return NotebookNode(output | {"data": NotebookNode(data)})
 
 
-def page_svg(svg: str, alt: str) -> str:
+def page_svg(svg: str, alt: str, prefix: str) -> str:
     """Makes a figure of matplotlib part of the page: its colors, its ids, its width, its name."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
     body = body.replace(INK, "currentColor")
-    # The ids are unique within one figure only.
-    prefix = f"f{hashlib.sha256(svg.encode()).hexdigest()[:8]}-"
+    # Matplotlib's ids are unique within one figure only.
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", body)
     box = re.search(r'viewBox="\S+ \S+ (\S+) \S+"', body)
     assert box, "matplotlib writes a viewBox"

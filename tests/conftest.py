@@ -2,6 +2,12 @@
 
 import os
 
+# Two test workers share two cores, and no window opens. Set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"
+# mkdocs-material's notice on its maintenance; CONTRIBUTING.md tells it.
+os.environ["NO_MKDOCS_2_WARNING"] = "true"
+
 from hypothesis import settings
 
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.

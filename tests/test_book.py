@@ -1,0 +1,362 @@
+"""The build of the book: what runs again, what fails it, and what a page consists of."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+
+from book import outputs
+from book.chapters import ChapterError, code_cells, read
+from book.download import plain_markdown
+from book.fingerprint import fingerprint
+from book.run import Runner
+from invariant_nets import figures
+
+ROOT = Path(__file__).parents[1]
+
+CHAPTER = r"""
+# %% [markdown]
+# # A small chapter
+#
+# Prose with $x \in \mathbb R^n$, a [link](../index.md#top), and
+# [`double`][invariant_nets.core.double].
+#
+# $$ \sum_{i=1}^n x_i $$
+#
+# ??? success "Solution"
+#     Folded, with $y$.
+
+# %%
+from matplotlib import pyplot as plt
+from tqdm import trange
+from invariant_nets.core import double
+from invariant_nets.figures import table, use_book_style
+use_book_style()
+for _ in trange(3):
+    print(double(21))
+
+# %% alt="A \"rising\" line" caption="It rises by $\\alpha$."
+plt.plot([1, 2])
+plt.show()
+
+# %% alt="The same line"
+plt.plot([1, 2])
+plt.show()
+
+# %% alt="Many points"
+plt.plot(range(9000), [i * i % 97 for i in range(9000)], ".", rasterized=False)
+plt.show()
+
+# %%
+table([{"model": "MLP", "group": "$S_n$", "accuracy": 0.5}])
+
+# %% fold="Solution, in code"
+"the last cell"
+"""
+CORE = '''
+"""A module."""
+
+
+def double(x):
+    r"""Double $x$.
+
+    Shape:
+        any.
+
+    Example:
+        >>> double(1)
+        2
+
+    References:
+        Euclid (300 BC), *Elements*, chapter 7.
+
+    Derived in chapter 1.
+    """
+    return 2 * x
+'''
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A book of one chapter on a package of one module, built by this repository's `book`."""
+    for folder in ("docs/chapters", "invariant_nets"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "book").symlink_to(ROOT / "book")
+    (tmp_path / "docs" / "assets").symlink_to(ROOT / "docs" / "assets")
+    (tmp_path / "invariant_nets" / "__init__.py").write_text("")
+    (tmp_path / "invariant_nets" / "core.py").write_text(CORE)
+    shutil.copy(ROOT / "invariant_nets" / "figures.py", tmp_path / "invariant_nets")
+    (tmp_path / "docs" / "index.md").write_text("# Home {#top}\n\nText.\n")
+    (tmp_path / "docs" / "core.md").write_text("# `core`\n\n::: invariant_nets.core\n")
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    config["nav"] = ["index.md", "chapters/01_small.py", "core.md"]
+    (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(config))
+    write(tmp_path, CHAPTER)
+    return tmp_path
+
+
+def write(project, chapter):
+    path = project / "docs" / "chapters" / "01_small.py"
+    path.write_text(chapter.strip() + "\n")
+    return path
+
+
+def build(project):
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict"],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def key(project, chapter=CHAPTER):
+    return fingerprint(read(write(project, chapter)), project / "invariant_nets")
+
+
+# What runs again
+
+
+def test_a_chapter_runs_again_only_after_a_change_of_code(project):
+    path = write(project, "# %% [markdown]\n# # Title\n\n# %%\nimport time; time.time_ns()")
+    runner = Runner(project, project / ".cache")
+
+    def result():
+        (cell,) = code_cells(runner.run([path])[path])
+        return cell.outputs[0].data["text/plain"]
+
+    first = result()
+    assert result() == first
+    path.write_text(path.read_text().replace("Title", "Another title"))
+    assert result() == first
+    path.write_text(path.read_text().replace("time_ns()", "time_ns() "))
+    assert result() != first
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("double(21)", "double(22)"),
+        ("plt.plot([1, 2])", "plt.plot([1, 3])"),
+    ],
+)
+def test_changed_code_is_stale(project, old, new):
+    assert key(project) != key(project, CHAPTER.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("# Prose with", "# Other prose with"), ("It rises", "It climbs")]
+)
+def test_changed_prose_is_fresh(project, old, new):
+    assert old in CHAPTER
+    assert key(project) == key(project, CHAPTER.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        ("return 2 * x", "return x + x", True),
+        ("def double(x):", "def double(x, y=0):", True),
+        ("Double $x$", "Twice $x$", False),
+        ("return 2 * x", "return 2 * x  # a comment", False),
+        ("return 2 * x", "return (2 * x)", False),
+    ],
+)
+def test_package_code_makes_stale_and_its_docstrings_do_not(project, old, new, stale):
+    before = key(project)
+    assert old in CORE
+    (project / "invariant_nets" / "core.py").write_text(CORE.replace(old, new))
+    assert (key(project) != before) == stale
+
+
+def test_only_the_modules_that_a_chapter_reaches_count(project):
+    package = project / "invariant_nets"
+    (package / "far.py").write_text("value = 1\n")
+    (package / "near.py").write_text("value = 1\n")
+    (package / "core.py").write_text(f"from invariant_nets.near import value\n{CORE}")
+    before = key(project)
+    (package / "far.py").write_text("value = 2\n")
+    assert key(project) == before
+    (package / "near.py").write_text("value = 2\n")
+    assert key(project) != before
+
+
+def test_names_imported_from_the_top_lead_to_their_module(project):
+    package = project / "invariant_nets"
+    (package / "__init__.py").write_text("from invariant_nets.core import double\n")
+    chapter = "# %%\nfrom invariant_nets import double"
+    before = key(project, chapter)
+    (package / "core.py").write_text(CORE.replace("2 * x", "3 * x"))
+    assert key(project, chapter) != before
+
+
+# What fails the build
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("x = 1\nassert x == 2, 'one is not two'", "AssertionError in line 2: one is not two"),
+        ("x = (", "SyntaxError"),
+        ("import warnings\nwarnings.warn('careful')", "wrote to stderr: .*careful"),
+        ("import os\nos._exit(1)", "the kernel died"),
+    ],
+)
+def test_a_failing_cell_is_named(project, cell, problem):
+    path = write(project, f"# %%\nfirst = 1\n\n# %%\n{cell}\n\n# %%\nnever = 1")
+    with pytest.raises(ExceptionGroup) as group:
+        Runner(project, project / ".cache").run([path])
+    (error,) = group.value.exceptions
+    assert isinstance(error, ChapterError)
+    assert re.search(f"01_small.py, code cell 2: {problem}", str(error), re.DOTALL)
+    assert cell.splitlines()[-1] in str(error)
+    assert not list((project / ".cache").glob("*"))
+
+
+def test_a_failing_cell_fails_the_build(project):
+    write(project, CHAPTER.replace("double(21)", "undefined"))
+    result = build(project)
+    assert result.returncode != 0
+    assert "01_small.py, code cell 1: NameError in line 7" in result.stderr
+    assert not (project / "site" / "index.html").exists()
+
+
+def test_each_fault_of_a_page_fails_the_build(project):
+    faults = {
+        r"$\undefined{x}$": r"formula `\undefined{x}`",
+        "[dead](02_none.py)": "02_none.py",
+        "[anchor](../index.md#nowhere)": "does not contain an anchor '#nowhere'",
+        "[`f`][invariant_nets.core.f]": "cross-reference target 'invariant_nets.core.f'",
+    }
+    prose = CHAPTER.replace("Prose with", "Prose with " + ", ".join(faults) + ",")
+    write(project, prose.replace(' alt="The same line"', ""))
+    (project / "docs" / "core.md").write_text("# `core`\n\n::: invariant_nets.core\n\n$\\frac$\n")
+    result = build(project)
+    assert result.returncode != 0
+    warnings = [line for line in result.stderr.splitlines() if "WARNING" in line]
+    assert len(warnings) == len(faults) + 2, result.stderr
+    for message in faults.values():
+        assert any(message in line and "chapters/01_small.py" in line for line in warnings), message
+    assert any("'core.md': formula `\\frac`" in line for line in warnings)
+    assert any("01_small.py, code cell 3: its figure has no alt text" in line for line in warnings)
+
+
+# What a page consists of
+
+
+def test_a_page(project):
+    result = build(project)
+    assert result.returncode == 0, result.stderr
+    site = project / "site"
+    source = (site / "chapters" / "01_small" / "index.html").read_text()
+    page = BeautifulSoup(source, "html.parser")
+
+    assert page.title.text.startswith("A small chapter")
+    assert page.select_one(".chapter-number").text == "Chapter 1"
+    assert len(page.select(".md-content math")) == 5  # 2 in prose, solution, caption, table
+    assert len([tag.extract() for tag in page.select("pre code")]) == 6
+    assert not page.find(string=re.compile(r"\$|\\\(|\\\[|In \[|Out\[|Copied!"))
+    assert page.select_one("a[href='../../core/#invariant_nets.core.double']")
+    assert page.select_one("details.success math")
+    assert page.select_one("details.example .outputs")
+    assert "42" in page.select_one("pre.output").text
+    assert "3/3" in source
+    assert "0/3" not in source  # the bar's last state alone
+
+    first, _ = page.select("figure.plot svg")
+    assert first["aria-label"] == 'A "rising" line'
+    assert first.find_parent("figure").figcaption.text.startswith("It rises by")
+    assert "currentColor" in str(first)
+    assert figures.INK not in source
+    ids = [tag["id"] for tag in page.select("[id]")]
+    assert len(ids) == len(set(ids))
+    png = page.select_one("figure.plot img")
+    assert png["src"].startswith("data:image/png")
+    assert png["alt"] == "Many points"
+
+    for name in ("index.html", "core/index.html", "chapters/01_small/index.html"):
+        assert foreign((site / name).read_text()) == [], name
+    assert len(source) < 400_000
+    assert not re.search("mathjax|requirejs", source, re.IGNORECASE)
+
+    text = (site / "search" / "search_index.json").read_text()
+    assert "Prose with" in text
+    assert not re.search(r"In \[|Copied|rising", text)
+
+    reference = BeautifulSoup((site / "core" / "index.html").read_text(), "html.parser")
+    assert reference.select_one(".doc-contents math")
+    assert reference.select_one("a[href='../chapters/01_small/#chapter-1']").text == "chapter 1"
+    assert not reference.select("a[href*='chapter-7']")
+    titles = [title.text for title in reference.select(".doc-section-title")]
+    assert titles == ["Shape:", "Examples:", "References:"]
+
+    link = page.select_one("a[download]")["href"]
+    notebook = nbformat.read(site / "chapters" / "01_small" / link, as_version=4)
+    nbformat.validate(notebook)
+    assert "pip install" in notebook.cells[0].source
+    assert "[plot]" in notebook.cells[0].source
+    assert [cell.source for cell in code_cells(notebook)] == [
+        cell.source for cell in code_cells(read(project / "docs" / "chapters" / "01_small.py"))
+    ]
+
+
+def foreign(page):
+    """Returns the addresses on other hosts from which a page would load something."""
+    soup = BeautifulSoup(page, "html.parser")
+    loading = soup.select("[src], link[href]:not([rel=canonical])")
+    addresses = [tag.get("src") or tag.get("href") for tag in loading]
+    return [a for a in addresses if re.match(r"(https?:)?//", a)]
+
+
+def test_foreign_finds_what_a_page_would_load():
+    assert foreign('<script src="https://cdn.example/x.js"></script><img src="a.png">') == [
+        "https://cdn.example/x.js"
+    ]
+
+
+def test_markdown_of_a_download_is_plain():
+    source = '!!! note "A note"\n    See [here](x.md#y), [`f`][m.f] and `[a](b)`.\n\nEnd.\n'
+    assert plain_markdown(source) == ("> **A note**\n>\n> See here, `f` and `[a](b)`.\n\nEnd.\n")
+    folded = plain_markdown('??? success "Solution"\n    Because $x$.\n')
+    assert folded == "<details><summary>Solution</summary>\n\nBecause $x$.\n\n</details>\n\n"
+
+
+# The book itself
+
+
+def nav(entry):
+    if isinstance(entry, str):
+        return [entry]
+    entries = entry.values() if isinstance(entry, dict) else entry
+    return [page for item in entries for page in nav(item)]
+
+
+def test_every_chapter_and_module_is_in_the_book():
+    pages = nav(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    chapters = {f"chapters/{path.name}" for path in (ROOT / "docs" / "chapters").glob("*.py")}
+    assert chapters == {page for page in pages if page.startswith("chapters/")}
+    modules = {path.stem for path in (ROOT / "invariant_nets").glob("[!_]*.py")}
+    assert modules == {Path(page).stem for page in pages if "reference/" in page} - {"index"}
+    for module in modules:
+        text = (ROOT / "docs" / "reference" / f"{module}.md").read_text()
+        assert f"::: invariant_nets.{module}\n" in text
+
+
+def test_chapters_hold_no_outputs_and_the_style_has_one_ink():
+    assert outputs.INK == figures.INK
+    assert not list((ROOT / "docs" / "chapters").glob("*.ipynb"))
+
+
+def test_vendored_packages_name_no_registry():
+    lock = json.loads((ROOT / "book" / "vendor" / "package-lock.json").read_text())
+    assert all("resolved" not in package for package in lock["packages"].values())
