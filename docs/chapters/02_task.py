@@ -261,7 +261,7 @@ plt.show()
 #
 # An accuracy measured on $m$ sets is a count of hits divided by $m$, hence uncertain by its
 # standard error $\sqrt{p (1 - p) / m}$. Take the ideal classifier and a rival that is two points
-# worse: the good networks of this book lie closer together than that.
+# worse: the best networks of this book lie even closer together than that.
 
 # %%
 rival = limit - 0.02
