@@ -187,8 +187,9 @@ table(
 # Read the first row. The logits are in the thousands, and nearly all outputs are exactly 0 or 1. Both
 # sums are to blame: averaging the features alone leaves the set sum, which multiplies the signal by
 # about $n/\sqrt 2$ a layer, and averaging over the set alone leaves $\sqrt d$ a layer. With both
-# averaged the logits are small; but look at the *spread* in the rows of depth 8. The averages of
-# averages make all sets look the same. Blowing up is one way to lose a signal, dying another.
+# averaged the logits are small; but look at the *spread* where such layers are eight deep. The
+# averages of averages make all sets look the same. Blowing up is one way to lose a signal, dying
+# another.
 
 # %% alt="Rms of the signal against depth, on a logarithmic scale, for five combinations of normalization and pooling. The sums grow by orders of magnitude, 1/d with a mean falls and then stays constant; the dots of measured networks lie on the lines of the theory."
 depth, width = 8, 30
