@@ -43,14 +43,14 @@ def within_four_standard_errors(samples, value):
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_accuracy_is_that_of_the_likelihood_ratio(problem):
-    zero, one = log_odds(*problem, num_sets=50_000)
+    zero, one = log_odds(*problem, num_sets=20_000)
     correct = torch.cat([zero < 0, one > 0]).double()
     assert within_four_standard_errors(correct, bayes_accuracy(*problem))
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_loss_is_that_of_the_true_log_odds(problem):
-    zero, one = log_odds(*problem, num_sets=50_000)
+    zero, one = log_odds(*problem, num_sets=20_000)
     losses = (F.softplus(zero) + F.softplus(-one)) / 2
     assert within_four_standard_errors(losses, bayes_loss(*problem))
 

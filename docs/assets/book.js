@@ -8,3 +8,6 @@ function reach() {
 }
 addEventListener("load", reach);
 addEventListener("resize", reach);
+
+// The theme gives its search dialog no name.
+document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
