@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,11 @@ def deep_sets(layer: LinearEquivariant, x: Tensor) -> Tensor:
     return x @ (s * layer.a) + x.mean(1, keepdim=True) @ (s * layer.b) + s * layer.c.sum(0)
 
 
+def step(forward: Callable[[], Tensor], gradient: Tensor) -> None:
+    """Run forward and backward once."""
+    forward().backward(gradient)  # type: ignore[no-untyped-call]
+
+
 def main() -> None:
     """Print one table a shape."""
     parser = argparse.ArgumentParser(description="The averaged layer against nn.Linear.")
@@ -52,16 +58,13 @@ def main() -> None:
         gradient = torch.randn(batch, n, out)
         linear, layer = nn.Linear(d, out), LinearEquivariant(d, out)
         forwards: dict[str, Callable[[], Tensor]] = {
-            "nn.Linear": lambda linear=linear, x=x: linear(x),
-            "LinearEquivariant": lambda layer=layer, x=x: layer(x),
-            "DeepSets' form": lambda layer=layer, x=x: deep_sets(layer, x),
+            "nn.Linear": partial(linear, x),
+            "LinearEquivariant": partial(layer, x),
+            "DeepSets' form": partial(deep_sets, layer, x),
         }
         if d * out <= DOUBLE_LOOP_LIMIT:
-            forwards["double loop"] = lambda layer=layer, x=x: double_loop(layer, x)
-        rivals = {
-            name: lambda forward=forward, gradient=gradient: forward().backward(gradient)
-            for name, forward in forwards.items()
-        }
+            forwards["double loop"] = partial(double_loop, layer, x)
+        rivals = {name: partial(step, forward, gradient) for name, forward in forwards.items()}
         seconds = seconds_by_turns(rivals, arguments.rounds)
         print(f"({batch}, {n}, {d} → {out}), {arguments.threads} threads")
         for name, values in seconds.items():
