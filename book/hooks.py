@@ -23,7 +23,7 @@ from nbformat import NotebookNode
 from book.chapters import ChapterError, code_cells
 from book.download import download
 from book.katex import typeset, typeset_title
-from book.outputs import prepare
+from book.outputs import prepare, set_aside
 from book.run import Runner
 
 log = logging.getLogger("mkdocs.book")
@@ -35,6 +35,8 @@ PLACEHOLDER = re.compile(r"<p>CODE-CELL-(\d+)</p>(?:\s*<p class=\"caption\">(.*?
 CELLS = re.compile(r"<!--cell-->(.*?)<!--/cell-->", re.DOTALL)
 
 chapters: dict[str, NotebookNode] = {}  # by the path below docs/, as in `chapters/04_….py`
+drawings: dict[str, dict[str, str]] = {}  # by the same path, then by the mark in its place
+rendered: dict[str, str] = {}  # by the notebook of the cells; serving, prose edits find theirs
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
@@ -55,7 +57,8 @@ def on_pre_build(config: MkDocsConfig) -> None:
             log.warning(ChapterError(path, number, source, problem))
 
         prepare(notebook, report)
-        chapters[path.relative_to(docs).as_posix()] = notebook
+        uri = path.relative_to(docs).as_posix()
+        chapters[uri], drawings[uri] = notebook, set_aside(notebook)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -74,12 +77,15 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
         def render(self: Page, config: MkDocsConfig, files: Files) -> None:
             Page.render(self, config, files)
             prose, toc, source = self.content or "", self.toc, self.file.abs_src_path
-            with tempfile.TemporaryDirectory() as folder:
-                self.file.abs_src_path = os.path.join(folder, "cells.ipynb")
-                write_cells(notebook, self.file.abs_src_path)
-                render_cells(config, files)
+            cells = notebook_of_cells(notebook)
+            if cells not in rendered:
+                with tempfile.TemporaryDirectory() as folder:
+                    self.file.abs_src_path = os.path.join(folder, "cells.ipynb")
+                    Path(self.file.abs_src_path).write_text(cells)
+                    render_cells(config, files)
+                rendered[cells] = self.content or ""
             self.file.abs_src_path = source
-            self.content, self.toc = with_cells(prose, self.content or ""), toc
+            self.content, self.toc = with_cells(prose, rendered[cells]), toc
 
         page.render = MethodType(render, page)  # type: ignore[method-assign]
     return page
@@ -119,6 +125,13 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
     return typeset(content, report)
 
 
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Puts the drawings into a finished page."""
+    for mark, svg in drawings.get(page.file.src_uri, {}).items():
+        output = output.replace(mark, svg)
+    return output
+
+
 def typeset_entry(entry: AnchorLink) -> None:
     """Typesets the formulas of an entry of the table of contents and of those below it."""
     entry.title = typeset_title(entry.title)
@@ -131,10 +144,12 @@ def notebook_uri(uri: str) -> str:
     return Path(uri).with_suffix(".ipynb").as_posix()
 
 
-def write_cells(notebook: NotebookNode, path: str) -> None:
-    """Writes the code cells of a chapter as a notebook that mkdocs-jupyter can read."""
+def notebook_of_cells(notebook: NotebookNode) -> str:
+    """Returns the code cells of a chapter as a notebook that mkdocs-jupyter can read."""
     metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=code_cells(notebook), metadata=metadata), path)
+    cells = [NotebookNode(cell | {"id": f"c{i}"}) for i, cell in enumerate(code_cells(notebook))]
+    text: str = nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
+    return text
 
 
 def with_cells(prose: str, cells: str) -> str:
