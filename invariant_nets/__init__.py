@@ -10,6 +10,8 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 9 Augmentation | `augmentation` |
 | 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
 | 11 All models compared | `models` |
+| 12 Any permutation group | `groups`, `named_groups`, `orbits` |
+| 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
 """
 
 from invariant_nets.augmentation import Augmentation
@@ -30,10 +32,22 @@ from invariant_nets.enumeration import (
     create_random_permutations,
 )
 from invariant_nets.gaussian import GaussianDataset
+from invariant_nets.groups import PermutationGroup
 from invariant_nets.history import Epoch, History
 from invariant_nets.intrinsic import intrinsic
 from invariant_nets.layers import LinearEquivariant, LinearInvariant
 from invariant_nets.models import MODELS, ModelSpec, build_model, cyclic_generator
+from invariant_nets.named_groups import (
+    alternating_group,
+    cyclic_group,
+    dihedral_group,
+    direct_product,
+    mathieu_group,
+    pocket_cube_group,
+    rubiks_cube_group,
+    symmetric_group,
+    trivial_group,
+)
 from invariant_nets.permutation import Permutation
 from invariant_nets.training import BinaryTrainer
 
@@ -51,10 +65,12 @@ __all__ = [
     "LinearInvariant",
     "ModelSpec",
     "Permutation",
+    "PermutationGroup",
     "PositionalEncoding",
     "SetNetwork",
     "SymmetryModel",
     "SymmetryReport",
+    "alternating_group",
     "assert_equivariant",
     "assert_invariant",
     "average_over",
@@ -67,10 +83,18 @@ __all__ = [
     "create_permutations_from_generators",
     "create_random_permutations",
     "cyclic_generator",
+    "cyclic_group",
+    "dihedral_group",
+    "direct_product",
     "intrinsic",
     "lexicographic_sort",
+    "mathieu_group",
     "mlp",
+    "pocket_cube_group",
+    "rubiks_cube_group",
+    "symmetric_group",
     "test_equivariant",
     "test_invariant",
     "transformer",
+    "trivial_group",
 ]

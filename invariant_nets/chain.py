@@ -1,0 +1,184 @@
+r"""A chain of stabilizers: every element of a permutation group as the reading of an odometer.
+
+Let $G = G_0 \ge G_1 \ge \dots \ge G_m = 1$, each $G_{j+1}$ the stabilizer in $G_j$ of a base
+point $b_j$, and $U_j$ a transversal: for each point of the orbit of $b_j$ under $G_j$ one element
+of $G_j$ that takes $b_j$ there. Then every $g \in G$ is a unique product
+
+$$g = u_m \cdots u_1 u_0, \qquad u_j \in U_j,$$
+
+so $|G| = \prod_j |U_j|$, a row of digits is an element, and uniform digits are a uniform element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from invariant_nets.permutation import Permutation
+
+_TABLE_BYTES = 1 << 23
+_TABLE_ROWS = 1 << 18
+# Batches of this size stay in the cache from one table to the next.
+_CACHED_ENTRIES = 1 << 18
+_RANDOM_BITS = 62
+
+
+@dataclass(frozen=True)
+class Level:
+    """One wheel of the odometer.
+
+    Attributes:
+        size: how many elements its transversal has.
+        base: the point that tells its elements apart.
+        digit_of: for each point the digit of the element that takes the base there, or −1.
+        rows: digits, a tensor $(k,)$, to their elements as index rows $(k, n)$; 0 is the identity.
+    """
+
+    size: int
+    base: int
+    digit_of: Int[Tensor, " n"]
+    rows: Callable[[Int[Tensor, " k"]], Int[Tensor, "k n"]]
+
+
+class StabilizerChain:
+    r"""The levels of a group, and the elements as mixed-radix numbers below $|G|$.
+
+    Consecutive levels merge into a few tables of small integers, so that composing a batch of
+    elements costs one gather a table.
+
+    Args:
+        degree: the number $n$ of points.
+        levels: from the most significant digit to the least.
+    """
+
+    def __init__(self, degree: int, levels: Sequence[Level]) -> None:
+        self.degree = degree
+        self.levels = [level for level in levels if level.size > 1]
+        self.order = math.prod(level.size for level in self.levels)
+        self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
+
+    @cached_property
+    def _blocks(self) -> list[list[Level]]:
+        limit = min(_TABLE_ROWS, _TABLE_BYTES // self.degree)
+        blocks: list[list[Level]] = []
+        rows = limit + 1
+        for level in self.levels:
+            rows *= level.size
+            if rows > limit:
+                blocks.append([])
+                rows = level.size
+            blocks[-1].append(level)
+        return blocks
+
+    @cached_property
+    def radices(self) -> list[int]:
+        """How many rows each table has, the most significant first."""
+        return [math.prod(level.size for level in block) for block in self._blocks]
+
+    def _table(self, number: int) -> Shaped[Tensor, "rows n"]:
+        if number not in self._tables:
+            table = torch.arange(self.degree, dtype=_smallest_type(self.degree))[None]
+            for level in self._blocks[number]:
+                # (u_{j+1} u_j)(i) = u_j(u_{j+1}(i))
+                table = table[:, level.rows(torch.arange(level.size))].flatten(0, 1)
+            self._tables[number] = table
+        return self._tables[number]
+
+    def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
+        """Return the elements that have these digits, one tensor of them a table."""
+        # A table whose digits are all 0 changes nothing, and need not even be made.
+        used = [(self._table(i), digit) for i, digit in enumerate(digits) if digit.any()]
+        if not used:
+            return torch.arange(self.degree).repeat(k, 1)
+        elements = torch.empty(k, self.degree, dtype=torch.int64)
+        step = max(1, _CACHED_ENTRIES // self.degree)
+        for start in range(0, k, step):
+            part = slice(start, start + step)
+            (table, digit), *others = used
+            product = table.index_select(0, digit[part])
+            for table, digit in others:
+                product = product.gather(1, table.index_select(0, digit[part]).long())
+            elements[part] = product
+        return elements
+
+    def run(self, start: int, k: int) -> Int[Tensor, "k n"]:
+        """Return the elements number `start`, …, `start + k − 1`."""
+        digits: list[Tensor] = []
+        carry = torch.arange(k)
+        for radix in reversed(self.radices):
+            start, digit = divmod(start, radix)
+            carry = carry + digit
+            digits.append(carry % radix)
+            carry = carry // radix
+        return self.compose(digits[::-1], k)
+
+    def sample(self, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
+        """Return `k` independent elements, exactly uniform."""
+        return self.compose([_uniform(radix, k, generator) for radix in self.radices], k)
+
+    def digits(self, permutation: Permutation) -> list[int] | None:
+        """Return the digits of a permutation, one a level, or None if it is not in the group."""
+        rest = permutation.index_tensor
+        found = []
+        for level in self.levels:
+            digit = int(level.digit_of[rest[level.base]])
+            if digit < 0:
+                return None
+            found.append(digit)
+            # Strip u from the right: (g u⁻¹)(i) = u⁻¹(g(i)).
+            rest = level.rows(torch.tensor([digit]))[0].argsort()[rest]
+        return found if torch.equal(rest, torch.arange(self.degree)) else None
+
+    def rank(self, permutation: Permutation) -> int | None:
+        """Return the number of a permutation, or None if it is not in the group."""
+        if (digits := self.digits(permutation)) is None:
+            return None
+        number = 0
+        for level, digit in zip(self.levels, digits, strict=True):
+            number = number * level.size + digit
+        return number
+
+
+def table_level(base: int, transversal: Int[Tensor, "size n"]) -> Level:
+    """Return the level of a transversal that is given by its rows, the identity first."""
+    digit_of = torch.full(transversal.shape[1:], -1)
+    digit_of[transversal[:, base]] = torch.arange(len(transversal))
+    return Level(len(transversal), base, digit_of, transversal.__getitem__)
+
+
+def uniform_keys(
+    shape: tuple[int, ...], generator: torch.Generator | None
+) -> Int[Tensor, "*shape"]:
+    """Return integers that are uniform below $2^{62}$; a power of two, so there is no bias."""
+    return torch.randint(1 << _RANDOM_BITS, shape, generator=generator)
+
+
+def uniform_orders(n: int, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
+    """Return `k` permutations of `n` points, exactly uniform on all of them."""
+    keys, orders = uniform_keys((k, n), generator).sort(-1)
+    # The order of different keys is uniform; rows with equal ones are drawn again.
+    tied = (keys[:, 1:] == keys[:, :-1]).any(-1)
+    if tied.any():
+        orders[tied] = uniform_orders(n, int(tied.sum()), generator)
+    return orders
+
+
+def _uniform(below: int, k: int, generator: torch.Generator | None) -> Int[Tensor, " k"]:
+    # Exactly uniform: what lies beyond the last whole multiple of `below` is drawn again.
+    keys = uniform_keys((k,), generator)
+    beyond = (1 << _RANDOM_BITS) // below * below
+    while (again := keys >= beyond).any():
+        keys[again] = uniform_keys((int(again.sum()),), generator)
+    return keys % below
+
+
+def _smallest_type(degree: int) -> torch.dtype:
+    if degree <= 1 << 8:
+        return torch.uint8
+    return torch.int16 if degree <= 1 << 15 else torch.int32

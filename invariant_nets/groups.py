@@ -1,0 +1,312 @@
+r"""Permutation groups of any size, from their generators.
+
+A group is a set of permutations that is closed under products. A few generators determine it; a
+chain of stabilizers (`invariant_nets.chain`) then counts it, tells its members, lists them from any
+number on, and draws them uniformly, without ever searching through the elements.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from invariant_nets._validation import int_at_least, positive_int
+from invariant_nets.chain import Level, StabilizerChain
+from invariant_nets.closed_form import on_tuples, tuple_levels
+from invariant_nets.orbits import pair_orbits, point_orbits
+from invariant_nets.permutation import Permutation, stack_permutations
+from invariant_nets.schreier_sims import levels_of
+
+_CHUNK_ENTRIES = 1 << 20
+_LAZY_BLOCK = 4096
+_NAME_LENGTH = 60
+
+Sampler = Callable[[int, torch.Generator | None], Int[Tensor, "k n"]]
+
+
+class PermutationGroup:
+    r"""The group that some permutations generate, acting on the points $0, \dots, n-1$.
+
+    $$G = \langle g_1, \dots, g_m \rangle \le S_n, \qquad (\sigma \cdot x)_i = x_{\sigma(i)}.$$
+
+    Everything but the generators is computed when it is first asked for, exactly: the order by a
+    stabilizer chain, the orbits as connected components. Two groups are equal if they have the same
+    elements.
+
+    Args:
+        generators: at least one permutation, all of one size: `Permutation` objects, or whatever
+            makes one. For the group with one element see `trivial_group`.
+        name: what the group is called in texts.
+
+    Raises:
+        ValueError: if there is no generator, one is no permutation, or their sizes differ.
+
+    Example:
+        >>> klein = PermutationGroup([[1, 0, 3, 2], [2, 3, 0, 1]])
+        >>> klein.order, klein.degree
+        (4, 4)
+        >>> Permutation([3, 2, 1, 0]) in klein, Permutation([1, 0, 2, 3]) in klein
+        (True, False)
+        >>> [str(g) for g in klein]
+        ['()', '(0 1)(2 3)', '(0 2)(1 3)', '(0 3)(1 2)']
+
+    References:
+        Sims (1970), *Computational Methods in the Study of Permutation Groups*; Seress (2003),
+        *Permutation Group Algorithms*, chapter 4.
+    """
+
+    def __init__(
+        self, generators: Iterable[Permutation | Sequence[int]], name: str | None = None
+    ) -> None:
+        if isinstance(generators, (Permutation, PermutationGroup)) or not isinstance(
+            generators, Iterable
+        ):
+            raise TypeError(f"generators must be an iterable of permutations, got {generators!r}")
+        permutations = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
+        self._images = stack_permutations(permutations, name="generators")
+        self._name = name
+        self._levels: Callable[[], list[Level]] = lambda: levels_of(self._images)
+        self._draw: Sampler | None = None
+        self.shape: tuple[int, ...] = (self.degree,)
+
+    @classmethod
+    def _known(
+        cls,
+        images: Int[Tensor, "generators n"],
+        name: str,
+        levels: Callable[[], list[Level]],
+        shape: tuple[int, ...] | None = None,
+        draw: Sampler | None = None,
+    ) -> PermutationGroup:
+        # A group whose chain is known in closed form, and perhaps a faster way to draw from it.
+        group = cls(map(Permutation._trusted, images), name)
+        group._levels, group._draw = levels, draw
+        group.shape = shape or group.shape
+        return group
+
+    @property
+    def degree(self) -> int:
+        """The number of points that the group permutes."""
+        return self._images.shape[1]
+
+    @property
+    def generators(self) -> tuple[Permutation, ...]:
+        """The permutations that the group was made from, in order."""
+        return tuple(map(Permutation._trusted, self._images.unbind()))
+
+    @property
+    def name(self) -> str:
+        """What the group is called: $S_n$, say, or by its generators."""
+        if self._name is not None:
+            return self._name
+        shown = ", ".join(map(str, self.generators))
+        return f"⟨{shown if len(shown) <= _NAME_LENGTH else f'{len(self._images)} generators'}⟩"
+
+    @cached_property
+    def _chain(self) -> StabilizerChain:
+        return StabilizerChain(self.degree, self._levels())
+
+    @property
+    def order(self) -> int:
+        """The number of elements, exactly."""
+        return self._chain.order
+
+    def __len__(self) -> int:
+        if self.order > sys.maxsize:
+            raise OverflowError(f"len() cannot tell {self.order}; ask for `order`")
+        return self.order
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, permutation: object) -> bool:
+        if not isinstance(permutation, Permutation) or len(permutation) != self.degree:
+            return False
+        return self._chain.digits(permutation) is not None
+
+    def is_subgroup(self, of: PermutationGroup) -> bool:
+        """Return whether every element of this group is an element of the other."""
+        if not isinstance(of, PermutationGroup):
+            raise TypeError(f"of must be a PermutationGroup, got {of!r}")
+        return self.degree == of.degree and all(g in of for g in self.generators)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PermutationGroup):
+            return NotImplemented
+        return self.is_subgroup(other) and self.order == other.order
+
+    def __hash__(self) -> int:
+        return hash((self.degree, self.order))
+
+    def orbits(self) -> tuple[tuple[int, ...], ...]:
+        """Return the orbits of the points, each sorted, in the order of their first points.
+
+        Example:
+            >>> PermutationGroup([[1, 0, 2, 4, 3]]).orbits()
+            ((0, 1), (2,), (3, 4))
+        """
+        numbers = point_orbits(self._images)
+        return tuple(
+            tuple((numbers == orbit).nonzero().flatten().tolist())
+            for orbit in range(int(numbers.max()) + 1)
+        )
+
+    def orbitals(self, other: PermutationGroup | None = None) -> Int[Tensor, "n m"]:
+        r"""Return the number of the orbit of every pair of points, from 0, as they first appear.
+
+        There are as many as independent equivariant linear maps from the second points to the
+        first.
+
+        Args:
+            other: another action of the same group, its generators in the same order; by default
+                this one.
+
+        Raises:
+            ValueError: if the two have different numbers of generators.
+
+        Example:
+            >>> PermutationGroup([[1, 2, 0], [1, 0, 2]]).orbitals().tolist()
+            [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+        """
+        other = self if other is None else other
+        if len(other._images) != len(self._images):
+            raise ValueError(
+                "other must be an action of the same group, generator by generator: got "
+                f"{len(other._images)} generators for {len(self._images)}"
+            )
+        return pair_orbits(self._images, other._images)
+
+    def stabilizer(self, point: int) -> PermutationGroup:
+        """Return the subgroup of the elements that leave a point where it is.
+
+        Random elements of it are collected until they generate a subgroup of the right order, so
+        the answer is exact.
+
+        Raises:
+            ValueError: if `point` is none of the group's points.
+        """
+        point = int_at_least("point", point, 0)
+        if point >= self.degree:
+            raise ValueError(f"point must be below the degree {self.degree}, got {point}")
+        orbit = next(orbit for orbit in self.orbits() if point in orbit)
+        target = self.order // len(orbit)
+        source = torch.Generator().manual_seed(0)
+        found = [Permutation.identity(self.degree)]
+        stabilizer = PermutationGroup(found)
+        first: dict[int, Permutation] = {}
+        while stabilizer.order < target:
+            g = Permutation._trusted(self.sample(1, source)[0])
+            image = int(g.index_tensor[point])
+            # If g and h take the point to one place, then g h⁻¹ leaves it; it is uniform there.
+            if (fixing := g @ first.setdefault(image, g).inverse()) not in stabilizer:
+                found.append(fixing)
+                stabilizer = PermutationGroup(found[1:])
+        return stabilizer
+
+    def elements(
+        self, start: int = 0, stop: int | None = None, chunk_size: int | None = None
+    ) -> Iterator[Int[Tensor, "k n"]]:
+        r"""Yield the elements number `start`, …, `stop − 1` as index rows, a chunk at a time.
+
+        The identity is number 0, and for $S_n$ the order is lexicographic. Memory stays constant,
+        so ranges of a large group can be worked on apart.
+
+        Args:
+            start: the first number, from 0.
+            stop: the number after the last; $|G|$ by default.
+            chunk_size: how many elements a tensor holds, at least 1; by default about a million
+                entries.
+
+        Raises:
+            ValueError: if the range is not within $0, \dots, |G|$, or `chunk_size` is below 1.
+
+        Example:
+            >>> [chunk.tolist() for chunk in PermutationGroup([[1, 2, 0]]).elements(1, 3)]
+            [[[1, 2, 0], [2, 0, 1]]]
+        """
+        start = int_at_least("start", start, 0)
+        stop = self.order if stop is None else int_at_least("stop", stop, start)
+        if stop > self.order:
+            raise ValueError(f"stop must be at most the order {self.order}, got {stop}")
+        size = (
+            max(1, _CHUNK_ENTRIES // self.degree)
+            if chunk_size is None
+            else positive_int("chunk_size", chunk_size)
+        )
+        return self._runs(start, stop, size)
+
+    def _runs(self, start: int, stop: int, size: int) -> Iterator[Int[Tensor, "k n"]]:
+        while start < stop:
+            k = min(size, stop - start)
+            yield self._chain.run(start, k)
+            start += k
+
+    def __iter__(self) -> Iterator[Permutation]:
+        for chunk in self.elements(chunk_size=min(_LAZY_BLOCK, self.order)):
+            yield from map(Permutation._trusted, chunk.unbind())
+
+    def sample(self, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "k n"]:
+        """Draw `k` elements, independent and exactly uniform, as index rows.
+
+        Args:
+            k: the number of draws, at least 1.
+            generator: the source of randomness; torch's global one by default.
+
+        Raises:
+            ValueError: if `k` is below 1.
+        """
+        k = positive_int("k", k)
+        return self._draw(k, generator) if self._draw else self._chain.sample(k, generator)
+
+    def rank(self, permutation: Permutation) -> int:
+        """Return the number of an element, as `elements` counts them.
+
+        Raises:
+            ValueError: if the permutation is not in the group.
+        """
+        number = (
+            self._chain.rank(permutation)
+            if isinstance(permutation, Permutation) and len(permutation) == self.degree
+            else None
+        )
+        if number is None:
+            raise ValueError(f"permutation must be in {self.name}, got {permutation}")
+        return number
+
+    def unrank(self, number: int) -> Permutation:
+        """Return the element of a number, from 0 to $|G| − 1$.
+
+        Raises:
+            ValueError: if there is no such element.
+        """
+        number = int_at_least("number", number, 0)
+        if number >= self.order:
+            raise ValueError(f"number must be below the order {self.order}, got {number}")
+        return Permutation._trusted(self._chain.run(number, 1)[0])
+
+    def on_tuples(self, k: int) -> PermutationGroup:
+        r"""Return the same group as it acts on the $n^k$ tuples of $k$ points, numbered row by row.
+
+        On pairs ($k = 2$) it permutes rows and columns of an $n \times n$ matrix together, as a
+        graph's nodes ask for.
+
+        Example:
+            >>> pairs = PermutationGroup([[1, 2, 3, 0], [1, 0, 2, 3]]).on_tuples(2)
+            >>> pairs.degree, pairs.order, int(pairs.orbitals().max()) + 1
+            (16, 24, 15)
+        """
+        k = positive_int("k", k)
+        return PermutationGroup._known(
+            on_tuples(self._images, k),
+            f"{self.name} on {k}-tuples",
+            lambda: tuple_levels(self.degree, self._chain.levels, k),
+            shape=(self.degree,) * k,
+        )
+
+    def __repr__(self) -> str:
+        return f"PermutationGroup({self.name}, degree={self.degree})"

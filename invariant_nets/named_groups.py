@@ -1,0 +1,264 @@
+r"""Groups with a name: symmetric, alternating, cyclic, dihedral; products; puzzles; Mathieu's.
+
+| group | order | what it keeps |
+|---|---|---|
+| $S_n$ | $n!$ | the set |
+| $A_n$ | $n!/2$ | the set; the sign of its order |
+| $C_n$ | $n$ | the cycle, with its direction |
+| $D_n$ | $2n$ | the cycle |
+| $S_n \times S_d$ on a grid | $n!\,d!$ | which entries share a row, which a column |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from invariant_nets._validation import positive_int
+from invariant_nets.chain import uniform_orders
+from invariant_nets.closed_form import (
+    cyclic_levels,
+    dihedral_levels,
+    grid_levels,
+    symmetric_levels,
+    union_levels,
+)
+from invariant_nets.groups import PermutationGroup
+from invariant_nets.permutation import Permutation
+
+
+def symmetric_group(n: int) -> PermutationGroup:
+    r"""Return $S_n$, all $n!$ permutations of $n$ points, from an $n$-cycle and a transposition.
+
+    Raises:
+        ValueError: if `n` is below 1.
+
+    Example:
+        >>> symmetric_group(10).order
+        3628800
+    """
+    points = torch.arange(positive_int("n", n))
+    images = [_shift(n)]
+    if n > 2:
+        images.append(torch.cat((points[[1, 0]], points[2:])))
+    return PermutationGroup._known(
+        torch.stack(images),
+        f"S_{n}",
+        lambda: symmetric_levels(points, n),
+        draw=lambda k, generator: uniform_orders(n, k, generator),
+    )
+
+
+def alternating_group(n: int) -> PermutationGroup:
+    r"""Return $A_n$, the $n!/2$ even permutations of $n$ points.
+
+    Raises:
+        ValueError: if `n` is below 1.
+
+    Example:
+        >>> alternating_group(5).order, alternating_group(5).is_subgroup(symmetric_group(5))
+        (60, True)
+    """
+    points = torch.arange(positive_int("n", n))
+    if n < 3:
+        return _renamed(trivial_group(n), f"A_{n}")
+    # A 3-cycle, and the longest cycle that is even.
+    cycles = [(0, 1, 2), tuple(range(1 - n % 2, n))]
+    images = torch.stack([Permutation.from_cycles(n, cycle).index_tensor for cycle in cycles])
+    return PermutationGroup._known(images, f"A_{n}", lambda: symmetric_levels(points, n, even=True))
+
+
+def cyclic_group(n: int) -> PermutationGroup:
+    r"""Return $C_n$, the $n$ cyclic shifts of $n$ points.
+
+    Raises:
+        ValueError: if `n` is below 1.
+
+    Example:
+        >>> [str(g) for g in cyclic_group(3)]
+        ['()', '(0 1 2)', '(0 2 1)']
+    """
+    return PermutationGroup._known(
+        _shift(positive_int("n", n))[None], f"C_{n}", lambda: cyclic_levels(n)
+    )
+
+
+def dihedral_group(n: int) -> PermutationGroup:
+    r"""Return $D_n$, the $2n$ symmetries of a polygon of $n$ corners ($n \ge 3$).
+
+    One or two points have no reflection of their own: there it is $C_n$.
+
+    Raises:
+        ValueError: if `n` is below 1.
+
+    Example:
+        >>> dihedral_group(4).order
+        8
+    """
+    shift = _shift(positive_int("n", n))
+    images = torch.stack((shift, -torch.arange(n) % n))
+    return PermutationGroup._known(images, f"D_{n}", lambda: dihedral_levels(n))
+
+
+def trivial_group(n: int) -> PermutationGroup:
+    r"""Return the group whose only element leaves `n` points where they are.
+
+    Raises:
+        ValueError: if `n` is below 1.
+
+    Example:
+        >>> trivial_group(3).order
+        1
+    """
+    identity = torch.arange(positive_int("n", n))[None]
+    return PermutationGroup._known(identity, "{e}", lambda: [])
+
+
+def direct_product(
+    *groups: PermutationGroup, on: Literal["union", "grid"] = "union"
+) -> PermutationGroup:
+    r"""Return the direct product of groups, on the union or on the grid of their points.
+
+    On the disjoint union each factor permutes points of its own: $S_3 \times S_7$ permutes the
+    first three of ten points and the last seven. On the grid $(g, h)$ takes $(i, j)$ to
+    $(g(i), h(j))$: $S_n \times S_d$ permutes the rows and the columns of an $n \times d$ matrix,
+    whose entry $(i, j)$ is point $i\,d + j$.
+
+    Args:
+        groups: the factors, at least one.
+        on: `"union"` or `"grid"`.
+
+    Raises:
+        ValueError: if there is no factor, or `on` is something else.
+        TypeError: if a factor is no `PermutationGroup`.
+
+    Example:
+        >>> parts = direct_product(symmetric_group(3), symmetric_group(7))
+        >>> parts.degree, parts.orbits()
+        (10, ((0, 1, 2), (3, 4, 5, 6, 7, 8, 9)))
+        >>> matrix = direct_product(symmetric_group(10), symmetric_group(5), on="grid")
+        >>> matrix.degree, matrix.shape, int(matrix.orbitals().max()) + 1
+        (50, (10, 5), 4)
+    """
+    if on not in ("union", "grid"):
+        raise ValueError(f"on must be 'union' or 'grid', got {on!r}")
+    if not groups:
+        raise ValueError("groups must hold at least one group, got none")
+    for group in groups:
+        if not isinstance(group, PermutationGroup):
+            raise TypeError(f"groups must be PermutationGroup objects, got {group!r}")
+    degrees = [group.degree for group in groups]
+    name = " × ".join(group.name for group in groups)
+    levels = union_levels if on == "union" else grid_levels
+    images = [
+        _embedded(generator.index_tensor, degrees, axis, on)
+        for axis, group in enumerate(groups)
+        for generator in group.generators
+    ]
+    return PermutationGroup._known(
+        torch.stack(images),
+        name,
+        lambda: levels(degrees, [group._chain.levels for group in groups]),
+        shape=None if on == "union" else tuple(degrees),
+    )
+
+
+def mathieu_group(n: int) -> PermutationGroup:
+    r"""Return Mathieu's sporadic group $M_{11}$, $M_{12}$ or $M_{24}$.
+
+    Args:
+        n: 11, 12 or 24.
+
+    Raises:
+        ValueError: if `n` is another number.
+
+    Example:
+        >>> [mathieu_group(n).order for n in (11, 12, 24)]
+        [7920, 95040, 244823040]
+
+    References:
+        Conway & Sloane (1988), *Sphere Packings, Lattices and Groups*, chapters 10 and 11.
+    """
+    if n not in _MATHIEU:
+        raise ValueError(f"n must be 11, 12 or 24, got {n!r}")
+    return PermutationGroup([_from_cycles(n, cycles) for cycles in _MATHIEU[n]], f"M_{n}")
+
+
+def rubiks_cube_group() -> PermutationGroup:
+    r"""Return the group of Rubik's cube: the six quarter turns, on its 48 facelets that move.
+
+    Example:
+        >>> rubiks_cube_group().order
+        43252003274489856000
+    """
+    return PermutationGroup([_from_cycles(48, cycles) for cycles in _TURNS], "Rubik's cube")
+
+
+def pocket_cube_group() -> PermutationGroup:
+    r"""Return the group of the 2×2×2 cube: three quarter turns that leave one corner, 24 facelets.
+
+    Example:
+        >>> pocket_cube_group().order
+        3674160
+    """
+    corners = [p for p in range(48) if p % 8 in (0, 2, 5, 7)]
+    number = {facelet: i for i, facelet in enumerate(corners)}
+    turns = [_from_cycles(48, _TURNS[face]).index_tensor for face in (0, 2, 3)]
+    return PermutationGroup(
+        [[number[int(turn[facelet])] for facelet in corners] for turn in turns], "the pocket cube"
+    )
+
+
+def _shift(n: int) -> Tensor:
+    return torch.arange(n).roll(-1)
+
+
+def _renamed(group: PermutationGroup, name: str) -> PermutationGroup:
+    group._name = name
+    return group
+
+
+def _embedded(images: Tensor, degrees: Sequence[int], axis: int, on: str) -> Tensor:
+    # How a permutation of one factor's points moves the points of the product.
+    if on == "grid":
+        points = torch.arange(math.prod(degrees)).view(*degrees)
+        return points.index_select(axis, images).flatten()
+    points = torch.arange(sum(degrees))
+    start = sum(degrees[:axis])
+    points[start : start + degrees[axis]] = start + images
+    return points
+
+
+def _from_cycles(n: int, cycles: str) -> Permutation:
+    # Points are numbered from 1 in the tables below.
+    parts = cycles.strip("()").split(")(")
+    return Permutation.from_cycles(n, *([int(p) - 1 for p in part.split(",")] for part in parts))
+
+
+_MATHIEU = {
+    11: ("(1,2,3,4,5,6,7,8,9,10,11)", "(3,7,11,8)(4,10,5,6)"),
+    12: (
+        "(1,2,3,4,5,6,7,8,9,10,11)",
+        "(3,7,11,8)(4,10,5,6)",
+        "(1,12)(2,11)(3,6)(4,8)(5,9)(7,10)",
+    ),
+    24: (
+        "(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23)",
+        "(3,17,10,7,9)(4,13,14,19,5)(8,18,11,12,23)(15,20,22,21,16)",
+        "(1,24)(2,23)(3,12)(4,16)(5,18)(6,10)(7,20)(8,14)(9,21)(11,17)(13,22)(19,15)",
+    ),
+}
+
+# Facelets 1 to 8 lie around the upper face, then left, front, right, back and down.
+_TURNS = (
+    "(1,3,8,6)(2,5,7,4)(9,33,25,17)(10,34,26,18)(11,35,27,19)",
+    "(9,11,16,14)(10,13,15,12)(1,17,41,40)(4,20,44,37)(6,22,46,35)",
+    "(17,19,24,22)(18,21,23,20)(6,25,43,16)(7,28,42,13)(8,30,41,11)",
+    "(25,27,32,30)(26,29,31,28)(3,38,43,19)(5,36,45,21)(8,33,48,24)",
+    "(33,35,40,38)(34,37,39,36)(3,9,46,32)(2,12,47,29)(1,14,48,27)",
+    "(41,43,48,46)(42,45,47,44)(14,22,30,38)(15,23,31,39)(16,24,32,40)",
+)

@@ -1,0 +1,84 @@
+import itertools
+from collections import Counter
+
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from invariant_nets import Permutation, mathieu_group, symmetric_group
+from invariant_nets.chain import StabilizerChain, table_level, uniform_orders
+from invariant_nets.closed_form import cyclic_levels, symmetric_levels
+
+
+def test_a_row_of_digits_is_the_product_of_its_elements():
+    levels = symmetric_levels(torch.arange(4), 4)
+    chain = StabilizerChain(4, levels)
+    every = chain.run(0, chain.order)
+    for number, digits in enumerate(itertools.product(*(range(level.size) for level in levels))):
+        product = Permutation.identity(4)
+        for level, digit in zip(levels, digits, strict=True):
+            product = Permutation(level.rows(torch.tensor([digit]))[0]) @ product
+        assert every[number].tolist() == product.index_tensor.tolist()
+        assert chain.digits(product) == list(digits)
+        assert chain.rank(product) == number
+
+
+def test_tables_may_be_small_or_large(monkeypatch):
+    group = mathieu_group(11)
+    expected = group._chain.run(0, 7920)
+    for size in (1, 11, 100):
+        monkeypatch.setattr("invariant_nets.chain._TABLE_ROWS", size)
+        monkeypatch.setattr("invariant_nets.chain._CACHED_ENTRIES", 37 * size)
+        chain = StabilizerChain(11, group._chain.levels)
+        assert len(chain.radices) >= len(StabilizerChain(11, group._chain.levels[:2]).radices)
+        assert torch.equal(chain.run(0, 7920), expected)
+        assert torch.equal(chain.run(7000, 55), expected[7000:7055])
+
+
+def test_numbers_beyond_64_bits():
+    group = symmetric_group(40)
+    number = 3**80
+    assert group.rank(group.unrank(number)) == number
+
+
+def test_a_level_refuses_what_its_base_cannot_reach():
+    (level,) = cyclic_levels(3)
+    chain = StabilizerChain(4, [table_level(0, torch.tensor([[0, 1, 2, 3], [1, 0, 2, 3]]))])
+    assert chain.order == 2
+    assert chain.rank(Permutation([2, 1, 0, 3])) is None
+    assert chain.rank(Permutation([0, 1, 3, 2])) is None
+    assert StabilizerChain(3, [level]).rank(Permutation([1, 0, 2])) is None
+
+
+def test_without_levels_there_is_one_element():
+    chain = StabilizerChain(3, [])
+    assert chain.order == 1
+    assert chain.run(0, 1).tolist() == [[0, 1, 2]]
+    assert chain.sample(2, None).tolist() == [[0, 1, 2]] * 2
+
+
+def test_random_orders_are_uniform_also_after_ties(monkeypatch):
+    draws = uniform_orders(4, 24_000, torch.Generator().manual_seed(0))
+    counts = Counter(map(tuple, draws.tolist()))
+    assert len(counts) == 24
+    assert chisquare(list(counts.values())).pvalue > 1e-4
+    # With keys of three bits, ties are the rule.
+    monkeypatch.setattr("invariant_nets.chain._RANDOM_BITS", 3)
+    draws = uniform_orders(4, 24_000, torch.Generator().manual_seed(0))
+    assert chisquare(list(Counter(map(tuple, draws.tolist())).values())).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("bits", [3, 62])
+def test_random_digits_are_uniform_below_any_bound(monkeypatch, bits):
+    from invariant_nets import chain
+
+    monkeypatch.setattr(chain, "_RANDOM_BITS", bits)
+    digits = chain._uniform(5, 20_000, torch.Generator().manual_seed(0))
+    assert chisquare(digits.bincount().numpy()).pvalue > 1e-4
+
+
+def test_the_tables_hold_the_smallest_integers():
+    for n, dtype in ((5, torch.uint8), (300, torch.int16), (40_000, torch.int32)):
+        chain = StabilizerChain(n, symmetric_levels(torch.arange(2), n))
+        assert chain._table(0).dtype == dtype
+        assert chain.run(1, 1)[0, :3].tolist() == [1, 0, 2]
