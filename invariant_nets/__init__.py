@@ -2,11 +2,12 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 
 | chapter | modules |
 |---|---|
+| 1 Sets, permutations, actions | `permutation` |
 | 2 The task and its limit | `gaussian`, `bayes` |
 | 4 The averaged equivariant layer | `layers`, `intrinsic`, `checks` |
 | 5 Why sums saturate | `layers` |
 | 7 Canonicalization | `canonicalization` |
-| 8 Symmetrization, exact and sampled | `permutation`, `enumeration`, `averaging` |
+| 8 Symmetrization, exact and sampled | `averaging`, `chunked_average`, `recompute`, `enumeration` |
 | 9 Augmentation | `augmentation` |
 | 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
 | 11 All models compared | `models` |
@@ -15,7 +16,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 """
 
 from invariant_nets.augmentation import Augmentation
-from invariant_nets.averaging import SymmetryModel, average_over
+from invariant_nets.averaging import Estimate, SymmetryModel
 from invariant_nets.backbones import PositionalEncoding, SetNetwork, mlp, transformer
 from invariant_nets.bayes import bayes_accuracy, bayes_loss, bayes_threshold
 from invariant_nets.canonicalization import CanonicalModel, columnwise_sort, lexicographic_sort
@@ -26,6 +27,7 @@ from invariant_nets.checks import (
     test_equivariant,
     test_invariant,
 )
+from invariant_nets.chunked_average import average_over
 from invariant_nets.enumeration import (
     create_all_permutations,
     create_permutations_from_generators,
@@ -59,6 +61,7 @@ __all__ = [
     "BinaryTrainer",
     "CanonicalModel",
     "Epoch",
+    "Estimate",
     "GaussianDataset",
     "History",
     "LinearEquivariant",

@@ -1,42 +1,73 @@
 r"""Symmetrization: average any network over permutations of its input.
 
-$$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} f(\sigma x).$$
+$$\bar f(x) = \mathbb E_{\sigma}\, \rho(\sigma)^{-1} f(\sigma \cdot x).$$
 
-Over a whole group this is the Reynolds operator, exactly invariant to that group; over a random
-sample it is invariant in expectation only.
+With $\sigma$ uniform on a whole group this is the Reynolds operator, exactly invariant (or
+equivariant) to that group; over a random sample it is so in expectation only.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._validation import positive_int, set_batch
+from invariant_nets.chunked_average import average_over, outputs_over
+from invariant_nets.groups import PermutationGroup
 from invariant_nets.permutation import Permutation, stack_permutations
+from invariant_nets.recompute import recomputed_average
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
 _SUPERBATCH_SETS = 8192
 
 
+class Estimate(NamedTuple):
+    """An average over random permutations, and how far it may be off.
+
+    Attributes:
+        mean: the average.
+        standard_error: the standard deviation of the outputs over the permutations, divided by the
+            square root of their number.
+    """
+
+    mean: Tensor
+    standard_error: Tensor
+
+
 class SymmetryModel(nn.Module):
-    r"""Makes any model invariant by averaging it over permutations of the set.
+    r"""Makes any model invariant, or equivariant, by averaging it over permutations of the set.
 
-    $$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} f(\sigma x).$$
+    $$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma x).$$
 
-    Invariant to a group $G$ exactly, if $P = G$: $C_n$, say, which is not all of $S_n$. If $P$ is
-    a random sample it is random at every pass, and invariant in expectation only, with an error
-    of order $1/\sqrt{|P|}$.
+    With $P = G$ it is invariant (with `equivariant=True`, equivariant) to the group $G$ exactly: to
+    $C_n$, say, which is not all of $S_n$. If $P$ is a random sample, it is random at every pass and
+    invariant in expectation only, with an error of order $1/\sqrt{|P|}$.
 
     Args:
         model: any module or function that maps a batch of sets to one output a set.
-        perm_creator: called without arguments at each forward pass, it returns an iterable of
-            `Permutation`, all of the set's size; at least one. It may be lazy.
+        perm_creator: a `PermutationGroup`; or a function, called without arguments at each forward
+            pass, that returns an iterable of `Permutation`, all of the set's size, at least one.
+            It may be lazy.
         chunksize: how many permutations go through the model together, in one super-batch of
             `chunksize · batch` sets; at least 1. By default, as many as make about 8,000 sets.
-            It bounds the memory of a pass without gradients; autograd keeps every chunk.
+            It bounds the memory of a pass without gradients; with them, see `recompute`.
+        group: the group by name, instead of `perm_creator`. A group whose `shape` is a grid acts on
+            the entries of the matrix $x$: $S_n \times S_d$ on rows and columns.
+        samples: average over so many uniform draws from the group, anew at each pass, instead of
+            all its elements.
+        equivariant: whether $\rho$ permutes the output's set axis; otherwise it is trivial.
+        recompute: whether the backward pass runs the chunks again instead of keeping them. The
+            memory of training then does not grow with $|P|$; it takes about 4/3 of the time.
+            Needs a module.
+        max_order: the largest group to average over exactly.
+        generator: the source of the draws; torch's global one by default.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns for it, $(\mathrm{batch}, *)$.
@@ -44,17 +75,19 @@ class SymmetryModel(nn.Module):
     Raises:
         TypeError: if `model` or `perm_creator` is not callable, or gives something else than
             tensors or `Permutation` objects.
-        ValueError: if `chunksize` is below 1, the permutations are none or do not fit the set,
-            or `model` does not keep the batch axis.
+        ValueError: if the group has more than `max_order` elements and no `samples` are asked for,
+            an integer is below 1, the permutations are none or do not fit the set, or `model` does
+            not keep the batch axis.
 
     Example:
-        >>> import torch
-        >>> from invariant_nets import create_permutations_from_generators
-        >>> cyclic = create_permutations_from_generators([Permutation([1, 2, 0])])
-        >>> model = SymmetryModel(nn.Sequential(nn.Flatten(), nn.Linear(6, 1)), lambda: cyclic)
+        >>> from invariant_nets import cyclic_group, symmetric_group
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(6, 1))
+        >>> model = SymmetryModel(network, cyclic_group(3))
         >>> x = torch.randn(4, 3, 2)
         >>> torch.allclose(model(x), model(x.roll(1, dims=-2)), atol=1e-6)
         True
+        >>> sampled = SymmetryModel(network, symmetric_group(3), samples=100)
+        >>> mean, standard_error = sampled.estimate(x)
 
     References:
         Murphy et al. (2019), *Janossy Pooling*; Puny et al. (2022), *Frame Averaging for Invariant
@@ -66,90 +99,116 @@ class SymmetryModel(nn.Module):
     def __init__(
         self,
         model: Callable[[Tensor], Tensor],
-        perm_creator: Callable[[], Iterable[Permutation]],
+        perm_creator: PermutationGroup | Callable[[], Iterable[Permutation]] | None = None,
         chunksize: int | None = None,
+        *,
+        group: PermutationGroup | None = None,
+        samples: int | None = None,
+        equivariant: bool = False,
+        recompute: bool = False,
+        max_order: int = 10_000_000,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         if not callable(model):
             raise TypeError(f"model must be a module or a function, got {model!r}")
-        if not callable(perm_creator):
+        if recompute and not isinstance(model, nn.Module):
             raise TypeError(
-                "perm_creator must be a function that returns permutations, "
-                f"such as `lambda: permutations`, got {type(perm_creator).__name__}"
+                "recompute needs a model whose parameters it can see, an nn.Module, "
+                f"got {type(model).__name__}"
             )
+        if isinstance(perm_creator, PermutationGroup) and group is None:
+            perm_creator, group = None, perm_creator
+        _check_source(perm_creator, group, samples)
         self.model = model
         self.perm_creator = perm_creator
+        self.group = group
         self.chunksize = None if chunksize is None else positive_int("chunksize", chunksize)
+        self.samples = None if samples is None else positive_int("samples", samples)
+        self.equivariant = equivariant
+        self.recompute = recompute
+        self.generator = generator
+        limit = positive_int("max_order", max_order)
+        if group is not None and samples is None and group.order > limit:
+            raise ValueError(
+                f"{group.name} has {group.order:,} elements, more than max_order={limit:,}: "
+                "average over random ones with samples=k, or raise max_order"
+            )
 
-    def forward(self, x: Float[Tensor, "batch n d"]) -> Float[Tensor, batch * out]:
+    def forward(self, x: Float[Tensor, "batch n *d"]) -> Float[Tensor, "batch *out"]:
         """Return the mean of the model's outputs over the permutations."""
-        set_batch(x)
-        chunksize = self.chunksize or max(1, _SUPERBATCH_SETS // max(1, len(x)))
-        return average_over(self.model, x, _chunks(self.perm_creator(), chunksize))
+        options: dict[str, Any] = {"axes": self._axes(x), "equivariant": self.equivariant}
+        chunks = partial(self._chunks, len(x))
+        if not (self.recompute and torch.is_grad_enabled()):
+            return average_over(self.model, x, chunks(), **options)
+        if self.group is None or self.samples is not None:
+            # Random permutations are kept for the second run; a group's elements come again.
+            chunks = partial(iter, list(chunks()))
+        assert isinstance(self.model, nn.Module)
+        return recomputed_average(self.model, x, chunks, **options)
+
+    def estimate(self, x: Float[Tensor, "batch n *d"]) -> Estimate:
+        r"""Return the mean over random draws together with its standard error.
+
+        Raises:
+            ValueError: unless the model was made with at least 2 `samples`.
+        """
+        if self.samples is None or self.samples < 2:
+            raise ValueError(f"estimate needs at least 2 samples, got samples={self.samples}")
+        options: dict[str, Any] = {"axes": self._axes(x), "equivariant": self.equivariant}
+        outputs = outputs_over(self.model, x, self._chunks(len(x)), **options)
+        every = torch.cat(list(outputs), dim=1)
+        return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
+
+    def _axes(self, x: Tensor) -> int:
+        """How many axes of `x` the permutations move together; raises if they do not fit."""
+        if self.group is None or not isinstance(x, Tensor):
+            set_batch(x)
+            return 1
+        degree, shape = self.group.degree, self.group.shape
+        if x.ndim == 3 and x.shape[1] == degree:
+            set_batch(x)
+            return 1
+        if len(shape) > 1 and x.ndim > len(shape) and x.shape[1 : 1 + len(shape)] == shape:
+            return len(shape)
+        grid = f", or matrices (batch, {', '.join(map(str, shape))})" if len(shape) > 1 else ""
+        raise ValueError(
+            f"x must be sets that {self.group.name} permutes, (batch, {degree}, d){grid}, "
+            f"got {tuple(x.shape)}"
+        )
+
+    def _chunks(self, batch: int) -> Iterator[Int[Tensor, "k n"]]:
+        size = self.chunksize or max(1, _SUPERBATCH_SETS // max(1, batch))
+        if self.group is None:
+            assert self.perm_creator is not None
+            return _stacked(self.perm_creator(), size)  # type: ignore[operator]
+        if self.samples is None:
+            return self.group.elements(chunk_size=size)
+        return iter(torch.split(self.group.sample(self.samples, self.generator), size))
 
     def extra_repr(self) -> str:
-        """Show how many permutations go through the model together."""
-        return f"chunksize={self.chunksize}"
+        """Show what is averaged over, and how many permutations go through the model together."""
+        parts = [] if self.group is None else [f"group={self.group.name}"]
+        parts += [] if self.samples is None else [f"samples={self.samples}"]
+        parts += [f"{name}=True" for name in ("equivariant", "recompute") if getattr(self, name)]
+        return ", ".join([*parts, f"chunksize={self.chunksize}"])
 
 
-def average_over(
-    function: Callable[[Tensor], Tensor],
-    x: Float[Tensor, "batch n d"],
-    chunks: Iterable[Int[Tensor, "k n"]],
-) -> Float[Tensor, batch * out]:
-    r"""Return the mean of $f(\sigma x)$ over permutations that come in chunks.
-
-    A chunk of $k$ permutations is one call of $f$ on a super-batch of $k \cdot \mathrm{batch}$
-    sets.
-
-    Args:
-        function: maps a batch of sets to one output a set.
-        x: the sets.
-        chunks: index tensors, a permutation a row; at least one.
-
-    Shape:
-        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, *)$.
-
-    Raises:
-        TypeError: if `function` returns no tensor.
-        ValueError: if the permutations do not fit the set, there are none, or `function` does not
-            keep the batch axis.
-
-    Example:
-        >>> import torch
-        >>> x = torch.tensor([[[1.0], [2.0], [4.0]]])
-        >>> average_over(lambda x: x[:, 0], x, [torch.tensor([[0, 1, 2], [1, 2, 0]])]).item()
-        1.5
-
-    Derived in chapter 8.
-    """
-    set_batch(x)
-    batch, n, _ = x.shape
-    total: Tensor | None = None
-    count = 0
-    for chunk in chunks:
-        if chunk.ndim != 2 or chunk.shape[1] != n:
-            raise ValueError(
-                f"the permutations must be of the set's size, (k, {n}), got {tuple(chunk.shape)}"
-            )
-        k = len(chunk)
-        outputs = function(x[:, chunk.to(x.device)].flatten(0, 1))
-        if not isinstance(outputs, Tensor):
-            raise TypeError(f"model must return a tensor, got {type(outputs).__name__}")
-        if outputs.ndim == 0 or len(outputs) != batch * k:
-            raise ValueError(
-                f"model must keep the batch axis: {batch * k} sets came in, "
-                f"an output of shape {tuple(outputs.shape)} came out"
-            )
-        chunk_sum = outputs.reshape(batch, k, *outputs.shape[1:]).sum(1)
-        total = chunk_sum if total is None else total + chunk_sum
-        count += k
-    if total is None or not count:
-        raise ValueError("perm_creator must give at least one permutation, got none")
-    return total / count
+def _check_source(perm_creator: object, group: object, samples: int | None) -> None:
+    if group is not None and not isinstance(group, PermutationGroup):
+        raise TypeError(f"group must be a PermutationGroup, got {group!r}")
+    if perm_creator is not None and group is not None:
+        raise ValueError("perm_creator and group must not both be given")
+    if group is None and not callable(perm_creator):
+        raise TypeError(
+            "perm_creator must be a function that returns permutations, such as "
+            f"`lambda: permutations`, or a PermutationGroup, got {type(perm_creator).__name__}"
+        )
+    if samples is not None and group is None:
+        raise ValueError("samples must come with a group to draw them from, got perm_creator")
 
 
-def _chunks(permutations: Iterable[Permutation], size: int) -> Iterator[Int[Tensor, "k n"]]:
+def _stacked(permutations: Iterable[Permutation], size: int) -> Iterator[Int[Tensor, "k n"]]:
     if isinstance(permutations, Permutation) or not isinstance(permutations, Iterable):
         raise TypeError(f"perm_creator must give an iterable of Permutation, got {permutations!r}")
     iterator = iter(permutations)

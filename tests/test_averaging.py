@@ -15,11 +15,17 @@ from torch import nn
 from invariant_nets import (
     Permutation,
     SymmetryModel,
+    alternating_group,
     average_over,
     create_all_permutations,
     create_permutations_from_generators,
     create_random_permutations,
+    cyclic_group,
+    dihedral_group,
+    direct_product,
     mlp,
+    symmetric_group,
+    trivial_group,
 )
 
 CYCLIC = create_permutations_from_generators([Permutation([1, 2, 3, 0])])
@@ -308,3 +314,148 @@ def test_average_over_takes_index_tensors():
 def test_average_over_refuses_what_does_not_fit(x, chunks, words):
     with pytest.raises(ValueError, match=words):
         average_over(nn.Flatten(), x, chunks)
+
+
+# Groups.
+
+
+def mixed():
+    """Depends on every row, in its order."""
+    weights = torch.randn(4, 4, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    return lambda x: torch.einsum("ij,bjd->bid", weights, x).tanh()
+
+
+GROUPS = [
+    cyclic_group(4), dihedral_group(4), alternating_group(4), symmetric_group(4), trivial_group(4),
+    direct_product(cyclic_group(2), symmetric_group(2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_the_average_over_a_group_is_the_loop_over_its_elements(group):
+    model, x = network(), sets()
+    expected = oracles.average(model, x, indices(group))
+    for symmetric in (SymmetryModel(model, group), SymmetryModel(model, group=group, chunksize=3)):
+        torch.testing.assert_close(symmetric(x), expected)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_an_equivariant_average_is_equivariant_to_the_group_and_to_no_more(group):
+    symmetric = SymmetryModel(mixed(), group, equivariant=True)
+    x = sets()
+    for p in symmetric_group(4):
+        error = (symmetric(p(x)) - p(symmetric(x))).abs().max()
+        # Output rows that depend linearly on the input see the 2-closure of the group only; the
+        # nonlinearity tells A_4 from S_4.
+        assert (error < 1e-12) == (p in group)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_grid_acts_on_rows_and_columns(recompute):
+    group = direct_product(symmetric_group(4), cyclic_group(2), on="grid")
+    model = SymmetryModel(network(), group, recompute=recompute)
+    x = sets()
+    torch.testing.assert_close(model(x.flip(2)), model(x))
+    torch.testing.assert_close(model(x[:, [1, 0, 2, 3]]), model(x))
+    assert not torch.allclose(SymmetryModel(network(), symmetric_group(4))(x.flip(2)), model(x))
+    pairs = SymmetryModel(nn.Flatten(), symmetric_group(3).on_tuples(2))
+    matrix = torch.randn(2, 3, 3)
+    order = torch.tensor([2, 0, 1])
+    torch.testing.assert_close(pairs(matrix), pairs(matrix[:, order][:, :, order]))
+
+
+def test_samples_are_drawn_anew_from_the_group():
+    model = SymmetryModel(network(), cyclic_group(4), samples=3)
+    x = sets()
+    values = {round(float(model(x).sum().detach()), 12) for _ in range(50)}
+    assert 1 < len(values) <= 20  # multisets of three of the four shifts
+    seeded = [
+        SymmetryModel(
+            model.model, symmetric_group(4), samples=5, generator=torch.Generator().manual_seed(2)
+        )(x)
+        for _ in range(2)
+    ]
+    assert torch.equal(*seeded)
+
+
+@pytest.mark.parametrize("equivariant", [False, True])
+def test_the_standard_error_is_the_spread_of_the_estimate(equivariant):
+    function = mixed() if equivariant else nn.Sequential(nn.Flatten(), nn.Linear(8, 1).double())
+    generator = torch.Generator().manual_seed(0)
+    model = SymmetryModel(
+        function, symmetric_group(4), samples=16, equivariant=equivariant, generator=generator
+    )
+    exact = SymmetryModel(function, symmetric_group(4), equivariant=equivariant)
+    x = sets()
+    with torch.no_grad():
+        estimates = [model.estimate(x) for _ in range(400)]
+        errors = torch.stack([e.mean - exact(x) for e in estimates])
+        claimed = torch.stack([e.standard_error for e in estimates])
+    ratio = errors.square().mean(0).sqrt() / claimed.square().mean(0).sqrt()
+    torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0.15, atol=0)
+    chunked = SymmetryModel(function, symmetric_group(4), 5, samples=16, equivariant=equivariant,
+                            generator=torch.Generator().manual_seed(0))  # fmt: skip
+    torch.testing.assert_close(chunked.estimate(x).mean, estimates[0].mean)
+
+
+def test_a_group_that_is_too_large_is_refused_at_once_with_both_ways_out():
+    with pytest.raises(ValueError, match=r"2,432,902,008,176,640,000 .*samples=k.*max_order"):
+        SymmetryModel(network(), symmetric_group(20))
+    with pytest.raises(ValueError, match="C_5 has 5 elements, more than max_order=4"):
+        SymmetryModel(network(), cyclic_group(5), max_order=4)
+    SymmetryModel(network(), symmetric_group(20), samples=2)
+    SymmetryModel(network(), cyclic_group(5), max_order=5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"group": [Permutation([1, 0])]}, TypeError, "group must be a PermutationGroup"),
+        ({"perm_creator": lambda: S_4, "group": cyclic_group(4)}, ValueError, "not both"),
+        ({"perm_creator": lambda: S_4, "samples": 3}, ValueError, "samples must come with a group"),
+        ({"group": cyclic_group(4), "samples": 0}, ValueError, "samples must be at least 1"),
+        ({}, TypeError, "perm_creator must be a function"),
+    ],
+)
+def test_contradictory_sources_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        SymmetryModel(network(), **arguments)
+
+
+def test_recompute_needs_a_module():
+    with pytest.raises(TypeError, match=r"recompute needs .* an nn.Module, got function"):
+        SymmetryModel(mixed(), cyclic_group(4), recompute=True)
+
+
+@pytest.mark.parametrize(
+    "source", [cyclic_group(4), lambda: S_4, lambda: [Permutation(torch.randperm(4))]]
+)
+def test_recomputing_changes_no_gradient(source):
+    gradients = []
+    model = network()
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        model.zero_grad()
+        SymmetryModel(model, source, chunksize=3, recompute=recompute)(sets()).sum().backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    for first, second in zip(*gradients, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 2), (3, 2, 4), (4, 2)])
+def test_an_input_that_the_group_does_not_permute_is_refused(shape):
+    model = SymmetryModel(network(), direct_product(symmetric_group(4), cyclic_group(2), on="grid"))
+    with pytest.raises(ValueError, match=r"S_4 × C_2 permutes, \(batch, 8, d\).*\(batch, 4, 2\)"):
+        model(torch.zeros(shape))
+
+
+def test_the_estimate_needs_samples():
+    for model in (SymmetryModel(network(), cyclic_group(4)),
+                  SymmetryModel(network(), cyclic_group(4), samples=1)):  # fmt: skip
+        with pytest.raises(ValueError, match="at least 2 samples"):
+            model.estimate(sets())
+
+
+def test_it_shows_its_group():
+    model = SymmetryModel(nn.Identity(), cyclic_group(4), samples=2, equivariant=True)
+    assert model.extra_repr() == "group=C_4, samples=2, equivariant=True, chunksize=None"

@@ -15,8 +15,8 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 GROUPS = [
     ["_validation"],
     ["permutation", "bayes", "gaussian", "backbones", "history", "training"],
-    ["enumeration", "layers", "orbits", "chain"],
-    ["closed_form"],
+    ["enumeration", "layers", "orbits", "chain", "chunked_average"],
+    ["closed_form", "recompute"],
     ["schreier_sims"],
     ["groups"],
     ["named_groups"],

@@ -1,0 +1,127 @@
+r"""The one equation, a super-batch at a time: the mean of a network over permutations.
+
+$$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma \cdot x),$$
+
+with $\rho$ trivial for invariant outputs and the permutation of the output's own set axis for
+equivariant ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from invariant_nets._validation import set_batch
+
+
+def average_over(
+    function: Callable[[Tensor], Tensor],
+    x: Float[Tensor, "batch n *d"],
+    chunks: Iterable[Int[Tensor, "k n"]],
+    *,
+    equivariant: bool = False,
+    axes: int = 1,
+) -> Float[Tensor, "batch *out"]:
+    r"""Return the mean of $\rho(\sigma)^{-1} f(\sigma x)$ over permutations that come in chunks.
+
+    A chunk of $k$ permutations is one call of $f$ on a super-batch of $k \cdot \mathrm{batch}$
+    sets.
+
+    Args:
+        function: maps a batch of sets to one output a set.
+        x: the sets.
+        chunks: index tensors, a permutation a row; at least one.
+        equivariant: whether $\rho$ permutes the output as $\sigma$ permutes the input; otherwise
+            it is trivial.
+        axes: how many axes after the batch the permutations move together, their entries numbered
+            row by row: 1 for the members of a set, 2 for the entries of a matrix.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, *)$; to $(\mathrm{batch}, n, *)$ if
+        equivariant.
+
+    Raises:
+        TypeError: if `function` returns no tensor.
+        ValueError: if the permutations do not fit the set, there are none, or `function` does not
+            keep the batch axis (and the set axis, if equivariant).
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([[[1.0], [2.0], [4.0]]])
+        >>> average_over(lambda x: x[:, 0], x, [torch.tensor([[0, 1, 2], [1, 2, 0]])]).item()
+        1.5
+        >>> shifts = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
+        >>> average_over(lambda x: x.cumsum(1), x, [shifts], equivariant=True).flatten().tolist()
+        [4.333..., 4.0, 5.666...]
+
+    Derived in chapter 8.
+    """
+    total: Tensor | None = None
+    count = 0
+    for outputs in outputs_over(function, x, chunks, equivariant=equivariant, axes=axes):
+        chunk_sum = outputs.sum(1)
+        total = chunk_sum if total is None else total + chunk_sum
+        count += outputs.shape[1]
+    if total is None or not count:
+        raise ValueError("perm_creator must give at least one permutation, got none")
+    return total / count
+
+
+def outputs_over(
+    function: Callable[[Tensor], Tensor],
+    x: Float[Tensor, "batch n *d"],
+    chunks: Iterable[Int[Tensor, "k n"]],
+    *,
+    equivariant: bool = False,
+    axes: int = 1,
+) -> Iterator[Float[Tensor, "batch k *out"]]:
+    r"""Yield $\rho(\sigma)^{-1} f(\sigma x)$ for the permutations of each chunk.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([[[1.0], [2.0]]])
+        >>> swap = torch.tensor([[0, 1], [1, 0]])
+        >>> [y.flatten().tolist() for y in outputs_over(lambda x: x[:, 0], x, [swap])]
+        [[1.0, 2.0]]
+    """
+    if axes == 1:
+        set_batch(x)
+    batch, shape = len(x), x.shape[1 : 1 + axes]
+    entries = x.flatten(1, axes)
+    for chunk in chunks:
+        if chunk.ndim != 2 or chunk.shape[1] != entries.shape[1]:
+            raise ValueError(
+                f"the permutations must be of the set's size, (k, {entries.shape[1]}), "
+                f"got {tuple(chunk.shape)}"
+            )
+        chunk = chunk.to(x.device)
+        k = len(chunk)
+        outputs = function(
+            entries.index_select(1, chunk.flatten()).reshape(batch * k, *x.shape[1:])
+        )
+        if not isinstance(outputs, Tensor):
+            raise TypeError(f"model must return a tensor, got {type(outputs).__name__}")
+        if outputs.ndim == 0 or len(outputs) != batch * k:
+            raise ValueError(
+                f"model must keep the batch axis: {batch * k} sets came in, "
+                f"an output of shape {tuple(outputs.shape)} came out"
+            )
+        if equivariant and outputs.shape[1 : 1 + axes] != shape:
+            raise ValueError(
+                f"model must return one output a member to be averaged equivariantly, "
+                f"(batch, {', '.join(map(str, shape))}, …), got {tuple(outputs.shape)}"
+            )
+        outputs = outputs.reshape(batch, k, *outputs.shape[1:])
+        yield _moved_back(outputs, chunk, axes) if equivariant else outputs
+
+
+def _moved_back(
+    outputs: Float[Tensor, "batch k n *out"], chunk: Int[Tensor, "k n"], axes: int
+) -> Float[Tensor, "batch k n *out"]:
+    # (σ⁻¹ · y)_i = y_{σ⁻¹(i)}
+    entries = outputs.flatten(2, 1 + axes)
+    each = torch.arange(len(chunk), device=chunk.device)[:, None]
+    return entries[:, each, chunk.argsort(-1)].reshape(outputs.shape)
