@@ -4,7 +4,8 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 |---|---|
 | 1 Sets, permutations, actions | `permutation` |
 | 2 The task and its limit | `gaussian`, `bayes` |
-| 4 The averaged equivariant layer | `layers`, `intrinsic`, `checks` |
+| 3 Measuring invariance | `audit`, `checks`, `symmetry_search` |
+| 4 The averaged equivariant layer | `layers`, `intrinsic` |
 | 5 Why sums saturate | `layers` |
 | 7 Canonicalization | `canonicalization` |
 | 8 Symmetrization, exact and sampled | `averaging`, `chunked_average`, `recompute`, `enumeration` |
@@ -15,13 +16,13 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
 """
 
+from invariant_nets.audit import SymmetryReport, symmetry_report
 from invariant_nets.augmentation import Augmentation
 from invariant_nets.averaging import Estimate, SymmetryModel
 from invariant_nets.backbones import PositionalEncoding, SetNetwork, mlp, transformer
 from invariant_nets.bayes import bayes_accuracy, bayes_loss, bayes_threshold
 from invariant_nets.canonicalization import CanonicalModel, columnwise_sort, lexicographic_sort
 from invariant_nets.checks import (
-    SymmetryReport,
     assert_equivariant,
     assert_invariant,
     test_equivariant,
@@ -51,6 +52,7 @@ from invariant_nets.named_groups import (
     trivial_group,
 )
 from invariant_nets.permutation import Permutation
+from invariant_nets.symmetry_search import find_symmetry
 from invariant_nets.training import BinaryTrainer
 
 __version__ = "0.1.0"
@@ -89,6 +91,7 @@ __all__ = [
     "cyclic_group",
     "dihedral_group",
     "direct_product",
+    "find_symmetry",
     "intrinsic",
     "lexicographic_sort",
     "mathieu_group",
@@ -96,6 +99,7 @@ __all__ = [
     "pocket_cube_group",
     "rubiks_cube_group",
     "symmetric_group",
+    "symmetry_report",
     "test_equivariant",
     "test_invariant",
     "transformer",

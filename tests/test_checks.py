@@ -429,6 +429,7 @@ def test_the_report_reads_well():
         num_permutations=10,
         is_random=False,
         call_to_call=0.0,
+        dtype=torch.float32,
     )
     assert str(report) == repr(report)
     assert str(report).splitlines() == [
@@ -436,7 +437,7 @@ def test_the_report_reads_well():
         "  largest error       0.0123 under (0 1)",
         "  spread of outputs   0.02",
         "  relative error      0.617",
-        "  tolerated error     1e-06",
+        "  tolerated error     1e-06, in float32",
         "  permutations tried  10",
         "  random              no",
     ]
