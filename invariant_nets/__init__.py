@@ -12,7 +12,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 9 Augmentation | `augmentation` |
 | 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
 | 11 All models compared | `models` |
-| 12 Any permutation group | `groups`, `named_groups`, `orbits` |
+| 12 Any permutation group | `groups`, `named_groups`, `orbits`, `orbit_layers` |
 | 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
 """
 
@@ -51,6 +51,7 @@ from invariant_nets.named_groups import (
     symmetric_group,
     trivial_group,
 )
+from invariant_nets.orbit_layers import OrbitInvariant, OrbitLinear
 from invariant_nets.permutation import Permutation
 from invariant_nets.symmetry_search import find_symmetry
 from invariant_nets.training import BinaryTrainer
@@ -69,6 +70,8 @@ __all__ = [
     "LinearEquivariant",
     "LinearInvariant",
     "ModelSpec",
+    "OrbitInvariant",
+    "OrbitLinear",
     "Permutation",
     "PermutationGroup",
     "PositionalEncoding",

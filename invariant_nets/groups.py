@@ -150,11 +150,15 @@ class PermutationGroup:
             >>> PermutationGroup([[1, 0, 2, 4, 3]]).orbits()
             ((0, 1), (2,), (3, 4))
         """
-        numbers = point_orbits(self._images)
+        numbers = self.orbit_numbers()
         return tuple(
             tuple((numbers == orbit).nonzero().flatten().tolist())
             for orbit in range(int(numbers.max()) + 1)
         )
+
+    def orbit_numbers(self) -> Int[Tensor, " n"]:
+        """Return the number of each point's orbit, from 0, as they first appear."""
+        return point_orbits(self._images)
 
     def orbitals(self, other: PermutationGroup | None = None) -> Int[Tensor, "n m"]:
         r"""Return the number of the orbit of every pair of points, from 0, as they first appear.

@@ -22,11 +22,10 @@ from invariant_nets import (
     SymmetryModel,
     bayes_accuracy,
     build_model,
-    create_all_permutations,
-    create_permutations_from_generators,
-    create_random_permutations,
-    cyclic_generator,
+    cyclic_group,
     mlp,
+    symmetric_group,
+    test_equivariant,
     test_invariant,
 )
 from invariant_nets.figures import INK, table, use_book_style
@@ -62,31 +61,50 @@ limit = bayes_accuracy(n, d, v1, v2)
 # the part of $f$ that $\mathcal R$ projects away.
 #
 # [`SymmetryModel`][invariant_nets.averaging.SymmetryModel] is this sum. It takes a model and a
-# function that returns the permutations. For four members we can afford all of $S_4$:
+# group. For four members we can afford all of $S_4$:
 
 # %%
 torch.manual_seed(0)
-small = SymmetryModel(mlp(4, d), lambda: create_all_permutations(4))
+small = SymmetryModel(mlp(4, d), symmetric_group(4))
 print(test_invariant(small, torch.randn(64, 4, d)))
+
+# %% [markdown]
+# ### Outputs that move along
+#
+# Some functions answer for each member of the set, and should be *equivariant*: permute the members
+# and the answers permute with them. The same average does it once each answer is put back to its
+# member,
+#
+# $$ (\mathcal R_\rho f)(x) = \frac1{\lvert G \rvert} \sum_{\sigma \in G}
+#    \sigma^{-1} f(\sigma x), \qquad
+#    (\mathcal R_\rho f)(\tau x) = \frac1{\lvert G \rvert} \sum_{\sigma \in G}
+#    \tau\, (\sigma\tau)^{-1} f(\sigma\tau x) = \tau\, (\mathcal R_\rho f)(x) . $$
+
+# %%
+torch.manual_seed(0)
+each = nn.Sequential(
+    nn.Flatten(), nn.Linear(4 * d, 32), nn.ReLU(), nn.Linear(32, 4)
+)
+scores = nn.Sequential(each, nn.Unflatten(1, (4, 1)))
+equivariant = SymmetryModel(scores, symmetric_group(4), equivariant=True)
+print(test_equivariant(equivariant, torch.randn(64, 4, d)))
 
 # %% [markdown]
 # ### Many orders in one pass
 #
 # The permuted copies of a batch go through the network together, `chunksize` permutations in one
 # *super-batch*. The result does not depend on it, but the time does: too few at once and the time
-# goes into the calls, too many and the activations leave the cache. When gradients are needed, the
-# memory does not shrink with the chunks: autograd keeps the activations of all of them.
+# goes into the calls, too many and the activations leave the cache.
 
 # %% alt="Time of an average over all 5,040 orders of 7 members against the number of permutations in a super-batch: slow with few at once, flat at a few hundred, both axes logarithmic."
 seven = mlp(7, d)
 batch = torch.randn(16, 7, d)
-everything = list(create_all_permutations(7))
 chunksizes = (4, 16, 64, 256, 1024, 5040)
 seconds, values = {size: [] for size in chunksizes}, {}
 with torch.no_grad():
     for _ in range(2):
         for size in chunksizes:
-            model = SymmetryModel(seven, lambda: everything, chunksize=size)
+            model = SymmetryModel(seven, symmetric_group(7), chunksize=size)
             start = time.perf_counter()
             values[size] = model(batch)
             seconds[size].append(time.perf_counter() - start)
@@ -102,6 +120,59 @@ ax.set(
 plt.show()
 
 # %% [markdown]
+# ### Training in bounded memory
+#
+# When gradients are needed, chunks do not bound the memory: autograd keeps the activations of all
+# of them until the backward pass. But the average is linear in its terms, so the backward pass can
+# run each chunk again, take its share of the gradient and forget it. That is `recompute=True`: one
+# forward pass more, and the memory of one chunk. Here is what autograd keeps in a forward pass, in
+# bytes, as the group grows.
+
+# %% alt="Bytes that autograd keeps for an average over S_3 to S_7 on a logarithmic axis: with plain autograd they grow with the size of the group, with recomputation they stay the same."
+
+
+def kept_bytes(size: int, recompute: bool) -> int:
+    torch.manual_seed(0)
+    model = SymmetryModel(mlp(size, d), symmetric_group(size), recompute=recompute)
+    seen = {}
+
+    def pack(tensor):
+        seen[tensor.data_ptr()] = tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model(torch.randn(16, size, d))
+    return sum(seen.values())
+
+
+sizes = range(3, 8)
+kept = {
+    recompute: [kept_bytes(size, recompute) for size in sizes]
+    for recompute in (False, True)
+}
+fig, ax = plt.subplots(figsize=(8, 3))
+for recompute, label in ((False, "plain autograd"), (True, "recompute=True")):
+    ax.semilogy(sizes, kept[recompute], "o-", label=label)
+ax.set(xlabel="members $n$, group $S_n$", ylabel="bytes kept", xticks=sizes)
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The gradients are the same, up to rounding:
+
+# %%
+gradients = {}
+for recompute in (False, True):
+    torch.manual_seed(0)
+    model = SymmetryModel(mlp(6, d), symmetric_group(6), recompute=recompute)
+    model(torch.ones(1, 6, d)).square().sum().backward()
+    gradients[recompute] = [p.grad for p in model.parameters()]
+largest = max(
+    float((a - b).abs().max()) for a, b in zip(*gradients.values(), strict=True)
+)
+print(f"largest difference of any gradient: {largest:.1e}")
+
+# %% [markdown]
 # ## Choice one: a smaller group, exactly
 #
 # The shift $i \mapsto i + 1 \bmod 10$ generates the cyclic group $C_{10}$ with ten elements.
@@ -109,11 +180,11 @@ plt.show()
 # the other 3,628,790. The check tells the difference.
 
 # %%
-shift = cyclic_generator(n)
-group = create_permutations_from_generators([shift])
-print(len(group), "elements:", ", ".join(map(str, group[:3])), "…")
+group = cyclic_group(n)
+shift = group.generators[0]
+print(group.order, "elements, generated by", shift)
 torch.manual_seed(0)
-cyclic = SymmetryModel(mlp(n, d), lambda: group)
+cyclic = SymmetryModel(mlp(n, d), group)
 sets = torch.randn(256, n, d)
 for_cyclic, for_all = (
     test_invariant(cyclic, sets, [shift]),
@@ -155,7 +226,9 @@ print(
 # difference of two independent means has twice the variance of one. $\blacksquare$
 #
 # So it is invariant in expectation, and random in each pass. Nothing but more draws makes the error
-# smaller, and it falls slowly.
+# smaller, and it falls slowly. A sampled model can tell how sure it is: `estimate` returns the mean
+# together with its standard error, $s(x) / \sqrt k$ with $s(x)$ estimated from the same draws. That
+# is where the $s$ of the theory's line comes from.
 
 # %% alt="Standard deviation of the difference of two passes against the number of draws, on logarithmic axes: the measured points lie on the line of slope minus one half that the theorem predicts."
 torch.manual_seed(0)
@@ -165,20 +238,14 @@ generator = torch.Generator().manual_seed(0)
 
 def sampled(k: int) -> SymmetryModel:
     return SymmetryModel(
-        backbone, lambda: create_random_permutations(n, k, generator)
+        backbone, symmetric_group(n), samples=k, generator=generator
     )
 
 
 ks = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 with torch.no_grad():
-    orders = create_random_permutations(n, 400, generator)
-    s = (
-        torch.stack([backbone(order(sets)) for order in orders])
-        .var(0)
-        .mean()
-        .sqrt()
-        .item()
-    )
+    one = sampled(400).estimate(sets).standard_error * 400**0.5
+    s = one.square().mean().sqrt().item()
     measured = [
         torch.cat([(sampled(k)(sets) - sampled(k)(sets)) for _ in range(4)])
         .square()
@@ -281,7 +348,7 @@ plain = models["mlp"]
 averaged = {}
 for k in (1, 2, 4, 8, 16, 32, 64):
     average = SymmetryModel(
-        plain, lambda k=k: create_random_permutations(n, k, generator)
+        plain, symmetric_group(n), samples=k, generator=generator
     )
     averaged[k] = accuracy_of(average)
 fig, ax = plt.subplots(figsize=(8, 3.2))
@@ -316,6 +383,14 @@ assert all(
     torch.allclose(value, values[5040], atol=1e-6) for value in values.values()
 )
 assert best[4] > 2 * min(best.values())
+
+# Equivariant outputs; and a backward pass that keeps nothing that grows, with the same gradients.
+assert test_equivariant(equivariant, torch.randn(64, 4, d))
+assert not test_equivariant(scores, torch.randn(64, 4, d))
+assert kept[False][-1] > 50 * kept[False][0]
+assert kept[True][-1] < 4 * kept[True][0]
+assert kept[False][-1] > 100 * kept[True][-1]
+assert largest < 1e-5
 
 # Sampled: random, with the predicted error and slope.
 assert report.is_random
@@ -362,7 +437,7 @@ assert averaged[64] > accuracies["mlp"] + 0.02
 
 # %% fold="Solution of exercise 3, measured"
 both = SymmetryModel(
-    models["cyclic-mlp"], lambda: create_random_permutations(n, 8, generator)
+    models["cyclic-mlp"], symmetric_group(n), samples=8, generator=generator
 )
 print(f"{accuracies['cyclic-mlp']:.3f} becomes {accuracy_of(both):.3f}")
 
