@@ -13,7 +13,7 @@ PACKAGE = Path(invariant_nets.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 GROUPS = [
-    ["_validation"],
+    ["_validation", "_orbit_forms"],
     ["permutation", "bayes", "gaussian", "backbones", "history", "training"],
     ["enumeration", "layers", "orbits", "chain", "chunked_average"],
     ["closed_form", "recompute"],
@@ -21,7 +21,7 @@ GROUPS = [
     ["groups"],
     ["named_groups"],
     ["_defect", "averaging", "canonicalization", "augmentation", "intrinsic"],
-    ["audit", "symmetry_search"],
+    ["orbit_layers", "audit", "symmetry_search"],
     ["checks"],
     ["models", "figures"],
 ]

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+# Loaded here once: a run in this process forgets the modules that it loads, and torch cannot be
+# loaded twice.
+import invariant_nets  # noqa: F401
+
 pytest_plugins = "pytester"
 
 ROOT = Path(__file__).parent.parent
