@@ -7,7 +7,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 3 Measuring invariance | `audit`, `checks`, `symmetry_search` |
 | 4 The averaged equivariant layer | `layers`, `intrinsic` |
 | 5 Why sums saturate | `layers` |
-| 7 Canonicalization | `canonicalization` |
+| 7 Canonicalization | `sorting`, `rotation`, `frames`, `canonicalization` |
 | 8 Symmetrization, exact and sampled | `averaging`, `chunked_average`, `recompute`, `enumeration` |
 | 9 Augmentation | `augmentation` |
 | 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
@@ -21,7 +21,7 @@ from invariant_nets.augmentation import Augmentation
 from invariant_nets.averaging import Estimate, SymmetryModel
 from invariant_nets.backbones import PositionalEncoding, SetNetwork, mlp, transformer
 from invariant_nets.bayes import bayes_accuracy, bayes_loss, bayes_threshold
-from invariant_nets.canonicalization import CanonicalModel, columnwise_sort, lexicographic_sort
+from invariant_nets.canonicalization import CanonicalModel
 from invariant_nets.checks import (
     assert_equivariant,
     assert_invariant,
@@ -34,6 +34,7 @@ from invariant_nets.enumeration import (
     create_permutations_from_generators,
     create_random_permutations,
 )
+from invariant_nets.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.gaussian import GaussianDataset
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.history import Epoch, History
@@ -53,6 +54,8 @@ from invariant_nets.named_groups import (
 )
 from invariant_nets.orbit_layers import OrbitInvariant, OrbitLinear
 from invariant_nets.permutation import Permutation
+from invariant_nets.rotation import least_rotation
+from invariant_nets.sorting import columnwise_sort, lexicographic_sort, row_column_sort
 from invariant_nets.symmetry_search import find_symmetry
 from invariant_nets.training import BinaryTrainer
 
@@ -63,6 +66,8 @@ __all__ = [
     "Augmentation",
     "BinaryTrainer",
     "CanonicalModel",
+    "CircleFrame",
+    "DirectionFrame",
     "Epoch",
     "Estimate",
     "GaussianDataset",
@@ -78,6 +83,7 @@ __all__ = [
     "SetNetwork",
     "SymmetryModel",
     "SymmetryReport",
+    "WeightedOrders",
     "alternating_group",
     "assert_equivariant",
     "assert_invariant",
@@ -96,10 +102,12 @@ __all__ = [
     "direct_product",
     "find_symmetry",
     "intrinsic",
+    "least_rotation",
     "lexicographic_sort",
     "mathieu_group",
     "mlp",
     "pocket_cube_group",
+    "row_column_sort",
     "rubiks_cube_group",
     "symmetric_group",
     "symmetry_report",

@@ -50,3 +50,20 @@ def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: st
         raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
     if (n is not None and rows != n) or (d is not None and columns != d):
         raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
+
+
+def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Tensor:
+    """Return a model's output, or raise unless it is a tensor of one output a set (and point)."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"model must return a tensor, got {type(output).__name__}")
+    if output.ndim == 0 or len(output) != sets:
+        raise ValueError(
+            f"model must keep the batch axis: {sets} sets came in, "
+            f"an output of shape {tuple(output.shape)} came out"
+        )
+    if output.shape[1 : 1 + len(points)] != points:
+        raise ValueError(
+            f"model must return one output a member to be equivariant, "
+            f"(batch, {', '.join(map(str, points))}, …), got {tuple(output.shape)}"
+        )
+    return output

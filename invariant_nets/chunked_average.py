@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from invariant_nets._validation import set_batch
+from invariant_nets._validation import model_output, set_batch
 
 
 def average_over(
@@ -99,21 +99,8 @@ def outputs_over(
             )
         chunk = chunk.to(x.device)
         k = len(chunk)
-        outputs = function(
-            entries.index_select(1, chunk.flatten()).reshape(batch * k, *x.shape[1:])
-        )
-        if not isinstance(outputs, Tensor):
-            raise TypeError(f"model must return a tensor, got {type(outputs).__name__}")
-        if outputs.ndim == 0 or len(outputs) != batch * k:
-            raise ValueError(
-                f"model must keep the batch axis: {batch * k} sets came in, "
-                f"an output of shape {tuple(outputs.shape)} came out"
-            )
-        if equivariant and outputs.shape[1 : 1 + axes] != shape:
-            raise ValueError(
-                f"model must return one output a member to be averaged equivariantly, "
-                f"(batch, {', '.join(map(str, shape))}, …), got {tuple(outputs.shape)}"
-            )
+        sets = entries.index_select(1, chunk.flatten()).reshape(batch * k, *x.shape[1:])
+        outputs = model_output(function(sets), batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])
         yield _moved_back(outputs, chunk, axes) if equivariant else outputs
 

@@ -13,13 +13,14 @@ from invariant_nets._validation import positive_int
 from invariant_nets.augmentation import Augmentation
 from invariant_nets.averaging import SymmetryModel
 from invariant_nets.backbones import mlp, transformer
-from invariant_nets.canonicalization import CanonicalModel, columnwise_sort
+from invariant_nets.canonicalization import CanonicalModel
 from invariant_nets.enumeration import (
     create_permutations_from_generators,
     create_random_permutations,
 )
 from invariant_nets.intrinsic import intrinsic
 from invariant_nets.permutation import Permutation
+from invariant_nets.sorting import columnwise_sort
 
 SAMPLED_PERMUTATIONS = 10
 

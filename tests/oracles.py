@@ -98,6 +98,30 @@ def sorted_columns(x: Tensor) -> Tensor:
     return y
 
 
+def least_rotation(rows: list) -> list:
+    """The first in the dictionary of all rotations of a list of rows."""
+    return min(rows[i:] + rows[:i] for i in range(len(rows)))
+
+
+def canonical_average(
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    canonical: Tensor,
+    permutations: Iterable[Sequence[int]],
+    axes: int,
+) -> Tensor:
+    """The mean of ρ(g)⁻¹ f(c) over every g of a group with g·x = c, for one set."""
+    entries, target = x.flatten(0, axes - 1), canonical.flatten(0, axes - 1)
+    found = []
+    for sigma in permutations:
+        if torch.equal(permuted_rows(sigma, entries), target):
+            output = function(canonical[None])[0]
+            inverse = sorted(range(len(sigma)), key=lambda i, sigma=sigma: sigma[i])
+            moved = permuted_rows(inverse, output.flatten(0, axes - 1))
+            found.append(moved.reshape(output.shape))
+    return torch.stack(found).mean(0)
+
+
 def positional_encoding(d_model: int, max_len: int) -> Tensor:
     """Sines at the even features, cosines at the odd ones."""
     encoding = torch.zeros(max_len, d_model, dtype=torch.float64)

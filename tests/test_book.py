@@ -345,11 +345,15 @@ def test_every_chapter_and_module_is_in_the_book():
     pages = nav(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
     chapters = {f"chapters/{path.name}" for path in (ROOT / "docs" / "chapters").glob("*.py")}
     assert chapters == {page for page in pages if page.startswith("chapters/")}
-    modules = {path.stem for path in (ROOT / "invariant_nets").glob("[!_]*.py")}
-    assert modules == {Path(page).stem for page in pages if "reference/" in page} - {"index"}
-    for module in modules:
-        text = (ROOT / "docs" / "reference" / f"{module}.md").read_text()
-        assert f"::: invariant_nets.{module}\n" in text
+    stems = {path.stem for path in (ROOT / "invariant_nets").glob("[!_]*.py")}
+    modules = {stem: f"invariant_nets.{stem}" for stem in stems}
+    modules["pytest_plugin"] = "pytest_invariant_nets"
+    assert modules.keys() == {Path(page).stem for page in pages if "reference/" in page} - {"index"}
+    index = (ROOT / "docs" / "reference" / "index.md").read_text()
+    for page, module in modules.items():
+        text = (ROOT / "docs" / "reference" / f"{page}.md").read_text()
+        assert f"::: {module}\n" in text
+        assert f"({page}.md)" in index
 
 
 def test_chapters_hold_no_outputs_and_the_style_has_one_ink():

@@ -9,150 +9,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import nn
 
-from invariant_nets import CanonicalModel, columnwise_sort, lexicographic_sort, mlp
+from invariant_nets import (
+    CanonicalModel,
+    CircleFrame,
+    DirectionFrame,
+    Permutation,
+    columnwise_sort,
+    cyclic_group,
+    direct_product,
+    least_rotation,
+    lexicographic_sort,
+    mlp,
+    row_column_sort,
+    symmetric_group,
+    test_equivariant,
+    test_invariant,
+)
+from invariant_nets.frames import WeightedOrders
 
 SORTS = [lexicographic_sort, columnwise_sort]
-shapes = st.tuples(st.integers(0, 3), st.integers(1, 7), st.integers(1, 4))
-
-
-def batches(elements):
-    """Batches whose entries are few enough to tie all the time."""
-    arrays = hnp.arrays("float64", shapes, elements=st.sampled_from(elements))
-    return arrays.map(torch.from_numpy)
-
-
-tied = batches([-1.5, 0.0, 1.0, 2.0])
-special = batches([-math.inf, -1.0, -0.0, 0.0, 1.0, math.inf])
-
-
-@given(tied)
-def test_rows_are_sorted_as_python_sorts_lists(x):
-    assert torch.equal(lexicographic_sort(x), oracles.sorted_rows(x).reshape(x.shape))
-
-
-@given(special)
-def test_infinities_and_both_zeros_are_sorted_as_python_sorts_them(x):
-    assert torch.equal(lexicographic_sort(x), oracles.sorted_rows(x).reshape(x.shape))
-
-
-@given(tied)
-def test_columns_are_sorted_each_by_itself(x):
-    assert torch.equal(columnwise_sort(x), oracles.sorted_columns(x))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.int8, torch.uint8])
-def test_every_dtype_is_sorted_alike(dtype):
-    x = torch.randint(0, 3, (50, 6, 3))
-    assert torch.equal(lexicographic_sort(x.to(dtype)), oracles.sorted_rows(x).to(dtype))
-
-
-def test_float_data_with_and_without_ties_in_one_batch():
-    x = torch.randn(20, 6, 3)
-    x[::2, 3, 0] = x[::2, 1, 0]
-    x[::4, 5] = x[::4, 2]
-    assert torch.equal(lexicographic_sort(x), oracles.sorted_rows(x))
-
-
-def test_data_tied_in_every_row_are_sorted_too():
-    x = torch.ones(3, 8, 4)
-    assert torch.equal(lexicographic_sort(x), x)
-
-
-def test_sets_that_differ_in_their_last_feature_only_are_sorted_by_it():
-    x = torch.zeros(2, 5, 4)
-    x[..., -1] = torch.tensor([3.0, 1.0, 2.0, 5.0, 4.0])
-    assert lexicographic_sort(x)[0, :, -1].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
-
-
-@pytest.mark.parametrize("nan_column", [0, 1])
-def test_nan_counts_as_larger_than_every_number(nan_column):
-    x = torch.tensor([[[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]])
-    x[0, 0, nan_column] = math.nan
-    x[0, 1, nan_column] = math.inf
-    assert lexicographic_sort(x)[0, -1].isnan().any()
-
-
-@given(batches([0.0, 1.0, math.nan]), st.randoms())
-def test_sets_with_nan_are_canonicalized_too(x, random):
-    order = random.sample(range(x.shape[1]), x.shape[1])
-    first, second = lexicographic_sort(x), lexicographic_sort(x[:, order])
-    torch.testing.assert_close(first, second, rtol=0, atol=0, equal_nan=True)
-
-
-@pytest.mark.parametrize("sort", SORTS)
-@given(x=special, random=st.randoms())
-def test_all_orders_of_a_set_have_the_same_canonical_form(sort, x, random):
-    canonical = sort(x)
-    for _ in range(5):
-        order = random.sample(range(x.shape[1]), x.shape[1])
-        assert torch.equal(sort(x[:, order]), canonical)
-
-
-@given(tied)
-def test_the_canonical_form_is_in_the_orbit(x):
-    for rows, canonical in zip(x.tolist(), lexicographic_sort(x).tolist(), strict=True):
-        assert sorted(rows) == sorted(canonical)
-
-
-@pytest.mark.parametrize("sort", SORTS)
-@given(x=tied)
-def test_sorting_twice_is_sorting_once(sort, x):
-    assert torch.equal(sort(sort(x)), sort(x))
-
-
-@pytest.mark.parametrize("sort", SORTS)
-def test_each_set_of_a_batch_is_sorted_on_its_own(sort):
-    x = torch.randint(0, 3, (10, 5, 2)).float()
-    assert torch.equal(sort(x), torch.cat([sort(x[k : k + 1]) for k in range(10)]))
-
-
-@pytest.mark.parametrize("sort", SORTS)
-def test_the_input_is_left_alone(sort):
-    x = torch.randint(0, 2, (3, 5, 2)).float()
-    before = x.clone()
-    sort(x)
-    assert torch.equal(x, before)
-
-
-def test_only_the_columnwise_sort_is_blind_to_which_entries_stood_in_one_row():
-    x = torch.randn(5, 4, 3)
-    mixed = torch.stack([x[..., 0].flip(1), x[..., 1], x[..., 2].roll(1, 1)], dim=-1)
-    assert torch.equal(columnwise_sort(mixed), columnwise_sort(x))
-    assert not torch.equal(lexicographic_sort(mixed), lexicographic_sort(x))
-
-
-@given(tied, st.integers(0, 2**32 - 1))
-def test_the_columnwise_sort_is_continuous(x, seed):
-    # Sorting moves no sequence further apart, in the largest entry.
-    y = x + 1e-3 * torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
-    change, step = columnwise_sort(y) - columnwise_sort(x), y - x
-    assert not change.numel() or change.abs().max() <= step.abs().max() + 1e-12
-
-
-def test_the_lexicographic_sort_jumps_where_first_features_cross():
-    x = torch.tensor([[[0.0, 10.0], [1e-6, -10.0]]])
-    y = torch.tensor([[[0.0, 10.0], [-1e-6, -10.0]]])
-    assert (lexicographic_sort(x) - lexicographic_sort(y)).abs().max() == 20
-
-
-@pytest.mark.parametrize("sort", SORTS)
-def test_gradients_go_back_to_the_rows_that_they_came_from(sort):
-    x = torch.tensor([[[2.0], [3.0], [1.0]]], requires_grad=True)
-    (sort(x) * torch.tensor([[[1.0], [10.0], [100.0]]])).sum().backward()
-    assert x.grad.flatten().tolist() == [10.0, 100.0, 1.0]
-
-
-@pytest.mark.parametrize("sort", SORTS)
-@pytest.mark.parametrize("shape", [(3, 2), (2, 0, 3), (2, 3, 0), (1, 2, 3, 4)])
-def test_what_is_no_batch_of_sets_is_refused(sort, shape):
-    with pytest.raises(ValueError, match="x must"):
-        sort(torch.zeros(shape))
-
-
-@pytest.mark.parametrize("sort", SORTS)
-def test_what_is_no_tensor_is_refused(sort):
-    with pytest.raises(TypeError, match="x must be a tensor, got list"):
-        sort([[[1.0]]])
 
 
 def test_the_model_sees_the_sorted_rows():
@@ -209,3 +84,309 @@ def test_input_of_another_rank_is_refused_before_the_model_runs():
 
 def test_it_names_its_canonicalization():
     assert "canonicalization=columnwise_sort" in repr(CanonicalModel(nn.Flatten(), columnwise_sort))
+
+
+# Other groups, and equivariant outputs.
+
+
+def column_orders(n, d):
+    """(S_n)^d on the entries of an n × d matrix."""
+    orders = itertools.product(itertools.permutations(range(n)), repeat=d)
+    return [[columns[j][i] * d + j for i in range(n) for j in range(d)] for columns in orders]
+
+
+def elements(group):
+    return torch.cat(list(group.elements())).tolist()
+
+
+GROUPS = {
+    lexicographic_sort: (lambda n, d: elements(symmetric_group(n)), 1),
+    least_rotation: (lambda n, d: elements(cyclic_group(n)), 1),
+    columnwise_sort: (column_orders, 2),
+    row_column_sort: (
+        lambda n, d: elements(direct_product(symmetric_group(n), symmetric_group(d), on="grid")),
+        2,
+    ),
+}
+every_group = pytest.mark.parametrize("sort", GROUPS, ids=lambda sort: sort.__name__)
+
+
+def positional(n, d, axes, seed=0):
+    """A function that treats every place differently, with one output of two channels a point."""
+    points = n if axes == 1 else n * d
+    shape = (n, 2) if axes == 1 else (n, d, 2)
+    source = torch.Generator().manual_seed(seed)
+    weight = torch.randn(n * d, 2 * points, generator=source, dtype=torch.float64)
+    return lambda x: (x.flatten(1) @ weight).tanh().reshape(-1, *shape)
+
+
+@every_group
+@given(
+    x=hnp.arrays("float64", (3, 2), elements=st.sampled_from([-1.0, 0.5, 2.0])).map(torch.tensor)
+)
+def test_an_equivariant_model_is_the_mean_over_all_ways_to_put_the_set_in_order(sort, x):
+    group, axes = GROUPS[sort]
+    function = positional(*x.shape, axes)
+    model = CanonicalModel(function, sort, equivariant=True)
+    canonical = sort(x[None])[0]
+    if sort is row_column_sort and len({tuple(sorted(row)) for row in x.tolist()}) < 3:
+        # Ties: equal rows alone count as equal, see the next tests.
+        return
+    expected = oracles.canonical_average(function, x, canonical, group(*x.shape), axes)
+    torch.testing.assert_close(model(x[None])[0], expected)
+
+
+@every_group
+@pytest.mark.parametrize("equal_rows", [False, True])
+def test_an_equivariant_model_moves_its_output_with_the_input(sort, equal_rows):
+    group, axes = GROUPS[sort]
+    x = torch.randn(4, 3, 2, dtype=torch.float64)
+    if equal_rows:
+        x[:, 2] = x[:, 0]
+    model = CanonicalModel(positional(3, 2, axes), sort, equivariant=True)
+    for sigma in group(3, 2):
+        moved = x.flatten(1, axes)[:, sigma].reshape(x.shape)
+        y = model(x)
+        torch.testing.assert_close(model(moved), y.flatten(1, axes)[:, sigma].reshape(y.shape))
+
+
+@every_group
+def test_without_equivariance_the_model_is_invariant_to_its_group(sort):
+    group, axes = GROUPS[sort]
+    x = torch.randn(4, 3, 2)
+    model = CanonicalModel(mlp(3, 2), sort)
+    for sigma in group(3, 2):
+        moved = x.flatten(1, axes)[:, sigma].reshape(x.shape)
+        assert torch.equal(model(moved), model(x))
+
+
+def test_the_least_rotation_is_not_invariant_to_other_orders():
+    x = torch.randn(8, 5, 2)
+    model = CanonicalModel(mlp(5, 2), least_rotation)
+    assert test_invariant(model, x, cyclic_group(5))
+    assert not test_invariant(model, x)
+
+
+def test_equal_rows_get_equal_outputs():
+    x = torch.randn(4, 5, 2)
+    x[:, 3] = x[:, 1]
+    y = CanonicalModel(positional(5, 2, 1), equivariant=True)(x.double())
+    assert torch.equal(y[:, 3], y[:, 1])
+    assert not torch.equal(y[:, 2], y[:, 1])
+
+
+def test_a_function_that_gives_equal_rows_different_outputs_is_caught():
+    # The plain undoing of a sort, without the mean over equal rows.
+    def undone(x):
+        order = x[..., 0].argsort(dim=1, stable=True)
+        return order.argsort(1)[..., None].to(x.dtype)
+
+    x = torch.randn(8, 5, 2)
+    x[:, 3] = x[:, 1]
+    model = CanonicalModel(
+        lambda x: torch.arange(5.0)[:, None].expand(len(x), 5, 1), equivariant=True
+    )
+    assert not test_equivariant(undone, x)
+    assert test_equivariant(model, x)
+
+
+def test_gradients_pass_through_the_sort_and_back():
+    x = torch.randint(0, 2, (2, 4, 2)).double().requires_grad_()
+    model = CanonicalModel(lambda x: (x * torch.arange(4.0)[:, None]).tanh(), equivariant=True)
+    model(x).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+# Frames.
+
+
+FRAMES = {"circle": CircleFrame(), "directions": DirectionFrame(2, 16)}
+every_frame = pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES.keys())
+
+
+@every_frame
+@pytest.mark.parametrize("equivariant", [False, True])
+@pytest.mark.parametrize("ties", [False, True])
+def test_a_frame_makes_a_model_symmetric(frame, equivariant, ties):
+    x = torch.randint(0, 2, (20, 4, 2)).double() if ties else torch.randn(20, 4, 2).double()
+    function = positional(4, 2, 1)
+    model = CanonicalModel(
+        function if equivariant else lambda x: function(x).flatten(1), frame=frame,
+        equivariant=equivariant,
+    )  # fmt: skip
+    y = model(x)
+    for order in itertools.permutations(range(4)):
+        p = Permutation(order)
+        torch.testing.assert_close(model(p(x)), p(y) if equivariant else y)
+
+
+@every_frame
+def test_an_invariant_model_with_a_frame_gives_the_same_bits_for_every_order(frame):
+    x = torch.randn(6, 4, 2)
+    model = CanonicalModel(mlp(4, 2), frame=frame)
+    for order in itertools.permutations(range(4)):
+        assert torch.equal(model(x[:, list(order)]), model(x))
+
+
+@every_frame
+@pytest.mark.parametrize("equivariant", [False, True])
+def test_the_output_is_the_weighted_sum_over_the_orders(frame, equivariant):
+    x = torch.randn(3, 4, 2, dtype=torch.float64)
+    function = positional(4, 2, 1)
+    model = CanonicalModel(function, frame=frame, equivariant=equivariant)
+    orders, weights = frame(x)
+    for b in range(3):
+        total = torch.zeros(4, 2, dtype=torch.float64)
+        for order, weight in zip(orders[b], weights[b], strict=True):
+            output = function(x[b, order][None])[0]
+            total = total + weight * (output[order.argsort()] if equivariant else output)
+        torch.testing.assert_close(model(x)[b], total)
+
+
+@pytest.mark.parametrize("chunksize", [1, 5, 100])
+def test_the_chunk_size_changes_nothing(chunksize):
+    x = torch.randn(3, 4, 2, dtype=torch.float64)
+    whole = CanonicalModel(positional(4, 2, 1), frame=CircleFrame())
+    parts = CanonicalModel(positional(4, 2, 1), frame=CircleFrame(), chunksize=chunksize)
+    torch.testing.assert_close(parts(x), whole(x))
+
+
+def test_no_more_orders_go_through_the_model_than_the_chunk_size():
+    seen = []
+    model = CanonicalModel(
+        lambda x: seen.append(len(x)) or x.sum(1), frame=CircleFrame(), chunksize=4
+    )
+    model(torch.randn(3, 3, 2))
+    assert seen == [12, 6]
+
+
+def test_whole_numbers_are_averaged_as_fractions():
+    model = CanonicalModel(
+        lambda x: torch.arange(3).expand(len(x), 3), frame=CircleFrame(), equivariant=True
+    )
+    x = torch.tensor([[[0, 0], [1, 0], [2, 0]]])
+    torch.testing.assert_close(model(x), torch.ones(1, 3))
+
+
+def test_a_frame_is_a_function_of_the_users_own_too():
+    def both_ways(x):
+        order = x[..., 0].argsort(1)
+        orders = torch.stack((order, order.flip(1)), 1)
+        return WeightedOrders(orders, torch.full((len(x), 2), 0.5))
+
+    x = torch.randn(4, 3, 1)
+    model = CanonicalModel(lambda x: x[:, 0], frame=both_ways)
+    torch.testing.assert_close(model(x), (x.amin(1) + x.amax(1)) / 2)
+
+
+def largest_jump(model, start, end, steps):
+    t = torch.linspace(0, 1, steps, dtype=torch.float64)[:, None, None]
+    with torch.no_grad():
+        y = torch.cat([model(x) for x in torch.split(start + t * (end - start), 2000)])
+    return (y[1:] - y[:-1]).abs().max().item()
+
+
+def one_row_moves(d, seed):
+    source = torch.Generator().manual_seed(seed)
+    start = torch.randn(6, d, generator=source, dtype=torch.float64)
+    end = start.clone()
+    end[0] = torch.randn(d, generator=source, dtype=torch.float64) - start[0]
+    return start, end
+
+
+@pytest.mark.parametrize(
+    ("d", "frame"), [(2, CircleFrame()), (2, DirectionFrame(2, 16)), (4, DirectionFrame(4, 24))]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_plain_sort_jumps_and_the_frame_is_continuous_on_the_same_path(d, frame, seed):
+    start, end = one_row_moves(d, seed)
+    function = positional(6, d, 1)
+    steps = (501, 5001)
+    sort = [largest_jump(CanonicalModel(function), start, end, n) for n in steps]
+    weighted = [largest_jump(CanonicalModel(function, frame=frame), start, end, n) for n in steps]
+    # Ten times finer steps make ten times smaller changes, unless there is a jump.
+    assert weighted[1] < 0.2 * weighted[0]
+    assert sort[1] > 0.9 * sort[0]
+    assert sort[1] > 20 * weighted[1]
+
+
+def through_equal_rows(angle):
+    """Two rows of five that meet in one point, coming from a direction."""
+    source = torch.Generator().manual_seed(3)
+    x = torch.randn(1, 5, 2, generator=source, dtype=torch.float64)
+    direction = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64)
+    x[:, 1] = x[:, 0] + 1e-7 * direction
+    return x
+
+
+def spread_over_angles(model):
+    angles = torch.linspace(0, 3, 13).tolist()
+    y = torch.cat([model(through_equal_rows(angle)) for angle in angles])
+    return (y.amax(0) - y.amin(0)).max().item()
+
+
+def test_where_two_rows_meet_the_circle_is_continuous_and_finitely_many_directions_are_not():
+    function = positional(5, 2, 1)
+    assert spread_over_angles(CanonicalModel(function, frame=CircleFrame())) < 1e-5
+    assert spread_over_angles(CanonicalModel(function, frame=DirectionFrame(2, 16))) > 1e-3
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"canonicalization": lexicographic_sort, "frame": CircleFrame()},
+            "canonicalization and frame must not both be given",
+        ),
+        (
+            {"canonicalization": torch.sigmoid, "equivariant": True},
+            "need a canonicalization that tells where the rows went.*got sigmoid",
+        ),
+        ({"chunksize": 0}, "chunksize must be at least 1, got 0"),
+    ],
+)
+def test_arguments_that_do_not_fit_together_are_refused(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        CanonicalModel(nn.Identity(), **arguments)
+
+
+def test_a_frame_that_is_no_function_is_refused():
+    with pytest.raises(TypeError, match="frame must be a module or a function, got 'circle'"):
+        CanonicalModel(nn.Identity(), frame="circle")
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "words"),
+    [
+        (lambda x: x[0], ValueError, "must keep the batch axis"),
+        (lambda x: x.sum(1), ValueError, r"one output a member.*\(batch, 3, …\)"),
+        (lambda x: "sets", TypeError, "must return a tensor, got str"),
+    ],
+)
+@pytest.mark.parametrize("frame", [None, CircleFrame()])
+def test_outputs_that_cannot_be_moved_back_are_refused(model, error, words, frame):
+    with pytest.raises(error, match=words):
+        CanonicalModel(model, frame=frame, equivariant=True)(torch.randn(4, 3, 2))
+
+
+def test_a_frame_that_does_not_fit_the_sets_is_refused():
+    def wrong(x):
+        return WeightedOrders(torch.zeros(len(x), 2, 4, dtype=torch.int64), torch.ones(len(x), 2))
+
+    with pytest.raises(ValueError, match=r"frame must return orders \(5, k, 3\)"):
+        CanonicalModel(nn.Identity(), frame=wrong)(torch.randn(5, 3, 2))
+
+
+@pytest.mark.parametrize("options", [{}, {"equivariant": True}, {"frame": CircleFrame()}])
+def test_an_empty_batch_gives_an_empty_output(options):
+    assert CanonicalModel(nn.Identity(), **options)(torch.zeros(0, 3, 2)).shape == (0, 3, 2)
+
+
+def test_frames_are_moved_and_shown_with_the_model():
+    model = CanonicalModel(mlp(4, 2), frame=DirectionFrame(2, 3), equivariant=True).double()
+    assert model.frame.directions.dtype == torch.float64
+    assert "num_directions=3" in repr(model)
+    assert "equivariant=True" in repr(model)

@@ -5,7 +5,8 @@
 # network behind the sort is invariant, exactly, for the price of a sort. Is there a catch? There
 # are two. A sort tears: sets that lie close together can be sorted into sets that lie far apart.
 # And being invariant is not the same as having learned well. This chapter proves the first
-# statement, shows the tear, and measures what sorting is worth.
+# statement, finds sorts for other groups than $S_n$, shows the tear and how to mend it with several
+# sorts at once, and measures what all this is worth.
 
 # %%
 import itertools
@@ -18,12 +19,19 @@ from torch.utils.data import DataLoader
 from invariant_nets import (
     BinaryTrainer,
     CanonicalModel,
+    CircleFrame,
+    DirectionFrame,
     GaussianDataset,
     bayes_accuracy,
     build_model,
     columnwise_sort,
+    cyclic_group,
+    direct_product,
+    least_rotation,
     lexicographic_sort,
     mlp,
+    row_column_sort,
+    symmetric_group,
     test_equivariant,
     test_invariant,
 )
@@ -53,7 +61,7 @@ limit = bayes_accuracy(n, d, v1, v2)
 # $\mu(x)$ is a single permutation, the one that sorts $x$.
 #
 # For rows the natural choice is the order of a dictionary: by the first feature, ties by the second,
-# and so on. [`lexicographic_sort`][invariant_nets.canonicalization.lexicographic_sort] does it for a
+# and so on. [`lexicographic_sort`][invariant_nets.sorting.lexicographic_sort] does it for a
 # batch, and [`CanonicalModel`][invariant_nets.canonicalization.CanonicalModel] puts it before a
 # model. Two rows that tie in every feature are equal, so it does not matter which comes first.
 
@@ -66,13 +74,31 @@ print(test_invariant(model, sets))
 # %% [markdown]
 # The error is not small, it is zero: the network receives the same numbers in the same places.
 #
-# ### Ties
+# ### Outputs that move with the rows
 #
-# Ties are harmless here, but not everywhere. For an *equivariant* output the sort must be undone
-# at the end, and then it matters which of two equal rows was which: a network whose rows are told
-# apart by their position treats equal members differently, and the choice between them is not in
-# the data. Below, a function of the position is sorted and unsorted again. On rows in general
-# position it is equivariant, on a set with two equal rows it is not.
+# For an *equivariant* output the sort must be undone at the end. If $c(x) = \sigma \cdot x$, then
+#
+# $$ \bar f(x) = \sigma^{-1} f(\sigma \cdot x) . $$
+#
+# Now ties matter. With two equal rows there are two such $\sigma$, and they give two answers: a
+# network whose rows are told apart by their position treats equal members differently, and the
+# choice between them is not in the data. The cure is the mean over all choices.
+#
+# !!! abstract "Theorem (equal rows share their output)"
+#     Let $G_x = \{h \in G : h \cdot x = x\}$. The mean of $\sigma^{-1} f(\sigma \cdot x)$ over all
+#     $\sigma \in G$ with $\sigma \cdot x = c(x)$ is equivariant to $G$. It is got from any one of
+#     them by replacing the outputs on each orbit of $G_x$ by their mean; for $G = S_n$, those of
+#     equal rows.
+#
+# *Proof.* If $\sigma$ is one choice, all choices are $\sigma h$ with $h \in G_x$, and
+# $(\sigma h)^{-1} f(c(x)) = h^{-1} \bigl( \sigma^{-1} f(c(x)) \bigr)$. The mean of $h^{-1} y$ over a group
+# takes each entry of $y$ to the mean over its orbit, since an orbit's points are reached
+# equally often. For $\tau x$ the choices are $\sigma\tau^{-1}$, whence
+# $\bar f(\tau x) = \tau \bar f(x)$. $\blacksquare$
+#
+# Below, a function of the position is sorted and unsorted again, once plainly and once by
+# `CanonicalModel` with `equivariant=True`, which takes the mean. On rows in general position both
+# are equivariant; on a set with two equal rows only the second one is.
 
 
 # %%
@@ -82,10 +108,86 @@ def unsorted_position(x: torch.Tensor) -> torch.Tensor:
     return order.argsort(dim=1)[..., None].to(x.dtype)
 
 
+def position(x: torch.Tensor) -> torch.Tensor:
+    return torch.arange(float(n))[:, None].expand(len(x), n, 1)
+
+
+shared_position = CanonicalModel(position, equivariant=True)
 tied = sets.clone()
 tied[:, 1] = tied[:, 0]
-for name, x in (("distinct rows", sets), ("two equal rows", tied)):
-    print(f"{name:15} equivariant: {test_equivariant(unsorted_position, x).holds}")
+table(
+    [
+        {
+            "set": name,
+            "plainly undone": str(test_equivariant(unsorted_position, x).holds),
+            "equal rows share": str(test_equivariant(shared_position, x).holds),
+        }
+        for name, x in (("distinct rows", sets), ("two equal rows", tied))
+    ],
+    caption="equivariant?",
+)
+
+# %% [markdown]
+# ## Other groups
+#
+# A canonicalization exists for every finite group: of all the $g \cdot x$ take the first in the
+# dictionary. To find it without trying all of them is another matter, and each group asks for an
+# idea of its own.
+#
+# **The cyclic group.** If the rows are a necklace, only their rotations mean the same. The least of
+# the $n$ rotations is found by ranks of windows that double in length: when $r_i$ is the rank of the
+# $w$ rows from row $i$ on, the pairs $(r_i, r_{i+w})$ rank those of $2w$ rows. After
+# $\lceil \log_2 n \rceil$ sorts the whole rotations are ranked, ties and periods or not.
+# [`least_rotation`][invariant_nets.rotation.least_rotation] does it for a batch.
+#
+# **Rows and columns.** If columns may be permuted too, sorting the rows and then the columns does
+# not help: the second sort undoes the first. What helps is to order the rows by something that does
+# not depend on the order of the columns, such as their own sorted entries, and the columns likewise:
+# [`row_column_sort`][invariant_nets.sorting.row_column_sort]. It fails where such keys tie:
+# where two different rows hold the same entries, and two different columns do as well.
+#
+# In the next table each sort is held to four groups, and `row_column_sort` also to matrices of
+# whole numbers, which tie often.
+
+
+# %%
+def rows_then_columns(x: torch.Tensor) -> torch.Tensor:
+    return lexicographic_sort(lexicographic_sort(x).mT).mT
+
+
+matrix_group = direct_product(symmetric_group(n), symmetric_group(d), on="grid")
+source = torch.Generator().manual_seed(8)
+whole = torch.randint(0, 2, (128, n, d), generator=source).float()
+backbone = mlp(n, d)
+held = {}
+for sort, x in (
+    (lexicographic_sort, sets),
+    (least_rotation, sets),
+    (rows_then_columns, sets),
+    (row_column_sort, sets),
+    (row_column_sort, whole),
+):
+    kind = "random 0-1" if x is whole else "normal"
+    held[sort.__name__, kind] = {
+        "$C_n$": test_invariant(CanonicalModel(backbone, sort), x, cyclic_group(n)),
+        "$S_n$": test_invariant(CanonicalModel(backbone, sort), x),
+        "$S_n \\times S_d$": test_invariant(
+            CanonicalModel(backbone, sort), x, matrix_group
+        ),
+    }
+table(
+    [
+        {"sort": name, "entries": kind}
+        | {group: "yes" if report else "no" for group, report in reports.items()}
+        for (name, kind), reports in held.items()
+    ],
+    caption="invariant?",
+)
+
+# %% [markdown]
+# The failure on ties is no lack of cleverness. A canonical form of 0-1 matrices under
+# $S_n \times S_d$ would tell whether two bipartite graphs are the same, for which no polynomial
+# algorithm is known.
 
 # %% [markdown]
 # ## The tear
@@ -97,14 +199,14 @@ for name, x in (("distinct rows", sets), ("two equal rows", tied)):
 
 # %% alt="Output of a sorted network as one entry of a set moves by one unit. With the lexicographic sort it jumps wherever the moving row passes another one; with every column sorted by itself it is continuous."
 torch.manual_seed(3)
-backbone = mlp(n, d)
+path_backbone = mlp(n, d)
 path = torch.randn(1, n, d).repeat(2001, 1, 1)
 steps = torch.linspace(-1.5, 1.5, len(path))
 path[:, 0, 0] = steps
 outputs = {}
 with torch.no_grad():
     for sort in (lexicographic_sort, columnwise_sort):
-        outputs[sort.__name__] = CanonicalModel(backbone, sort)(path)[:, 0]
+        outputs[sort.__name__] = CanonicalModel(path_backbone, sort)(path)[:, 0]
 crossings = path[0, 1:, 0]
 crossings = crossings[crossings.abs() < 1.5]
 
@@ -133,9 +235,147 @@ plt.show()
 # A picture of the reason, for two points in the plane: turn the pair $\{p, -p\}$ by half a circle.
 # It returns to itself with its members exchanged. A continuous choice of who is first would follow
 # them around and end with the other member first, yet it must end where it began, since the set is
-# the same. What can be had instead is a *weighted* choice of several sorts, with weights that fade
-# where a sort tears; the same paper builds such frames.
+# the same.
 #
+# ## Mending the tear: many sorts at once
+#
+# The way out is not to choose. Sort the rows by their *height* $x_i \cdot a$ along a direction $a$,
+# apply $f$, and average over all directions of the sphere:
+#
+# $$ \bar f(x) = \mathbb E_a\, f(x \text{ sorted along } a). $$
+#
+# !!! abstract "Theorem (the average over directions is continuous)"
+#     If $f$ is continuous, then $\bar f$ is invariant to $S_n$ and continuous everywhere.
+#
+# *Proof.* The heights of $\sigma x$ are those of $x$ in another order, so each sorted set is the same
+# (where different rows tie, which happens for a set of directions of measure zero, it does not
+# matter). Let $x^{(k)} \to x$. Along almost every $a$ all different rows of $x$ have different
+# heights. For large $k$ they stand in the same order in $x^{(k)}$; only rows that are equal in $x$
+# may be exchanged, and these converge to the same vector. So the sorted $x^{(k)}$ converge to the
+# sorted $x$, and $f$ of them to $f$ of it. Everything stays bounded, so the means converge too.
+# $\blacksquare$
+#
+# Where a single sort would jump, only the directions that are just about to exchange two
+# rows do, and they have no weight. **In the plane the average is a finite sum**: as the direction
+# turns once around, the order changes only where it is perpendicular to some $x_i - x_j$, at
+# $n(n-1)$ angles, and the weight of each order is its arc's share of the circle.
+# [`CircleFrame`][invariant_nets.frames.CircleFrame] returns these orders and weights. Here are four
+# points and the orders in which the directions around them see them.
+
+# %% alt="Left: four points, numbered, inside a circle that is cut into twelve colored arcs; on each arc stands the order in which that direction sees the points. Right: the same after point 3 moved: arcs have changed their lengths, and no order has changed its length by a jump."
+four = torch.tensor([[-0.4, 0.1], [0.45, 0.3], [0.1, -0.5], [0.0, 0.45]])
+moved = four.clone()
+moved[3] = torch.tensor([0.25, 0.42])
+fig, axes = plt.subplots(1, 2, figsize=(8, 4))
+for ax, points in zip(axes, (four, moved), strict=True):
+    orders, weights = (t[0] for t in CircleFrame()(points[None]))
+    fine = torch.linspace(0, 2 * torch.pi, 1441)[:-1]
+    heights = torch.stack((fine.cos(), fine.sin()), 1) @ points.T
+    seen = heights.argsort(1)
+    cuts = (seen != seen.roll(1, 0)).any(1).nonzero().flatten().tolist()
+    for number, (begin, end) in enumerate(
+        itertools.pairwise([*cuts, cuts[0] + len(fine)])
+    ):
+        arc = (
+            torch.linspace(float(begin), float(end), 60) * 2 * torch.pi / len(fine)
+        )
+        ax.plot(
+            arc.cos(),
+            arc.sin(),
+            lw=7,
+            color=f"C{number % 4}",
+            solid_capstyle="butt",
+        )
+        middle = (begin + end) * torch.pi / len(fine)
+        label = "".join(map(str, seen[(begin + end) // 2 % len(fine)].tolist()))
+        at = 1.2 * torch.tensor(middle).cos(), 1.2 * torch.tensor(middle).sin()
+        if end - begin > 40:
+            ax.text(*at, label, ha="center", va="center", fontsize=8)
+    ax.plot(*points.T, "o", color=INK, ms=4)
+    for i, (u, v) in enumerate(points.tolist()):
+        ax.text(u + 0.05, v + 0.05, f"{i}")
+    ax.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal", xticks=[], yticks=[])
+    ax.set_title(f"{len(orders)} orders")
+plt.show()
+
+# %% [markdown]
+# In more dimensions there are far too many orders to sum over all, and finitely many directions
+# $a_1, \dots, a_K$ with equal weights would tear $K$ times, a little each time. But the weights may
+# depend on the set, and can fade out where a sort is about to tear.
+# [`DirectionFrame`][invariant_nets.frames.DirectionFrame] takes the smallest gap that a direction
+# leaves between different rows:
+#
+# $$ \bar f(x) = \sum_k w_k(x)\, f(x \text{ sorted along } a_k), \qquad
+#    w_k(x) \propto \min_{x_i \ne x_j} \lvert a_k \cdot (x_i - x_j) \rvert . $$
+#
+# This is continuous wherever all rows differ and at least one direction tells them all apart: a
+# sort is locally constant, or its weight is zero. It is *not* continuous where two rows
+# meet: their gap then rules all the weights, and how they share depends on the side from which the
+# rows approach. The same path as before, on which one row moves past others:
+
+# %% alt="Output of a network along the same path. Behind the lexicographic sort it jumps at the dotted lines; behind the frame of weighted directions it is a continuous curve with kinks."
+mended = CanonicalModel(path_backbone, frame=DirectionFrame(d, 32))
+with torch.no_grad():
+    outputs["frame"] = torch.cat([mended(x)[:, 0] for x in path.split(500)])
+fig, ax = plt.subplots(figsize=(8, 3.2))
+for name, label in (
+    ("lexicographic_sort", "rows, lexicographic"),
+    ("frame", "32 weighted directions"),
+):
+    ax.plot(steps, outputs[name], ".", ms=2, label=label, rasterized=True)
+for crossing in crossings:
+    ax.axvline(crossing, color=INK, lw=0.8, ls=":")
+ax.set(xlabel="first feature of the moving row", ylabel="output of the network")
+ax.legend(markerscale=5)
+plt.show()
+
+# %% [markdown]
+# A picture cannot tell a jump from a steep slope, but finer steps can: cut the path into ten times as
+# many, and the largest change between neighbors falls to a tenth if the function is continuous (and
+# has a slope), and stays if it jumps. The next cell does so in float64, in the plane, where both
+# frames can be held against the sort; and once more where two rows meet from different sides.
+
+
+# %%
+def largest_change(model: nn.Module, start, end, count: int) -> float:
+    t = torch.linspace(0, 1, count, dtype=torch.float64)[:, None, None]
+    with torch.no_grad():
+        y = torch.cat(
+            [model(x) for x in torch.split(start + t * (end - start), 2000)]
+        )
+    return y.diff(dim=0).abs().max().item()
+
+
+torch.manual_seed(11)
+plane_backbone = mlp(n, 2).double()
+start = torch.randn(n, 2, dtype=torch.float64)
+end = start.clone()
+end[0] = -start[0]
+angles = torch.linspace(0, 3, 13, dtype=torch.float64)
+meeting = start.repeat(len(angles), 1, 1)
+meeting[:, 1] = meeting[:, 0] + 1e-8 * torch.stack((angles.cos(), angles.sin()), -1)
+continuity = []
+for name, options in {
+    "lexicographic sort": {},
+    "32 directions": {"frame": DirectionFrame(2, 32)},
+    "circle": {"frame": CircleFrame()},
+}.items():
+    model = CanonicalModel(plane_backbone, **options)
+    coarse, fine = (largest_change(model, start, end, m) for m in (501, 5001))
+    with torch.no_grad():
+        sides = model(meeting)
+    continuity.append(
+        {
+            "behind": name,
+            "500 steps": f"{coarse:.1e}",
+            "5,000 steps": f"{fine:.1e}",
+            "ratio": fine / coarse,
+            "where rows meet": f"{(sides.max() - sides.min()).item():.1e}",
+        }
+    )
+table(continuity, caption="largest change between neighbors on a path")
+
+# %% [markdown]
 # ## A sort that does not tear
 #
 # There is a cheap continuous map that forgets the order: sort *every column by itself*. It is no
@@ -160,9 +400,9 @@ print(
 #
 # ## Training
 #
-# Three models on the same task and budget, 800 sets drawn anew in each epoch: the multilayer
-# perceptron and the transformer behind a lexicographic sort, and the perceptron behind sorted
-# columns. Each accuracy is measured on the same fresh sets.
+# Five models on the same task and budget, 800 sets drawn anew in each epoch: the multilayer
+# perceptron alone, it and the transformer behind a lexicographic sort, the perceptron behind sorted
+# columns, and behind a frame of 16 directions. Each accuracy is measured on the same fresh sets.
 
 # %%
 EPOCHS = 80
@@ -181,7 +421,10 @@ def accuracy_of(model: nn.Module) -> float:
 
 def trained(name: str, seed: int = 0) -> tuple[nn.Module, float]:
     torch.manual_seed(seed)
-    model = build_model(name, n, d)
+    if name == "framed-mlp":
+        model = CanonicalModel(mlp(n, d), frame=DirectionFrame(d, 16))
+    else:
+        model = build_model(name, n, d)
     train = GaussianDataset(800, (n, d), v1, v2, static=False, seed=seed)
     test = GaussianDataset(200, (n, d), v1, v2, static=False, seed=seed + 100)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -190,7 +433,8 @@ def trained(name: str, seed: int = 0) -> tuple[nn.Module, float]:
     return model, accuracy_of(model)
 
 
-names = ("mlp", "canonical-mlp", "canonical-transformer", "columnwise-mlp")
+names = ("mlp", "canonical-mlp", "canonical-transformer", "framed-mlp")
+names += ("columnwise-mlp",)
 models = {name: trained(name) for name in names}
 error = (limit * (1 - limit) / len(fresh)) ** 0.5
 reports = {name: test_invariant(model, sets) for name, (model, _) in models.items()}

@@ -1,0 +1,203 @@
+r"""Sorting a set: choices of one member of each orbit, for three groups.
+
+| sort | group | tears? |
+|---|---|---|
+| `lexicographic_sort` | $S_n$, whole rows | yes, for $d > 1$ |
+| `columnwise_sort` | $(S_n)^d$, each column by itself | no |
+| `row_column_sort` | $S_n \times S_d$, rows and columns | yes |
+
+Each has an ordering beside it, which says where every row or entry went.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from invariant_nets._validation import set_batch
+from invariant_nets.permutation import permute_rows
+
+
+class Ordering(NamedTuple):
+    r"""How a canonicalization moves points, $c(x)_p = x_{\mathrm{order}(p)}$.
+
+    The points are the rows of $x$, or its entries, numbered row by row.
+
+    Attributes:
+        order: the point that goes to each place.
+        classes: a number for each place; places that share it are moved to each other by
+            permutations that leave $c(x)$ as it is, such as those of equal rows.
+    """
+
+    order: Int[Tensor, "batch points"]
+    classes: Int[Tensor, "batch points"]
+
+
+def lexicographic_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"]:
+    r"""Sort the rows of every set by their first feature, ties by the second, and so on.
+
+    Invariant to $S_n$, exactly: equal rows may change places, but nobody can see it. It is not
+    continuous for $d > 1$: where two rows tie in the first feature, a small step makes them swap.
+
+    Args:
+        x: the sets. NaN counts as larger than every number.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape.
+
+    Raises:
+        ValueError: if `x` has another rank, or $n$ or $d$ is 0.
+
+    Example:
+        >>> lexicographic_sort(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
+        [[[1.0, 4.0], [1.0, 5.0], [2.0, 1.0]]]
+
+    Derived in chapter 7.
+    """
+    return permute_rows(x, lexicographic_order(x))
+
+
+def lexicographic_order(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
+    """Return the rows of every set in the order in which `lexicographic_sort` puts them.
+
+    Example:
+        >>> lexicographic_order(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
+        [[2, 1, 0]]
+    """
+    set_batch(x)
+    keys, order = x[..., 0].sort(-1)
+    tied = _has_ties(keys)
+    if tied.any():
+        order[tied] = _stable_lexicographic_order(x[tied])
+    return order
+
+
+def lexicographic_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
+    """Return the order of the rows, and which of the sorted rows are equal."""
+    order = lexicographic_order(x)
+    return Ordering(order, _runs(permute_rows(x, order)))
+
+
+def row_ranks(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
+    """Return the rank of every row among the different rows of its set, from 0.
+
+    Example:
+        >>> row_ranks(torch.tensor([[[2.0], [1.0], [2.0], [5.0]]])).tolist()
+        [[1, 0, 1, 2]]
+    """
+    order, classes = lexicographic_ordering(x)
+    return torch.empty_like(order).scatter_(1, order, classes)
+
+
+def columnwise_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"]:
+    r"""Sort every column of every set by itself.
+
+    Invariant to $(S_n)^d$, a permutation for each column, which is larger than $S_n$: it is blind
+    to which entries stood in one row. It is continuous.
+
+    Args:
+        x: the sets.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape.
+
+    Raises:
+        ValueError: if `x` has another rank, or $n$ or $d$ is 0.
+
+    Example:
+        >>> columnwise_sort(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
+        [[[1.0, 1.0], [1.0, 4.0], [2.0, 5.0]]]
+
+    Derived in chapter 7.
+    """
+    set_batch(x)
+    return x.sort(-2).values
+
+
+def columnwise_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
+    """Return the order of the entries, and which entries of a sorted column are equal."""
+    set_batch(x)
+    batch, n, d = x.shape
+    columns = x.mT.reshape(batch * d, n, 1)
+    order, classes = (t.reshape(batch, d, n).mT for t in lexicographic_ordering(columns))
+    column = torch.arange(d, device=x.device)
+    return Ordering((order * d + column).flatten(1), (classes * d + column).flatten(1))
+
+
+def row_column_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"]:
+    r"""Sort the rows of a matrix by their sorted entries, and the columns by theirs.
+
+    The sorted entries of a row do not depend on the order of the columns, and the other way round,
+    so neither sort disturbs the other. Where rows hold the same entries, the sorted columns tell
+    them apart; then the sorted rows do so for the columns.
+
+    Invariant to $S_n \times S_d$, exactly, **unless both tie**: two different rows hold the same
+    entries and two different columns do as well. Then the order in which they came may show. No
+    simple sort can do without an exception: to find a canonical form of every 0-1 matrix is as hard
+    as to tell whether two graphs are the same. It is not continuous.
+
+    Args:
+        x: the matrices. NaN counts as larger than every number.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape.
+
+    Raises:
+        ValueError: if `x` has another rank, or $n$ or $d$ is 0.
+
+    Example:
+        >>> x = torch.tensor([[[3.0, 1.0, 5.0], [2.0, 6.0, 4.0]]])
+        >>> row_column_sort(x).tolist()
+        [[[1.0, 3.0, 5.0], [6.0, 2.0, 4.0]]]
+        >>> torch.equal(row_column_sort(x.flip(1).roll(1, dims=2)), row_column_sort(x))
+        True
+
+    Derived in chapter 7.
+    """
+    rows, columns = _row_column_orders(x)
+    return permute_rows(permute_rows(x, rows).mT, columns).mT
+
+
+def row_column_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
+    """Return the order of the entries, and which lie in equal rows and equal columns."""
+    rows, columns = _row_column_orders(x)
+    d = x.shape[2]
+    z = permute_rows(permute_rows(x, rows).mT, columns).mT
+    return Ordering(
+        (rows[:, :, None] * d + columns[:, None]).flatten(1),
+        (_runs(z)[:, :, None] * d + _runs(z.mT)[:, None]).flatten(1),
+    )
+
+
+def _row_column_orders(
+    x: Shaped[Tensor, "batch n d"],
+) -> tuple[Int[Tensor, "batch n"], Int[Tensor, "batch d"]]:
+    set_batch(x)
+    row_keys, column_keys = x.sort(-1).values, x.mT.sort(-1).values
+    by_columns = permute_rows(x.mT, lexicographic_order(column_keys)).mT
+    rows = lexicographic_order(torch.cat((row_keys, by_columns), -1))
+    columns = lexicographic_order(torch.cat((column_keys, permute_rows(x, rows).mT), -1))
+    return rows, columns
+
+
+def _runs(rows: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
+    # The number of different rows before: equal neighbors share it.
+    before, after = rows[:, :-1], rows[:, 1:]
+    differs = ((before != after) & ~(before.isnan() & after.isnan())).any(-1)
+    return torch.nn.functional.pad(differs.cumsum(1), (1, 0))
+
+
+def _has_ties(keys: Shaped[Tensor, "batch n"]) -> Bool[Tensor, " batch"]:
+    # Sorted keys that do not grow strictly are tied; NaN never compares greater, so it counts.
+    return ~(keys[:, 1:] > keys[:, :-1]).all(-1)
+
+
+def _stable_lexicographic_order(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
+    # A stable sort by each feature, the most significant one last.
+    order = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
+    for column in reversed(x.unbind(-1)):
+        order = order.gather(1, column.gather(1, order).argsort(dim=1, stable=True))
+    return order
