@@ -465,17 +465,16 @@ ax.grid(axis="y", visible=False)
 plt.show()
 
 # %% [markdown]
-# All three sorted models are invariant to the last bit. But look at what it buys them. The
+# All sorted models are invariant to the last bit. But look at what it buys them. The
 # perceptron behind the lexicographic sort is only a little better than the plain one: after the sort, the
 # first feature is in order, and the other four still stand in what is, seen from their side, a
 # random order. The network must learn about each of their places separately. Sorted columns put
 # *every* feature in order, so each place has a meaning, extremes at the ends and typical values in
-# the middle, and the perceptron learns far faster. Invariance is a constraint on what a network can
-# say; how easily it learns the right thing is another matter.
-#
-# !!! note "Sorting for $S_n \times S_d$"
-#     If the columns may be permuted as well, sorting the rows and then the columns does not help:
-#     the second sort undoes the first. Exercise 3 asks what does.
+# the middle, and the perceptron learns far faster. The frame does as well without being blind to
+# rows: it shows the network each set in 16 orders, and along each direction another mixture of the
+# features is sorted; what the network must get right is their weighted mean, which is much like
+# [symmetrization](08_symmetrization.py). Invariance is a constraint on what a network can say; how
+# easily it learns the right thing is another matter.
 #
 # ## Check the claims
 
@@ -485,9 +484,21 @@ assert reports["mlp"].relative_error > 0.1
 for name in names[1:]:
     assert reports[name].max_error == 0.0, name
 
-# Ties break equivariance of what is sorted and unsorted.
+# Ties break equivariance of what is sorted and unsorted, unless equal rows share.
 assert test_equivariant(unsorted_position, sets)
 assert not test_equivariant(unsorted_position, tied)
+assert test_equivariant(shared_position, sets)
+assert test_equivariant(shared_position, tied)
+
+# Each sort keeps its own group: C_n, S_n, S_n × S_d.
+invariant = {
+    key: [bool(report) for report in r.values()] for key, r in held.items()
+}
+assert invariant["lexicographic_sort", "normal"] == [True, True, False]
+assert invariant["least_rotation", "normal"] == [True, False, False]
+assert invariant["rows_then_columns", "normal"][2] is False
+assert invariant["row_column_sort", "normal"] == [True, True, True]
+assert invariant["row_column_sort", "random 0-1"][2] is False
 
 # The lexicographic sort jumps, and only at the ties; sorted columns do not jump.
 jumps = {name: values.diff().abs() for name, values in outputs.items()}
@@ -500,15 +511,24 @@ at_tie = torch.tensor(
 smooth = jumps["lexicographic_sort"][~at_tie].max()
 assert (jumps["lexicographic_sort"][at_tie] > 5 * smooth).float().mean() > 0.5
 assert jumps["columnwise_sort"].max() < 5 * smooth
+assert jumps["frame"].max() < 0.3 * jumps["lexicographic_sort"].max()
+
+# Finer steps tell a jump from a slope; where rows meet, only the circle is continuous too.
+plain, directions, circle = continuity
+assert plain["ratio"] > 0.9
+assert max(directions["ratio"], circle["ratio"]) < 0.2
+assert (
+    float(circle["where rows meet"]) < 1e-6 < float(directions["where rows meet"])
+)
+assert CircleFrame()(torch.randn(1, n, 2)).orders.shape[1] == n * (n - 1)
 assert same_columns
 assert not same_rows
 
-# Sorted columns win by far, the lexicographic sort helps the perceptron a little.
+# Sorted columns and the frame win by far, the plain sort helps the perceptron a little.
 accuracies = {name: accuracy for name, (_, accuracy) in models.items()}
-assert (
-    accuracies["columnwise-mlp"]
-    > max(accuracies[name] for name in names[:3]) + 0.02
-)
+plain_best = max(accuracies[name] for name in names[:3])
+assert accuracies["columnwise-mlp"] > plain_best + 0.02
+assert accuracies["framed-mlp"] > plain_best + 0.02
 assert -0.01 < accuracies["canonical-mlp"] - accuracies["mlp"] < 0.03
 assert max(accuracies.values()) < limit + 4 * error
 
@@ -532,41 +552,83 @@ assert max(accuracies.values()) < limit + 4 * error
 #     continuous. Where two *different* rows have equal norms, the order depends on the order in
 #     which they came, and $c(\sigma x) = c(x)$ fails; the ties must be broken by the entries.
 #
-# **3.** Sorting rows lexicographically and then columns lexicographically is not invariant to
-# $S_n \times S_d$. Find a matrix that shows it, and a repair that works unless statistics tie.
+# **3.** Show that $(d-1)\,\tfrac{n(n-1)}2 + 1$ generic directions suffice for
+# `DirectionFrame`: for every set of different rows at least one tells them all apart.
 #
 # ??? success "Solution"
-#     The cell below finds one by search. A repair: order the rows by a statistic that does not
-#     depend on the order of the columns, such as the sum of squares of a row, and the columns by one
-#     that does not depend on the order of the rows. Neither sort disturbs the other's statistic. It
-#     fails where two rows or two columns tie in their statistics without being equal.
+#     Two rows $x_i \ne x_j$ tie along $a$ if $a \perp x_i - x_j$. The directions perpendicular to one
+#     vector form a subspace of dimension $d - 1$, and of generic directions at most $d - 1$ lie
+#     in one such subspace. So each of the $n(n-1)/2$ pairs spoils at most $d - 1$ of them, and one more
+#     is left.
+#
+# **4.** Why does an average over $K$ fixed directions *with equal weights* still jump? By how much,
+# compared with a single sort?
+#
+# ??? success "Solution"
+#     Where two different rows tie along one $a_k$, that sort jumps, the other $K - 1$ do not, and
+#     the mean jumps by a $K$-th of it. So there are about $K$ times as many jumps, each about $K$
+#     times as small. The cell below counts them on the path of the figure.
+#
+# **5.** Find the smallest size of square 0-1 matrices for which `row_column_sort` fails, by search.
+#
+# ??? success "Solution"
+#     The cell below tries all matrices of each size under all orders of rows and columns.
 
 
-# %% fold="Solution of exercise 3, in code"
-def rows_then_columns(x: torch.Tensor) -> torch.Tensor:
-    return lexicographic_sort(lexicographic_sort(x).mT).mT
+# %% fold="Solution of exercise 4, in code"
+class EqualWeights(nn.Module):
+    def __init__(self, frame: nn.Module):
+        super().__init__()
+        self.frame = frame
+
+    def forward(self, x: torch.Tensor):
+        orders, weights = self.frame(x)
+        return orders, torch.full_like(weights, 1 / weights.shape[1])
 
 
-def by_statistics(x: torch.Tensor) -> torch.Tensor:
-    rows = x.square().sum(-1).argsort(-1)
-    x = x.gather(1, rows[..., None].expand_as(x))
-    columns = x.square().sum(-2).argsort(-1)
-    return x.gather(2, columns[:, None].expand_as(x))
+counts = {}
+for k in (1, 8, 64):
+    model = CanonicalModel(
+        plane_backbone, frame=EqualWeights(DirectionFrame(2, k, seed=1))
+    )
+    t = torch.linspace(0, 1, 5001, dtype=torch.float64)[:, None, None]
+    with torch.no_grad():
+        y = torch.cat(
+            [model(x) for x in torch.split(start + t * (end - start), 500)]
+        )
+    change = y.diff(dim=0).abs()
+    counts[k] = ((change > 20 * change.median()).sum().item(), change.max().item())
+assert counts[64][0] > counts[8][0] > counts[1][0]
+assert counts[64][1] < counts[8][1] < counts[1][1]
+table(
+    [
+        {"directions": k, "jumps": jumped, "largest jump": f"{largest:.1e}"}
+        for k, (jumped, largest) in counts.items()
+    ]
+)
+
+# %% fold="Solution of exercise 5, in code"
 
 
-matrices = torch.randint(
-    0, 5, (200, 3, 3), generator=torch.Generator().manual_seed(0)
-).double()
-turned = matrices[:, [2, 0, 1]][:, :, [1, 2, 0]]
-fails = (rows_then_columns(matrices) != rows_then_columns(turned)).flatten(1).any(1)
-print(f"fails for {fails.double().mean():.0%} of random integer matrices, such as")
-print(matrices[fails][0].int().tolist())
-continuous = torch.randn(200, 3, 3, dtype=torch.float64)
-again = continuous[:, [2, 0, 1]][:, :, [1, 2, 0]]
-repaired = torch.equal(by_statistics(continuous), by_statistics(again))
-print("the repair holds on matrices without ties:", repaired)
-assert fails.any()
-assert repaired
+def fails(x: torch.Tensor, images: torch.Tensor) -> bool:
+    forms = row_column_sort(x.flatten()[images].reshape(-1, *x.shape))
+    return not bool((forms == forms[0]).all())
+
+
+smallest = None
+for size in (2, 3, 4):
+    square = direct_product(symmetric_group(size), symmetric_group(size), on="grid")
+    images = torch.cat(list(square.elements()))
+    for bits in itertools.product((0, 1), repeat=size**2):
+        candidate = torch.tensor(bits).reshape(size, size)
+        if fails(candidate, images):
+            smallest = candidate
+            break
+    if smallest is not None:
+        break
+print(f"every 0-1 matrix up to size {size - 1} is put in order; here one is not:")
+print(smallest.tolist())
+assert size == 4
 
 # %% [markdown]
 # ## Sources
