@@ -262,40 +262,36 @@ plt.show()
 # [`CircleFrame`][invariant_nets.frames.CircleFrame] returns these orders and weights. Here are four
 # points and the orders in which the directions around them see them.
 
-# %% alt="Left: four points, numbered, inside a circle that is cut into twelve colored arcs; on each arc stands the order in which that direction sees the points. Right: the same after point 3 moved: arcs have changed their lengths, and no order has changed its length by a jump."
+# %% alt="Left: four points, numbered, inside a circle that is cut into twelve colored arcs; on each arc stands the order in which that direction sees the points. Right: the same after point 3 moved a little: the same orders stand around the circle, on longer and shorter arcs."
 four = torch.tensor([[-0.4, 0.1], [0.45, 0.3], [0.1, -0.5], [0.0, 0.45]])
 moved = four.clone()
 moved[3] = torch.tensor([0.25, 0.42])
+colors = {}
 fig, axes = plt.subplots(1, 2, figsize=(8, 4))
 for ax, points in zip(axes, (four, moved), strict=True):
-    orders, weights = (t[0] for t in CircleFrame()(points[None]))
     fine = torch.linspace(0, 2 * torch.pi, 1441)[:-1]
     heights = torch.stack((fine.cos(), fine.sin()), 1) @ points.T
     seen = heights.argsort(1)
     cuts = (seen != seen.roll(1, 0)).any(1).nonzero().flatten().tolist()
-    for number, (begin, end) in enumerate(
-        itertools.pairwise([*cuts, cuts[0] + len(fine)])
-    ):
+    for begin, end in itertools.pairwise([*cuts, cuts[0] + len(fine)]):
+        middle = (begin + end) // 2
+        label = "".join(map(str, seen[middle % len(fine)].tolist()))
+        color = colors.setdefault(label, f"C{len(colors) % 4}")
         arc = (
             torch.linspace(float(begin), float(end), 60) * 2 * torch.pi / len(fine)
         )
-        ax.plot(
-            arc.cos(),
-            arc.sin(),
-            lw=7,
-            color=f"C{number % 4}",
-            solid_capstyle="butt",
+        ax.plot(arc.cos(), arc.sin(), lw=7, color=color, solid_capstyle="butt")
+        at = (
+            1.2 * fine[middle % len(fine)].cos(),
+            1.2 * fine[middle % len(fine)].sin(),
         )
-        middle = (begin + end) * torch.pi / len(fine)
-        label = "".join(map(str, seen[(begin + end) // 2 % len(fine)].tolist()))
-        at = 1.2 * torch.tensor(middle).cos(), 1.2 * torch.tensor(middle).sin()
         if end - begin > 40:
             ax.text(*at, label, ha="center", va="center", fontsize=8)
     ax.plot(*points.T, "o", color=INK, ms=4)
     for i, (u, v) in enumerate(points.tolist()):
         ax.text(u + 0.05, v + 0.05, f"{i}")
-    ax.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal", xticks=[], yticks=[])
-    ax.set_title(f"{len(orders)} orders")
+    ax.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal")
+    ax.axis("off")
 plt.show()
 
 # %% [markdown]
