@@ -58,6 +58,8 @@ class PermutationGroup:
     References:
         Sims (1970), *Computational Methods in the Study of Permutation Groups*; Seress (2003),
         *Permutation Group Algorithms*, chapter 4.
+
+    Derived in chapter 12; chapter 1 introduces groups.
     """
 
     def __init__(

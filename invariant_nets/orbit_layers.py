@@ -68,6 +68,8 @@ class OrbitLinear(nn.Module):
     References:
         Ravanbakhsh et al. (2017), *Equivariance Through Parameter-Sharing*; Maron et al. (2019),
         *Invariant and Equivariant Graph Networks*.
+
+    Derived in chapter 12.
     """
 
     def __init__(
@@ -184,6 +186,8 @@ class OrbitInvariant(nn.Module):
 
     References:
         Ravanbakhsh et al. (2017), *Equivariance Through Parameter-Sharing*.
+
+    Derived in chapter 12.
     """
 
     def __init__(
