@@ -12,7 +12,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 9 Augmentation | `augmentation` |
 | 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
 | 11 All models compared | `models` |
-| 12 Any permutation group | `groups`, `named_groups`, `orbits`, `orbit_layers` |
+| 12 Any permutation group | `groups`, `named_groups`, `products`, `orbits`, `orbit_layers` |
 | 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
 """
 
@@ -45,7 +45,6 @@ from invariant_nets.named_groups import (
     alternating_group,
     cyclic_group,
     dihedral_group,
-    direct_product,
     mathieu_group,
     pocket_cube_group,
     rubiks_cube_group,
@@ -54,6 +53,7 @@ from invariant_nets.named_groups import (
 )
 from invariant_nets.orbit_layers import OrbitInvariant, OrbitLinear
 from invariant_nets.permutation import Permutation
+from invariant_nets.products import direct_product, wreath_product
 from invariant_nets.rotation import least_rotation
 from invariant_nets.sorting import columnwise_sort, lexicographic_sort, row_column_sort
 from invariant_nets.symmetry_search import find_symmetry
@@ -115,4 +115,5 @@ __all__ = [
     "test_invariant",
     "transformer",
     "trivial_group",
+    "wreath_product",
 ]

@@ -12,6 +12,7 @@ Form = Callable[[Float[Tensor, "batch n in"], Float[Tensor, "orbitals in out"]],
 
 _MOST_BLOCKS = 16
 _LEAST_FFT = 64
+_MOST_SUMMED = 16
 
 
 def fast_form(
@@ -133,10 +134,18 @@ def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
     r"""$y_a = \sum_k x_{a+k} W_k$, a product of spectra: $\hat y = \hat x\,\bar{\hat W}$."""
 
     def form(x: Tensor, weight: Tensor) -> Tensor:
-        kernel = weight[first.to(x.device)]
-        spectrum = torch.fft.rfft(x, dim=1).transpose(0, 1)
-        product = spectrum @ torch.fft.rfft(kernel, dim=0).conj()
-        y: Tensor = torch.fft.irfft(product.transpose(0, 1), n=len(first), dim=1)
+        kernel = weight.index_select(0, first.to(x.device)).movedim(0, 2)
+        # Channels first: transforms along the last axis are the fast ones.
+        inputs = torch.fft.rfft(x.transpose(1, 2).contiguous())
+        weights = torch.fft.rfft(kernel.contiguous()).conj()
+        if len(weights) > _MOST_SUMMED:
+            product = (inputs.movedim(2, 0) @ weights.movedim(2, 0)).movedim(0, 2)
+        else:
+            # For few channels one sum after the other beats many small matrix products.
+            product = inputs[:, :1] * weights[0]
+            for i in range(1, len(weights)):
+                product = torch.addcmul(product, inputs[:, i, None], weights[i])
+        y: Tensor = torch.fft.irfft(product, n=len(first)).transpose(1, 2)
         return y
 
     return form

@@ -1,4 +1,4 @@
-r"""Groups with a name: symmetric, alternating, cyclic, dihedral; products; puzzles; Mathieu's.
+r"""Groups with a name: symmetric, alternating, cyclic, dihedral; puzzles; Mathieu's.
 
 | group | order | what it keeps |
 |---|---|---|
@@ -6,14 +6,9 @@ r"""Groups with a name: symmetric, alternating, cyclic, dihedral; products; puzz
 | $A_n$ | $n!/2$ | the set; the sign of its order |
 | $C_n$ | $n$ | the cycle, with its direction |
 | $D_n$ | $2n$ | the cycle |
-| $S_n \times S_d$ on a grid | $n!\,d!$ | which entries share a row, which a column |
 """
 
 from __future__ import annotations
-
-import math
-from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,9 +18,7 @@ from invariant_nets.chain import uniform_orders
 from invariant_nets.closed_form import (
     cyclic_levels,
     dihedral_levels,
-    grid_levels,
     symmetric_levels,
-    union_levels,
 )
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.permutation import Permutation
@@ -118,55 +111,6 @@ def trivial_group(n: int) -> PermutationGroup:
     return PermutationGroup._known(identity, "{e}", lambda: [])
 
 
-def direct_product(
-    *groups: PermutationGroup, on: Literal["union", "grid"] = "union"
-) -> PermutationGroup:
-    r"""Return the direct product of groups, on the union or on the grid of their points.
-
-    On the disjoint union each factor permutes points of its own: $S_3 \times S_7$ permutes the
-    first three of ten points and the last seven. On the grid $(g, h)$ takes $(i, j)$ to
-    $(g(i), h(j))$: $S_n \times S_d$ permutes the rows and the columns of an $n \times d$ matrix,
-    whose entry $(i, j)$ is point $i\,d + j$.
-
-    Args:
-        groups: the factors, at least one.
-        on: `"union"` or `"grid"`.
-
-    Raises:
-        ValueError: if there is no factor, or `on` is something else.
-        TypeError: if a factor is no `PermutationGroup`.
-
-    Example:
-        >>> parts = direct_product(symmetric_group(3), symmetric_group(7))
-        >>> parts.degree, parts.orbits()
-        (10, ((0, 1, 2), (3, 4, 5, 6, 7, 8, 9)))
-        >>> matrix = direct_product(symmetric_group(10), symmetric_group(5), on="grid")
-        >>> matrix.degree, matrix.shape, int(matrix.orbitals().max()) + 1
-        (50, (10, 5), 4)
-    """
-    if on not in ("union", "grid"):
-        raise ValueError(f"on must be 'union' or 'grid', got {on!r}")
-    if not groups:
-        raise ValueError("groups must hold at least one group, got none")
-    for group in groups:
-        if not isinstance(group, PermutationGroup):
-            raise TypeError(f"groups must be PermutationGroup objects, got {group!r}")
-    degrees = [group.degree for group in groups]
-    name = " × ".join(group.name for group in groups)
-    levels = union_levels if on == "union" else grid_levels
-    images = [
-        _embedded(generator.index_tensor, degrees, axis, on)
-        for axis, group in enumerate(groups)
-        for generator in group.generators
-    ]
-    return PermutationGroup._known(
-        torch.stack(images),
-        name,
-        lambda: levels(degrees, [group._chain.levels for group in groups]),
-        shape=None if on == "union" else tuple(degrees),
-    )
-
-
 def mathieu_group(n: int) -> PermutationGroup:
     r"""Return Mathieu's sporadic group $M_{11}$, $M_{12}$ or $M_{24}$.
 
@@ -220,17 +164,6 @@ def _shift(n: int) -> Tensor:
 def _renamed(group: PermutationGroup, name: str) -> PermutationGroup:
     group._name = name
     return group
-
-
-def _embedded(images: Tensor, degrees: Sequence[int], axis: int, on: str) -> Tensor:
-    # How a permutation of one factor's points moves the points of the product.
-    if on == "grid":
-        points = torch.arange(math.prod(degrees)).view(*degrees)
-        return points.index_select(axis, images).flatten()
-    points = torch.arange(sum(degrees))
-    start = sum(degrees[:axis])
-    points[start : start + degrees[axis]] = start + images
-    return points
 
 
 def _from_cycles(n: int, cycles: str) -> Permutation:

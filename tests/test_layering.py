@@ -19,7 +19,7 @@ GROUPS = [
     ["closed_form", "recompute", "rotation", "frames"],
     ["schreier_sims"],
     ["groups"],
-    ["named_groups"],
+    ["named_groups", "products"],
     ["_defect", "averaging", "canonicalization", "augmentation", "intrinsic"],
     ["orbit_layers", "audit", "symmetry_search"],
     ["checks"],

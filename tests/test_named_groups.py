@@ -5,12 +5,10 @@ import pytest
 import torch
 
 from invariant_nets import (
-    Permutation,
     PermutationGroup,
     alternating_group,
     cyclic_group,
     dihedral_group,
-    direct_product,
     mathieu_group,
     pocket_cube_group,
     rubiks_cube_group,
@@ -52,51 +50,6 @@ def test_the_symmetric_group_is_listed_in_lexicographic_order(n):
     ]
 
 
-PRODUCTS = {
-    "union": direct_product(symmetric_group(3), dihedral_group(4)),
-    "grid": direct_product(symmetric_group(3), alternating_group(4), on="grid"),
-    "three": direct_product(cyclic_group(2), cyclic_group(3), symmetric_group(2), on="grid"),
-    "pairs": symmetric_group(4).on_tuples(2),
-    "triples": cyclic_group(3).on_tuples(3),
-}
-
-
-@pytest.mark.parametrize("name", PRODUCTS)
-def test_products_and_actions_on_tuples_keep_their_chain(name):
-    group = PRODUCTS[name]
-    listed = elements(group)
-    assert len(listed.unique(dim=0)) == len(listed) == group.order
-    assert PermutationGroup(group.generators) == group
-    assert [group.rank(g) for g in group] == list(range(group.order))
-    swapped = [1, 0, *range(2, group.degree)]
-    assert (Permutation(swapped) in group) == (swapped in listed.tolist())
-
-
-def test_a_product_acts_on_the_axes_that_it_names():
-    g, h = Permutation([1, 2, 0]), Permutation([1, 0])
-    matrix = torch.arange(6).view(3, 2)
-    product = direct_product(PermutationGroup([g]), PermutationGroup([h]), on="grid")
-    both = {tuple(p(matrix.flatten(), dim=0).tolist()) for p in product}
-    powers = [Permutation.identity(3), g, g @ g]
-    assert both == {
-        tuple(q(p(matrix), dim=1).flatten().tolist())
-        for p in powers
-        for q in (Permutation.identity(2), h)
-    }
-    assert product.shape == (3, 2)
-    union = direct_product(PermutationGroup([g]), PermutationGroup([h]))
-    assert union.orbits() == ((0, 1, 2), (3, 4))
-
-
-def test_an_action_on_tuples_moves_every_index():
-    g = Permutation([2, 0, 1])
-    (moved,) = PermutationGroup([g]).on_tuples(2).generators
-    matrix = torch.arange(9).view(3, 3)
-    assert torch.equal(
-        moved(matrix.flatten(), dim=0).view(3, 3), matrix[g.index_tensor][:, g.index_tensor]
-    )
-
-
 def test_the_examples_have_their_known_orders():
     assert rubiks_cube_group().order == 43_252_003_274_489_856_000
     assert mathieu_group(11).order == 7_920
@@ -114,12 +67,6 @@ def test_no_points_no_group(named, n):
         named(n)
 
 
-def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="'union' or 'grid'"):
-        direct_product(cyclic_group(2), on="wreath")
-    with pytest.raises(ValueError, match="at least one group"):
-        direct_product()
-    with pytest.raises(TypeError, match="PermutationGroup"):
-        direct_product(cyclic_group(2), [Permutation([1, 0])])
+def test_a_mathieu_group_of_another_degree_is_refused():
     with pytest.raises(ValueError, match="n must be 11, 12 or 24, got 13"):
         mathieu_group(13)

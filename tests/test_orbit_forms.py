@@ -39,15 +39,17 @@ def form_of(group):
     return fast_form(group.orbitals(), orbit, orbit, group.shape)
 
 
+# From 17 channels on the FFT form takes products instead of sums.
+@pytest.mark.parametrize("channels", [1, 2, 17])
 @pytest.mark.parametrize("group", FORMS, ids=lambda group: f"{group.name}{group.shape}")
-def test_the_orbits_choose_the_form_and_every_form_is_the_product(group):
+def test_the_orbits_choose_the_form_and_every_form_is_the_product(group, channels):
     form = form_of(group)
     assert (form and form.__qualname__.split(".")[0]) == FORMS[group]
     if form is None:
         return
     ids = group.orbitals()
-    x = torch.randn(3, group.degree, 2, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(int(ids.max()) + 1, 2, 4, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(3, group.degree, channels, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(int(ids.max()) + 1, channels, 4, dtype=torch.float64, requires_grad=True)
     expected = dense(x, dense_weight(ids, weight), len(ids))
     actual = form(x, weight)
     torch.testing.assert_close(actual, expected)
