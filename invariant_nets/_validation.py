@@ -7,6 +7,7 @@ import numbers
 import operator
 from typing import SupportsIndex
 
+import torch
 from torch import Tensor
 
 
@@ -50,6 +51,20 @@ def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: st
         raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
     if (n is not None and rows != n) or (d is not None and columns != d):
         raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
+
+
+def set_mask(mask: Tensor | None, x: Tensor, name: str = "mask") -> None:
+    """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member."""
+    if mask is None:
+        return
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
+    if mask.dtype != torch.bool:
+        raise TypeError(f"{name} must be of bool, True where a member is, got {mask.dtype}")
+    if mask.shape != x.shape[:2]:
+        raise ValueError(
+            f"{name} must have shape (batch, n) = {tuple(x.shape[:2])}, got {tuple(mask.shape)}"
+        )
 
 
 def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Tensor:

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from invariant_nets import GaussianDataset
-from invariant_nets._validation import int_at_least, positive_int, positive_variance, set_batch
+from invariant_nets._validation import (
+    int_at_least,
+    positive_int,
+    positive_variance,
+    set_batch,
+    set_mask,
+)
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), torch.tensor(3)])
@@ -89,6 +95,29 @@ def test_tensors_of_another_shape_are_refused(shape, sizes, words):
 def test_what_is_no_tensor_is_refused(value):
     with pytest.raises(TypeError, match=f"x must be a tensor, got {type(value).__name__}"):
         set_batch(value)
+
+
+@pytest.mark.parametrize("mask", [None, torch.zeros(4, 3, dtype=torch.bool)])
+def test_a_mask_of_the_sets_rows_passes_and_so_does_none(mask):
+    set_mask(mask, torch.zeros(4, 3, 2))
+
+
+@pytest.mark.parametrize("value", [True, [[True, False]], np.ones((4, 3), dtype=bool)])
+def test_a_mask_that_is_no_tensor_is_refused(value):
+    with pytest.raises(TypeError, match=f"mask must be a tensor, got {type(value).__name__}"):
+        set_mask(value, torch.zeros(4, 3, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float32])
+def test_a_mask_of_numbers_is_refused(dtype):
+    with pytest.raises(TypeError, match=f"keep must be of bool, .* got {dtype}"):
+        set_mask(torch.ones(4, 3, dtype=dtype), torch.zeros(4, 3, 2), name="keep")
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (4, 3, 1), (1, 3), (4, 2), ()])
+def test_a_mask_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"mask must have shape \(batch, n\) = \(4, 3\), got"):
+        set_mask(torch.ones(shape, dtype=torch.bool), torch.zeros(4, 3, 2))
 
 
 @pytest.mark.parametrize("static", [True, False])
