@@ -13,6 +13,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
 | 11 All models compared | `models` |
 | 12 Any permutation group | `groups`, `named_groups`, `products`, `orbits`, `orbit_layers` |
+| 12, rows and columns | `exchangeable` |
 | 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
 """
 
@@ -34,6 +35,7 @@ from invariant_nets.enumeration import (
     create_permutations_from_generators,
     create_random_permutations,
 )
+from invariant_nets.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.gaussian import GaussianDataset
 from invariant_nets.groups import PermutationGroup
@@ -70,6 +72,8 @@ __all__ = [
     "DirectionFrame",
     "Epoch",
     "Estimate",
+    "ExchangeableEquivariant",
+    "ExchangeableInvariant",
     "GaussianDataset",
     "History",
     "LinearEquivariant",

@@ -15,7 +15,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 GROUPS = [
     ["_validation", "_orbit_forms"],
     ["permutation", "bayes", "gaussian", "backbones", "history", "training"],
-    ["enumeration", "layers", "orbits", "chain", "chunked_average", "sorting"],
+    ["enumeration", "layers", "exchangeable", "orbits", "chain", "chunked_average", "sorting"],
     ["closed_form", "recompute", "rotation", "frames"],
     ["schreier_sims"],
     ["groups"],
