@@ -7,20 +7,21 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 3 Measuring invariance | `audit`, `checks`, `symmetry_search` |
 | 4 The averaged equivariant layer | `layers`, `intrinsic` |
 | 5 Why sums saturate | `layers` |
+| 6 S_n × S_d: rows and columns | `exchangeable` |
 | 7 Canonicalization | `sorting`, `rotation`, `frames`, `canonicalization` |
 | 8 Symmetrization, exact and sampled | `averaging`, `chunked_average`, `recompute`, `enumeration` |
 | 9 Augmentation | `augmentation` |
-| 10 Overfitting, and data that never repeats | `backbones`, `training`, `history` |
+| 10 Overfitting, and data that never repeats | `set_network`, `backbones`, `training`, `history` |
 | 11 All models compared | `models` |
 | 12 Any permutation group | `groups`, `named_groups`, `products`, `orbits`, `orbit_layers` |
-| 12, rows and columns | `exchangeable` |
 | 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
+| 13 Real data | `ragged` |
 """
 
 from invariant_nets.audit import SymmetryReport, symmetry_report
 from invariant_nets.augmentation import Augmentation
 from invariant_nets.averaging import Estimate, SymmetryModel
-from invariant_nets.backbones import PositionalEncoding, SetNetwork, mlp, transformer
+from invariant_nets.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.bayes import bayes_accuracy, bayes_loss, bayes_threshold
 from invariant_nets.canonicalization import CanonicalModel
 from invariant_nets.checks import (
@@ -56,7 +57,9 @@ from invariant_nets.named_groups import (
 from invariant_nets.orbit_layers import OrbitInvariant, OrbitLinear
 from invariant_nets.permutation import Permutation
 from invariant_nets.products import direct_product, wreath_product
+from invariant_nets.ragged import PaddedSets, collate_sets, pad_sets, unpad_sets
 from invariant_nets.rotation import least_rotation
+from invariant_nets.set_network import FlattenMembers, SetNetwork
 from invariant_nets.sorting import columnwise_sort, lexicographic_sort, row_column_sort
 from invariant_nets.symmetry_search import find_symmetry
 from invariant_nets.training import BinaryTrainer
@@ -70,10 +73,12 @@ __all__ = [
     "CanonicalModel",
     "CircleFrame",
     "DirectionFrame",
+    "EncoderLayer",
     "Epoch",
     "Estimate",
     "ExchangeableEquivariant",
     "ExchangeableInvariant",
+    "FlattenMembers",
     "GaussianDataset",
     "History",
     "LinearEquivariant",
@@ -81,6 +86,7 @@ __all__ = [
     "ModelSpec",
     "OrbitInvariant",
     "OrbitLinear",
+    "PaddedSets",
     "Permutation",
     "PermutationGroup",
     "PositionalEncoding",
@@ -96,6 +102,7 @@ __all__ = [
     "bayes_loss",
     "bayes_threshold",
     "build_model",
+    "collate_sets",
     "columnwise_sort",
     "create_all_permutations",
     "create_permutations_from_generators",
@@ -110,6 +117,7 @@ __all__ = [
     "lexicographic_sort",
     "mathieu_group",
     "mlp",
+    "pad_sets",
     "pocket_cube_group",
     "row_column_sort",
     "rubiks_cube_group",
@@ -119,5 +127,6 @@ __all__ = [
     "test_invariant",
     "transformer",
     "trivial_group",
+    "unpad_sets",
     "wreath_product",
 ]

@@ -53,17 +53,21 @@ def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: st
         raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
 
 
-def set_mask(mask: Tensor | None, x: Tensor, name: str = "mask") -> None:
-    """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member."""
+def set_mask(mask: Tensor | None, x: Tensor, axes: int = 1, name: str = "mask") -> None:
+    """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member.
+
+    With `axes=2` it says so of each entry of the matrices `x`.
+    """
     if mask is None:
         return
     if not isinstance(mask, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool:
         raise TypeError(f"{name} must be of bool, True where a member is, got {mask.dtype}")
-    if mask.shape != x.shape[:2]:
+    if mask.shape != (shape := x.shape[: 1 + axes]):
+        axis_names = "batch, n" if axes == 1 else "batch, n, d" if axes == 2 else "batch, …"
         raise ValueError(
-            f"{name} must have shape (batch, n) = {tuple(x.shape[:2])}, got {tuple(mask.shape)}"
+            f"{name} must have shape ({axis_names}) = {tuple(shape)}, got {tuple(mask.shape)}"
         )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from invariant_nets._validation import set_batch
+from invariant_nets._masking import call, zero_padding
+from invariant_nets._validation import set_batch, set_mask
 from invariant_nets.permutation import permute_rows
 
 
@@ -31,7 +32,8 @@ class Augmentation(nn.Module):
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns. The set axis is permuted, rows whole;
-        one permutation a sample.
+        one permutation a sample. A `mask`, $(\mathrm{batch}, n)$ and true where a member is, is
+        permuted with the rows and handed on to the model.
 
     Raises:
         TypeError: if `model` is not callable.
@@ -51,22 +53,27 @@ class Augmentation(nn.Module):
     Derived in chapter 9.
     """
 
-    def __init__(
-        self, model: Callable[[Tensor], Any], generator: torch.Generator | None = None
-    ) -> None:
+    def __init__(self, model: Callable[..., Any], generator: torch.Generator | None = None) -> None:
         super().__init__()
         if not callable(model):
             raise TypeError(f"model must be a module or a function, got {model!r}")
         self.model = model
         self.generator = generator
 
-    def forward(self, x: Float[Tensor, "batch n d"]) -> Any:
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Any:
         """Apply the model, in training to randomly permuted sets."""
         set_batch(x)
-        return self.model(self._permuted(x) if self.training else x)
+        set_mask(mask, x)
+        if self.training:
+            orders = self._orders(x)
+            x = permute_rows(x, orders)
+            mask = None if mask is None else mask.gather(1, orders)
+        return call(self.model, zero_padding(x, mask), mask)
 
-    def _permuted(self, x: Float[Tensor, "batch n d"]) -> Float[Tensor, "batch n d"]:
+    def _orders(self, x: Float[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
         device = x.device if self.generator is None else self.generator.device
         # Sorting i.i.d. keys gives a uniform permutation; float64 makes ties negligible.
         keys = torch.rand(x.shape[:2], generator=self.generator, device=device, dtype=torch.float64)
-        return permute_rows(x, keys.argsort(-1).to(x.device))
+        return keys.argsort(-1).to(x.device)

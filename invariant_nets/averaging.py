@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from invariant_nets._validation import positive_int, set_batch
+from invariant_nets._validation import positive_int, set_batch, set_mask
 from invariant_nets.chunked_average import average_over, outputs_over
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.permutation import Permutation, stack_permutations
@@ -26,6 +26,9 @@ from invariant_nets.recompute import recomputed_average
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
 _SUPERBATCH_SETS = 8192
+# A compiler cannot run a chain of stabilizers; the elements of smaller groups are kept for it.
+_KEPT_ENTRIES = 1 << 19
+_COMPILED_CHUNK = 256
 
 
 class Estimate(NamedTuple):
@@ -65,16 +68,19 @@ class SymmetryModel(nn.Module):
         equivariant: whether $\rho$ permutes the output's set axis; otherwise it is trivial.
         recompute: whether the backward pass runs the chunks again instead of keeping them. The
             memory of training then does not grow with $|P|$; it takes about 4/3 of the time.
-            Needs a module.
+            Needs a module. A compiled model ignores it: compilers choose what to keep themselves.
         max_order: the largest group to average over exactly.
         generator: the source of the draws; torch's global one by default.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns for it, $(\mathrm{batch}, *)$.
+        `mask` is $(\mathrm{batch}, n)$, true where a member is (for a group on a grid also of one
+        value an entry). It moves with the members, and the model gets it as `mask=`. Over all of
+        $S_n$ this gives the average of the unpadded set over all of its orders.
 
     Raises:
         TypeError: if `model` or `perm_creator` is not callable, or gives something else than
-            tensors or `Permutation` objects.
+            tensors or `Permutation` objects; if there is a mask and the model takes none.
         ValueError: if the group has more than `max_order` elements and no `samples` are asked for,
             an integer is below 1, the permutations are none or do not fit the set, or `model` does
             not keep the batch axis.
@@ -98,7 +104,7 @@ class SymmetryModel(nn.Module):
 
     def __init__(
         self,
-        model: Callable[[Tensor], Tensor],
+        model: Callable[..., Tensor],
         perm_creator: PermutationGroup | Callable[[], Iterable[Permutation]] | None = None,
         chunksize: int | None = None,
         *,
@@ -134,12 +140,17 @@ class SymmetryModel(nn.Module):
                 f"{group.name} has {group.order:,} elements, more than max_order={limit:,}: "
                 "average over random ones with samples=k, or raise max_order"
             )
+        self._elements: Tensor | None
+        self.register_buffer("_elements", self._kept_elements(), persistent=False)
 
-    def forward(self, x: Float[Tensor, "batch n *d"]) -> Float[Tensor, "batch *out"]:
+    def forward(
+        self, x: Float[Tensor, "batch n *d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch *out"]:
         """Return the mean of the model's outputs over the permutations."""
-        options: dict[str, Any] = {"axes": self._axes(x), "equivariant": self.equivariant}
+        options = self._options(x, mask)
         chunks = partial(self._chunks, len(x))
-        if not (self.recompute and torch.is_grad_enabled()):
+        recompute = self.recompute and torch.is_grad_enabled()
+        if not recompute or torch.compiler.is_compiling():
             return average_over(self.model, x, chunks(), **options)
         if self.group is None or self.samples is not None:
             # Random permutations are kept for the second run; a group's elements come again.
@@ -147,7 +158,9 @@ class SymmetryModel(nn.Module):
         assert isinstance(self.model, nn.Module)
         return recomputed_average(self.model, x, chunks, **options)
 
-    def estimate(self, x: Float[Tensor, "batch n *d"]) -> Estimate:
+    def estimate(
+        self, x: Float[Tensor, "batch n *d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Estimate:
         r"""Return the mean over random draws together with its standard error.
 
         Raises:
@@ -155,10 +168,17 @@ class SymmetryModel(nn.Module):
         """
         if self.samples is None or self.samples < 2:
             raise ValueError(f"estimate needs at least 2 samples, got samples={self.samples}")
-        options: dict[str, Any] = {"axes": self._axes(x), "equivariant": self.equivariant}
-        outputs = outputs_over(self.model, x, self._chunks(len(x)), **options)
+        outputs = outputs_over(self.model, x, self._chunks(len(x)), **self._options(x, mask))
         every = torch.cat(list(outputs), dim=1)
         return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
+
+    def _options(self, x: Tensor, mask: Tensor | None) -> dict[str, Any]:
+        axes = self._axes(x)
+        if mask is not None and axes > 1 and mask.ndim == 2:
+            set_mask(mask, x)
+            mask = mask.reshape(*mask.shape, *[1] * (axes - 1)).expand(x.shape[: 1 + axes])
+        set_mask(mask, x, axes)
+        return {"axes": axes, "equivariant": self.equivariant, "mask": mask}
 
     def _axes(self, x: Tensor) -> int:
         """How many axes of `x` the permutations move together; raises if they do not fit."""
@@ -177,11 +197,32 @@ class SymmetryModel(nn.Module):
             f"got {tuple(x.shape)}"
         )
 
+    def _kept_elements(self) -> Int[Tensor, "k n"] | None:
+        group = self.group
+        if group is None:
+            return None
+        if self.samples is not None:
+            group.sample(1, torch.Generator())  # makes the tables that draws need
+            return None
+        few = group.order * group.degree <= _KEPT_ENTRIES
+        return torch.cat(list(group.elements())) if few else None
+
     def _chunks(self, batch: int) -> Iterator[Int[Tensor, "k n"]]:
-        size = self.chunksize or max(1, _SUPERBATCH_SETS // max(1, batch))
+        if torch.compiler.is_compiling():
+            # A size that depends on the batch would tie the compiled model to one batch.
+            size = self.chunksize or _COMPILED_CHUNK
+        else:
+            size = self.chunksize or max(1, _SUPERBATCH_SETS // max(1, batch))
         if self.group is None:
             assert self.perm_creator is not None
             return _stacked(self.perm_creator(), size)  # type: ignore[operator]
+        if self._elements is not None:
+            return iter(torch.split(self._elements, size))
+        if self.samples is None and torch.compiler.is_compiling():
+            raise ValueError(
+                f"{self.group.name} has {self.group.order:,} elements, too many to compile or "
+                "export the average: call the model as it is, or average over samples=k"
+            )
         if self.samples is None:
             return self.group.elements(chunk_size=size)
         return iter(torch.split(self.group.sample(self.samples, self.generator), size))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._validation import positive_int, set_batch
+from invariant_nets._masking import zero_padding
+from invariant_nets._validation import positive_int, set_batch, set_mask
+from invariant_nets.set_network import FlattenMembers, SetNetwork, sigmoid_if
 
 
 class PositionalEncoding(nn.Module):
@@ -18,7 +20,8 @@ class PositionalEncoding(nn.Module):
     \quad \omega_k = 10000^{-2k / d_{\mathrm{model}}}.$$
 
     It tells the rows apart, so what follows it is not equivariant to permutations of the rows. For
-    an odd `d_model` the last frequency has its sine only.
+    an odd `d_model` the last frequency has its sine only. With a mask only members count: the first
+    of them is at position 0, wherever the padding is, and padding stays 0.
 
     Args:
         d_model: the number of features of a row, at least 1.
@@ -53,13 +56,19 @@ class PositionalEncoding(nn.Module):
         encoding[:, 1::2] = torch.cos(position * frequency[: d_model // 2])
         self.register_buffer("encoding", encoding)
 
-    def forward(self, x: Float[Tensor, "batch n d_model"]) -> Float[Tensor, "batch n d_model"]:
+    def forward(
+        self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n d_model"]:
         """Return `x` plus the encoding of its rows."""
         max_len, d_model = self.encoding.shape
         set_batch(x, d=d_model)
+        set_mask(mask, x)
         if x.shape[1] > max_len:
             raise ValueError(f"x must have at most max_len={max_len} rows, got {tuple(x.shape)}")
-        return x + self.encoding[: x.shape[1]]
+        if mask is None:
+            return x + self.encoding[: x.shape[1]]
+        position = (mask.cumsum(1) - 1).clamp(min=0)
+        return zero_padding(zero_padding(x, mask) + self.encoding[position], mask)
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments."""
@@ -67,52 +76,67 @@ class PositionalEncoding(nn.Module):
         return f"d_model={d_model}, max_len={max_len}"
 
 
-class SetNetwork(nn.Sequential):
-    r"""A `Sequential` that takes batches of sets, and says so when it gets something else.
+class EncoderLayer(nn.TransformerEncoderLayer):
+    r"""PyTorch's layer of self-attention and a perceptron, for batches of sets with padding.
+
+    Equivariant to $S_n$. With a mask members attend to members only, and padding goes out as 0.
 
     Args:
-        *modules: what to apply in turn.
-        d: the number of features of a set member, at least 1.
-        n: the set size where the modules depend on it, else any.
+        d_model: the number of features of a row, at least 1.
+        nhead: the number of heads, a divisor of `d_model`.
+        dim_feedforward: the width of the perceptron, at least 1.
+        dropout: the probability of dropping an entry while training, in $[0, 1]$.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ to whatever the last module returns.
+        $(\mathrm{batch}, n, d_{\mathrm{model}})$ to the same shape.
 
     Raises:
-        ValueError: if `n` or `d` is below 1, or the input has another shape.
+        ValueError: if an argument is below 1, or the input has another shape.
 
     Example:
-        >>> network = SetNetwork(nn.Flatten(), nn.Linear(6, 1), n=3, d=2)
-        >>> network(torch.zeros(4, 2, 3))
-        Traceback (most recent call last):
-        ValueError: x must have shape (batch, 3, 2), got (4, 2, 3)
+        >>> layer = EncoderLayer(d_model=4, nhead=2, dim_feedforward=8)
+        >>> layer(torch.zeros(2, 3, 4), mask=torch.zeros(2, 3, dtype=torch.bool)).any().item()
+        False
+
+    References:
+        Vaswani et al. (2017), *Attention Is All You Need*, section 3.
+
+    Part of the transformer of chapters 7 and 8.
     """
 
-    def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
-        super().__init__(*modules)
-        self.n = None if n is None else positive_int("n", n)
-        self.d = positive_int("d", d)
+    def __init__(
+        self, d_model: int, nhead: int, dim_feedforward: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__(
+            d_model=positive_int("d_model", d_model),
+            nhead=positive_int("nhead", nhead),
+            dim_feedforward=positive_int("dim_feedforward", dim_feedforward),
+            dropout=dropout,
+            batch_first=True,
+        )
 
-    def forward(self, x: Float[Tensor, "batch n d"]) -> Float[Tensor, batch * out]:
-        """Apply the modules in turn."""
-        set_batch(x, n=self.n, d=self.d)
-        for module in self:
-            x = module(x)
-        return x
-
-    def __getitem__(self, index: int | slice) -> nn.Module:
-        """Return one of the modules, or some of them as a plain `Sequential`."""
-        modules = list(self)[index]
-        return nn.Sequential(*modules) if isinstance(modules, list) else modules
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n d_model"]:
+        """Apply the layer to a batch of sets."""
+        set_batch(x, d=self.linear1.in_features)
+        set_mask(mask, x)
+        if mask is None:
+            return super().forward(x)
+        # A softmax over nothing is NaN: the rows of an empty set, all 0, attend to each other.
+        hidden = ~mask & mask.any(1, keepdim=True)
+        y = super().forward(zero_padding(x, mask), src_key_padding_mask=hidden)
+        return zero_padding(y, mask)
 
 
 def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
     r"""Build the perceptron on the flattened set: $nd \to 10d \to 10d \to 1$ with ReLU.
 
-    Invariant to nothing: every entry has weights of its own.
+    Invariant to nothing: every entry has weights of its own. With a mask it takes smaller sets:
+    their members in order, then zeros.
 
     Args:
-        n: the set size, at least 1.
+        n: the set size, padding included, at least 1.
         d: the number of features, at least 1.
         probabilities: end in a sigmoid instead of giving logits.
 
@@ -131,7 +155,7 @@ def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
     n, d = positive_int("n", n), positive_int("d", d)
     width = 10 * d
     return SetNetwork(
-        nn.Flatten(),
+        FlattenMembers(),
         nn.Linear(n * d, width),
         nn.ReLU(),
         nn.Linear(width, width),
@@ -153,10 +177,11 @@ def transformer(
 ) -> SetNetwork:
     r"""Build the small transformer: positions, one encoder layer, a linear readout.
 
-    Invariant to nothing: the positional encoding and the readout tell the rows apart.
+    Invariant to nothing: the positional encoding and the readout tell the rows apart. With a mask
+    it takes smaller sets: their members in order, then, for the readout, zeros.
 
     Args:
-        n: the set size, at least 1.
+        n: the set size, padding included, at least 1.
         d: the number of features and the model's width, at least 1.
         dim_feedforward: the width of the encoder layer's perceptron. PyTorch's default of 2048
             would cost a hundred times the rest of a layer this narrow.
@@ -182,22 +207,11 @@ def transformer(
     dim_feedforward = positive_int("dim_feedforward", dim_feedforward)
     return SetNetwork(
         PositionalEncoding(d_model=d, max_len=n),
-        nn.TransformerEncoderLayer(
-            d_model=d,
-            nhead=1,
-            dim_feedforward=dim_feedforward,
-            dropout=dropout,
-            batch_first=True,
-        ),
+        EncoderLayer(d_model=d, nhead=1, dim_feedforward=dim_feedforward, dropout=dropout),
         nn.LayerNorm(d),
-        nn.Flatten(),
+        FlattenMembers(),
         nn.Linear(n * d, 1),
         *sigmoid_if(probabilities),
         n=n,
         d=d,
     )
-
-
-def sigmoid_if(probabilities: bool) -> list[nn.Module]:
-    """Return what turns logits into probabilities, as a list of no or one module."""
-    return [nn.Sigmoid()] if probabilities else []

@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from invariant_nets._validation import model_output, positive_int, set_batch
+from invariant_nets._masking import call, front, zero_padding
+from invariant_nets._validation import model_output, positive_int, set_batch, set_mask
 from invariant_nets.frames import Frame
 from invariant_nets.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.sorting import (
@@ -29,10 +30,10 @@ from invariant_nets.sorting import (
     row_ranks,
 )
 
-Canonicalization = Callable[[Tensor], Tensor]
+Canonicalization = Callable[..., Tensor]
 
 # Where each sort moves every point, which an equivariant output must know.
-_ORDERINGS: Mapping[Canonicalization, Callable[[Tensor], Ordering]] = MappingProxyType(
+_ORDERINGS: Mapping[Canonicalization, Callable[..., Ordering]] = MappingProxyType(
     {
         lexicographic_sort: lexicographic_ordering,
         least_rotation: least_rotation_ordering,
@@ -67,6 +68,9 @@ class CanonicalModel(nn.Module):
     If some of these permutations leave $x$ as it is, then $\sigma$ is not determined, and $\bar f$
     is the mean over the choices: equal rows, say, get the mean of their outputs.
 
+    With a mask the members are put in order, the padding after them, and the model gets a mask of
+    its own. A `canonicalization` or `frame` of yours must then take a `mask` too, and do the same.
+
     Args:
         model: any module or function of a batch of sets.
         canonicalization: the function $c$ of a batch of sets; `lexicographic_sort` by default. To
@@ -81,11 +85,11 @@ class CanonicalModel(nn.Module):
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns; with a frame, $(\mathrm{batch}, *)$.
         If equivariant, $(\mathrm{batch}, n, *)$, or $(\mathrm{batch}, n, d, *)$ for the two groups
-        that move single entries.
+        that move single entries. `mask` is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if `model`, `canonicalization` or `frame` is not callable, or the model returns
-            no tensor where one is needed.
+        TypeError: if `model`, `canonicalization` or `frame` is not callable, or takes no mask where
+            there is one, or the model returns no tensor where one is needed.
         ValueError: if there is both a canonicalization and a frame, the places of the sorted rows
             are needed and not known, `chunksize` is below 1, or the input or the output has
             another shape.
@@ -108,7 +112,7 @@ class CanonicalModel(nn.Module):
 
     def __init__(
         self,
-        model: Callable[[Tensor], Any],
+        model: Callable[..., Any],
         canonicalization: Canonicalization | None = None,
         *,
         frame: Frame | None = None,
@@ -132,31 +136,44 @@ class CanonicalModel(nn.Module):
             )
         self.model = model
         self.canonicalization = canonicalization
+        self._ordering = None if canonicalization is None else _ORDERINGS.get(canonicalization)
         self.frame = frame
         self.equivariant = equivariant
         self.chunksize = None if chunksize is None else positive_int("chunksize", chunksize)
 
-    def forward(self, x: Float[Tensor, "batch n d"]) -> Any:
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Any:
         """Apply the model to the sets in order, and undo the order if equivariant."""
         set_batch(x)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
         if self.canonicalization is None:
-            return self._weighted(x)
+            return self._weighted(x, mask)
         if self.equivariant:
-            return self._undone(x, _ORDERINGS[self.canonicalization](x))
-        return self.model(self.canonicalization(x))
+            return self._undone(x, mask)
+        ordered = call(self.canonicalization, x, mask, "canonicalization")
+        return call(self.model, ordered, front(mask))
 
-    def _undone(self, x: Float[Tensor, "batch n d"], ordering: Ordering) -> Tensor:
-        order, classes = ordering
+    def _undone(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
+    ) -> Tensor:
+        assert self._ordering is not None
+        order, classes = self._ordering(x, mask)
         axes = 1 if order.shape[1] == x.shape[1] else 2
         moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
-        output = model_output(self.model(moved), len(x), tuple(x.shape[1 : 1 + axes]))
-        y = _class_means(output.flatten(1, axes), classes)
-        return _gathered(y, order.argsort(1)).reshape(output.shape)
+        points = tuple(x.shape[1 : 1 + axes])
+        output = model_output(call(self.model, moved, front(mask)), len(x), points)
+        y = _class_means(zero_padding(output, front(mask)).flatten(1, axes), classes)
+        return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
 
-    def _weighted(self, x: Float[Tensor, "batch n d"]) -> Tensor:
+    def _weighted(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
+    ) -> Tensor:
         assert self.frame is not None
         batch, n, _ = x.shape
-        orders, weights = _checked(self.frame(x), batch, n)
+        members = front(mask)
+        orders, weights = _checked(call(self.frame, x, mask, "frame"), batch, n)
         size = self.chunksize or max(1, _SUPERBATCH_SETS // max(1, batch))
         total: Any = 0
         for chunk, shares in zip(
@@ -165,13 +182,18 @@ class CanonicalModel(nn.Module):
             k = chunk.shape[1]
             flat = chunk.flatten(0, 1)
             sets = _gathered(x, chunk.flatten(1)).reshape(batch * k, *x.shape[1:])
-            output = model_output(self.model(sets), batch * k, (n,) if self.equivariant else ())
+            present = None if members is None else members.repeat_interleave(k, 0)
+            output = call(self.model, sets, present)
+            output = model_output(output, batch * k, (n,) if self.equivariant else ())
             if self.equivariant:
-                output = _gathered(output, flat.argsort(-1))
+                output = _gathered(zero_padding(output, present), flat.argsort(-1))
             output = output.reshape(batch, k, *output.shape[1:])
             kind = torch.promote_types(shares.dtype, output.dtype)
             total = total + torch.einsum("bk,bk...->b...", shares.to(kind), output.to(kind))
-        return _class_means(total, row_ranks(x)) if self.equivariant else total
+        average: Tensor = total
+        if self.equivariant:
+            average = zero_padding(_class_means(average, row_ranks(x, mask)), mask)
+        return average
 
     def extra_repr(self) -> str:
         """Show the canonicalization when it is a function."""

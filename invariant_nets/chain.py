@@ -93,6 +93,11 @@ class StabilizerChain:
 
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of them a table."""
+        if torch.compiler.is_compiling():
+            product = torch.arange(self.degree).expand(k, -1)
+            for i, digit in enumerate(digits):
+                product = product.gather(1, self._table(i).index_select(0, digit).long())
+            return product
         # A table whose digits are all 0 changes nothing, and need not even be made.
         used = [(self._table(i), digit) for i, digit in enumerate(digits) if digit.any()]
         if not used:
@@ -164,6 +169,8 @@ def uniform_keys(
 def uniform_orders(n: int, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
     """Return `k` permutations of `n` points, exactly uniform on all of them."""
     keys, orders = uniform_keys((k, n), generator).sort(-1)
+    if torch.compiler.is_compiling():
+        return orders  # a compiler cannot branch on the keys; the bias is below n² 2⁻⁶²
     # The order of different keys is uniform; rows with equal ones are drawn again.
     tied = (keys[:, 1:] == keys[:, :-1]).any(-1)
     if tied.any():
@@ -174,6 +181,8 @@ def uniform_orders(n: int, k: int, generator: torch.Generator | None) -> Int[Ten
 def _uniform(below: int, k: int, generator: torch.Generator | None) -> Int[Tensor, " k"]:
     # Exactly uniform: what lies beyond the last whole multiple of `below` is drawn again.
     keys = uniform_keys((k,), generator)
+    if torch.compiler.is_compiling():
+        return keys % below  # a compiler cannot loop on the keys; the bias is below |level| 2⁻⁶²
     beyond = (1 << _RANDOM_BITS) // below * below
     while (again := keys >= beyond).any():
         keys[again] = uniform_keys((int(again.sum()),), generator)

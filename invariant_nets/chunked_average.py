@@ -11,19 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from invariant_nets._validation import model_output, set_batch
+from invariant_nets._masking import call, zero_padding
+from invariant_nets._validation import model_output, set_batch, set_mask
 
 
 def average_over(
-    function: Callable[[Tensor], Tensor],
+    function: Callable[..., Tensor],
     x: Float[Tensor, "batch n *d"],
     chunks: Iterable[Int[Tensor, "k n"]],
     *,
     equivariant: bool = False,
     axes: int = 1,
+    mask: Bool[Tensor, "batch n"] | None = None,
 ) -> Float[Tensor, "batch *out"]:
     r"""Return the mean of $\rho(\sigma)^{-1} f(\sigma x)$ over permutations that come in chunks.
 
@@ -38,6 +40,8 @@ def average_over(
             it is trivial.
         axes: how many axes after the batch the permutations move together, their entries numbered
             row by row: 1 for the members of a set, 2 for the entries of a matrix.
+        mask: true where a member (an entry) is, for sets with padding. It moves with them, and the
+            function gets it as `mask=`.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, *)$; to $(\mathrm{batch}, n, *)$ if
@@ -61,22 +65,24 @@ def average_over(
     """
     total: Tensor | None = None
     count = 0
-    for outputs in outputs_over(function, x, chunks, equivariant=equivariant, axes=axes):
+    options = {"equivariant": equivariant, "axes": axes, "mask": mask}
+    for outputs in outputs_over(function, x, chunks, **options):
         chunk_sum = outputs.sum(1)
         total = chunk_sum if total is None else total + chunk_sum
         count += outputs.shape[1]
     if total is None or not count:
         raise ValueError("perm_creator must give at least one permutation, got none")
-    return total / count
+    return zero_padding(total / count, mask if equivariant else None)
 
 
 def outputs_over(
-    function: Callable[[Tensor], Tensor],
+    function: Callable[..., Tensor],
     x: Float[Tensor, "batch n *d"],
     chunks: Iterable[Int[Tensor, "k n"]],
     *,
     equivariant: bool = False,
     axes: int = 1,
+    mask: Bool[Tensor, "batch n"] | None = None,
 ) -> Iterator[Float[Tensor, "batch k *out"]]:
     r"""Yield $\rho(\sigma)^{-1} f(\sigma x)$ for the permutations of each chunk.
 
@@ -89,8 +95,10 @@ def outputs_over(
     """
     if axes == 1:
         set_batch(x)
+    set_mask(mask, x, axes)
     batch, shape = len(x), x.shape[1 : 1 + axes]
-    entries = x.flatten(1, axes)
+    entries = zero_padding(x, mask).flatten(1, axes)
+    present = None if mask is None else mask.flatten(1)
     for chunk in chunks:
         if chunk.ndim != 2 or chunk.shape[1] != entries.shape[1]:
             raise ValueError(
@@ -98,9 +106,13 @@ def outputs_over(
                 f"got {tuple(chunk.shape)}"
             )
         chunk = chunk.to(x.device)
-        k = len(chunk)
-        sets = entries.index_select(1, chunk.flatten()).reshape(batch * k, *x.shape[1:])
-        outputs = model_output(function(sets), batch * k, tuple(shape) if equivariant else ())
+        k, images = len(chunk), chunk.flatten()
+        sets = entries.index_select(1, images).reshape(batch * k, *x.shape[1:])
+        moved = None
+        if present is not None:
+            moved = present.index_select(1, images).reshape(batch * k, *shape)
+        output = call(function, sets, moved)
+        outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])
         yield _moved_back(outputs, chunk, axes) if equivariant else outputs
 

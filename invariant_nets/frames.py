@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from invariant_nets._validation import positive_int, set_batch
+from invariant_nets._masking import front, members_first, zero_padding
+from invariant_nets._validation import positive_int, set_batch, set_mask
 from invariant_nets.permutation import permute_rows
 from invariant_nets.sorting import lexicographic_ordering
 
@@ -27,7 +28,7 @@ class WeightedOrders(NamedTuple):
 
     Attributes:
         orders: permutations; the rows $x_{\mathrm{orders}(k, i)}$, $i = 0, \dots, n-1$, are the
-            set in the $k$-th order.
+            set in the $k$-th order, and its padding after it.
         weights: how much each order counts.
     """
 
@@ -35,7 +36,7 @@ class WeightedOrders(NamedTuple):
     weights: Float[Tensor, "batch k"]
 
 
-Frame = Callable[[Tensor], WeightedOrders]
+Frame = Callable[..., WeightedOrders]
 
 
 class CircleFrame(nn.Module):
@@ -50,7 +51,8 @@ class CircleFrame(nn.Module):
 
     Shape:
         $(\mathrm{batch}, n, 2)$ to orders $(\mathrm{batch}, k, n)$ and weights
-        $(\mathrm{batch}, k)$ with $k = n(n-1)$, or 1 if $n = 1$.
+        $(\mathrm{batch}, k)$ with $k = n(n-1)$, or 1 if $n = 1$; `mask` is $(\mathrm{batch}, n)$,
+        true where a member is.
 
     Raises:
         ValueError: if the input is no batch of sets with two features.
@@ -68,17 +70,25 @@ class CircleFrame(nn.Module):
     Derived in chapter 7.
     """
 
-    def forward(self, x: Float[Tensor, "batch n 2"]) -> WeightedOrders:
+    def forward(
+        self, x: Float[Tensor, "batch n 2"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> WeightedOrders:
         """Return the orders of all arcs and their shares of the circle."""
         set_batch(x, d=2)
-        base, _, rows = _sorted(x)
+        set_mask(mask, x)
+        base, _, rows = _sorted(x, mask)
+        members = front(mask)
         batch, n, _ = x.shape
         if n == 1:
             return WeightedOrders(base[:, None], rows.new_ones(batch, 1))
         i, j = torch.triu_indices(n, n, 1, device=x.device)
         step = rows[:, j] - rows[:, i]
-        # Equal rows have no critical angle; any will do, since their order does not matter.
-        step = torch.where((step == 0).all(-1, keepdim=True), step.new_tensor([1.0, 0.0]), step)
+        # Equal rows have no critical angle; any will do, since their order does not matter. Nor
+        # has padding.
+        free = (step == 0).all(-1, keepdim=True)
+        if members is not None:
+            free = free | ~(members[:, i] & members[:, j])[..., None]
+        step = torch.where(free, step.new_tensor([1.0, 0.0]), step)
         # x_i and x_j tie along θ where θ is a right angle from x_j − x_i, modulo π.
         critical = (torch.atan2(step[..., 1], step[..., 0]) + math.pi / 2) % math.pi
         critical = critical.sort(1).values
@@ -88,6 +98,9 @@ class CircleFrame(nn.Module):
         order = (directions @ rows.detach().mT).argsort(dim=-1, stable=True)
         # On the opposite half of the circle every order is reversed.
         orders = torch.cat((order, order.flip(-1)), 1)
+        if members is not None:
+            present = members[:, None].expand_as(orders).gather(-1, orders)
+            orders = orders.gather(-1, members_first(present, dim=-1))
         return WeightedOrders(_composed(base, orders), arcs.repeat(1, 2) / (2 * math.pi))
 
 
@@ -113,7 +126,8 @@ class DirectionFrame(nn.Module):
 
     Shape:
         $(\mathrm{batch}, n, d)$ to orders $(\mathrm{batch}, k, n)$ and weights
-        $(\mathrm{batch}, k)$ with $k$ the number of directions.
+        $(\mathrm{batch}, k)$ with $k$ the number of directions; `mask` is $(\mathrm{batch}, n)$,
+        true where a member is.
 
     Raises:
         ValueError: if `d` or `num_directions` is below 1, or the input has another shape.
@@ -142,17 +156,25 @@ class DirectionFrame(nn.Module):
         directions = nn.functional.normalize(normal, dim=1).to(torch.get_default_dtype())
         self.register_buffer("directions", directions)
 
-    def forward(self, x: Float[Tensor, "batch n d"]) -> WeightedOrders:
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> WeightedOrders:
         """Return the order along each direction and its weight."""
         k, d = self.directions.shape
         set_batch(x, d=d)
-        base, classes, rows = _sorted(x)
+        set_mask(mask, x)
+        base, classes, rows = _sorted(x, mask)
+        members = front(mask)
         batch, n, _ = x.shape
         heights = self.directions.to(rows.dtype) @ rows.mT
         # Equal rows get one height: a product may round them apart.
         first = torch.searchsorted(classes, classes)[:, None].expand(batch, k, n)
-        heights, order = heights.gather(-1, first).sort(dim=-1, stable=True)
-        weights = _normalized(_smallest_gap(heights, classes[:, None].expand_as(order), order))
+        heights = heights.gather(-1, first)
+        if members is not None:
+            heights = heights.masked_fill(~members[:, None], math.inf)
+        heights, order = heights.sort(dim=-1, stable=True)
+        gaps = _smallest_gap(heights, classes[:, None].expand_as(order), order, members)
+        weights = _normalized(gaps)
         return WeightedOrders(_composed(base, order), weights)
 
     def extra_repr(self) -> str:
@@ -161,11 +183,11 @@ class DirectionFrame(nn.Module):
 
 
 def _sorted(
-    x: Float[Tensor, "batch n d"],
+    x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
 ) -> tuple[Int[Tensor, "batch n"], Int[Tensor, "batch n"], Float[Tensor, "batch n d"]]:
     # What is computed from the sorted rows is the same, to the last bit, for every order of them.
-    base, classes = lexicographic_ordering(x)
-    rows = permute_rows(x, base)
+    base, classes = lexicographic_ordering(x, mask)
+    rows = permute_rows(zero_padding(x, mask), base)
     return base, classes, rows if x.is_floating_point() else rows.to(torch.get_default_dtype())
 
 
@@ -179,10 +201,13 @@ def _smallest_gap(
     heights: Float[Tensor, "batch k n"],
     classes: Int[Tensor, "batch k n"],
     order: Int[Tensor, "batch k n"],
+    members: Bool[Tensor, "batch n"] | None,
 ) -> Float[Tensor, "batch k"]:
     # Between neighbors that are different rows; 1 if all rows are equal.
     classes = classes.gather(-1, order)
     gaps = heights.diff(dim=-1).masked_fill(classes.diff(dim=-1) == 0, math.inf)
+    if members is not None:
+        gaps = gaps.masked_fill(~members[:, None, 1:], math.inf)
     smallest = nn.functional.pad(gaps, (0, 1), value=math.inf).amin(-1)
     return smallest.masked_fill(smallest.isposinf(), 1.0)
 

@@ -10,10 +10,11 @@ import math
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._validation import positive_int, set_batch
+from invariant_nets._masking import member_counts, zero_padding
+from invariant_nets._validation import positive_int, set_batch, set_mask
 
 Normalization = Literal["mean", "sqrt", "sum"]
 Pooling = Literal["mean", "sum"]
@@ -49,11 +50,15 @@ class _AveragedLinear(nn.Module):
     def _matrix(self, **factory: Any) -> nn.Parameter:
         return nn.Parameter(torch.empty(self.in_channels, self.out_channels, **factory))
 
-    def _pooled(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch out"]:
+    def _pooled(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None
+    ) -> Float[Tensor, "batch out"]:
         # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean.
-        s = self.scale
-        factor = s / x.shape[1] if self.pooling == "mean" else s
-        return torch.addmm(self.c.sum(0), x.sum(1), self.b, beta=s, alpha=factor)
+        s, pool, mean = self.scale, x.sum(1), self.pooling == "mean"
+        if mean and mask is not None:
+            pool = pool / member_counts(mask, pool.dtype)
+        factor = s / x.shape[1] if mean and mask is None else s
+        return torch.addmm(self.c.sum(0), pool, self.b, beta=s, alpha=factor)
 
     def _orthogonal(self, like: Tensor, gain: float) -> Float[Tensor, "in out"]:
         r"""Draw a semi-orthogonal $M$ such that $s M$ multiplies the mean square by `gain`²."""
@@ -87,6 +92,9 @@ class LinearEquivariant(_AveragedLinear):
     first directions cover the space of features evenly. Sum pooling multiplies the signal by about
     $n$ a layer, which a layer that does not know $n$ cannot undo.
 
+    With a mask, $\mathrm{pool}$ is over the members, and padding goes out as 0; an empty set is all
+    padding.
+
     Args:
         in_channels: the number $d$ of features that come in, at least 1.
         out_channels: the number of features that go out, at least 1.
@@ -98,7 +106,8 @@ class LinearEquivariant(_AveragedLinear):
 
     Shape:
         $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, n, \mathrm{out})$, for every
-        $n \ge 1$; the parameters `a`, `b`, `c` are $(\mathrm{in}, \mathrm{out})$.
+        $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is; the parameters `a`, `b`,
+        `c` are $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
         ValueError: if an argument is out of its range, or the input has another shape.
@@ -141,12 +150,16 @@ class LinearEquivariant(_AveragedLinear):
         self.b.copy_(on_mean - on_deviations)
         self.c.zero_()
 
-    def forward(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch n out"]:
+    def forward(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n out"]:
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.in_channels)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
         # Every row gets the pooled term, and x (s a) is added to it in one kernel.
         weight = (self.scale * self.a).expand(len(x), -1, -1)
-        return torch.baddbmm(self._pooled(x)[:, None], x, weight)
+        return zero_padding(torch.baddbmm(self._pooled(x, mask)[:, None], x, weight), mask)
 
 
 class LinearInvariant(_AveragedLinear):
@@ -156,6 +169,9 @@ class LinearInvariant(_AveragedLinear):
 
     Invariant to $S_n$: $F(\sigma x) = F(x)$. The map $s\,b$ starts semi-orthogonal as in
     `LinearEquivariant`, but it keeps the mean square that comes in: no ReLU follows a readout.
+
+    With a mask, $\mathrm{pool}$ is over the members. The pool of an empty set is 0, so it gives
+    $\frac1d \sum_i c_{ij}$.
 
     Args:
         in_channels: the number $d$ of features that come in, at least 1.
@@ -206,10 +222,13 @@ class LinearInvariant(_AveragedLinear):
         self.b.copy_(self._orthogonal(self.b, 1.0))
         self.c.zero_()
 
-    def forward(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch out"]:
+    def forward(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.in_channels)
-        return self._pooled(x)
+        set_mask(mask, x)
+        return self._pooled(zero_padding(x, mask), mask)
 
 
 def _check_option(name: str, value: object, options: tuple[str, ...]) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from invariant_nets._masking import zero_padding
 from invariant_nets._orbit_forms import dense, dense_weight, fast_form
-from invariant_nets._validation import positive_int, set_batch
+from invariant_nets._validation import positive_int, set_batch, set_mask
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.named_groups import trivial_group
 
@@ -37,6 +38,10 @@ class OrbitLinear(nn.Module):
     ($S_n$, $A_n$ and their products on a union) and for $S_n \times S_d$ on a grid, by FFT for
     cyclic patterns of 64 points and more, with the weights written out otherwise.
 
+    With a mask the sum is over the points that are there, and the others go out as 0 (with another
+    `out_group`, all points go out). For $S_n$ that is the layer of the smaller symmetric group,
+    with the same weights.
+
     Args:
         group: how $G$ acts on the points that come in.
         in_channels: the number of features a point that comes in has, at least 1.
@@ -50,6 +55,7 @@ class OrbitLinear(nn.Module):
     Shape:
         $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, m, \mathrm{out})$; `weight` is
         $(R, \mathrm{in}, \mathrm{out})$ for $R$ orbitals, `bias` $(\mathrm{orbits}, \mathrm{out})$.
+        `mask` is $(\mathrm{batch}, n)$, true where a point is.
 
     Raises:
         TypeError: if a group is no `PermutationGroup`.
@@ -126,14 +132,19 @@ class OrbitLinear(nn.Module):
         m, n = self.ids.shape
         return torch.arange(m, device=self.ids.device).repeat_interleave(n)
 
-    def forward(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch m out"]:
+    def forward(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch m out"]:
         """Apply the layer to a batch of points with features."""
         set_batch(x, n=self.ids.shape[1], d=self.in_channels)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
         if self._form is not None:
             y = self._form(x, self.weight)
         else:
             y = dense(x, self._written_out(), len(self.ids))
-        return y if self.bias is None else y + self.bias[self.out_orbit]
+        y = y if self.bias is None else y + self.bias[self.out_orbit]
+        return zero_padding(y, mask if self.out_group is self.group else None)
 
     def _written_out(self) -> Tensor:
         if self.training or torch.is_grad_enabled():
@@ -160,7 +171,7 @@ class OrbitInvariant(nn.Module):
     $$y = \sum_b x_b\, W_{\mathrm{id}(b)} + c,$$
 
     with one weight an orbit of points. Invariant to $G$, and every affine map that is has this
-    form.
+    form. With a mask the sum is over the points that are there; with none of them it gives $c$.
 
     Args:
         group: how $G$ acts on the points that come in.
@@ -171,7 +182,8 @@ class OrbitInvariant(nn.Module):
         dtype: their floating-point type.
 
     Shape:
-        $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, \mathrm{out})$.
+        $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, \mathrm{out})$; `mask` is
+        $(\mathrm{batch}, n)$, true where a point is.
 
     Raises:
         TypeError: if `group` is no `PermutationGroup`.
@@ -213,7 +225,9 @@ class OrbitInvariant(nn.Module):
         """Draw the weights anew from torch's global generator."""
         self.linear.reset_parameters()
 
-    def forward(self, x: Float[Tensor, "batch n in"]) -> Float[Tensor, "batch out"]:
+    def forward(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of points with features."""
-        y: Tensor = self.linear(x)
+        y: Tensor = self.linear(x, mask=mask)
         return y.squeeze(1)

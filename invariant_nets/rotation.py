@@ -8,22 +8,28 @@ $\lceil \log_2 n \rceil$ sorts, and ties or periods do not slow them down.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from invariant_nets._masking import front, members_first, zero_padding
+from invariant_nets._validation import set_batch, set_mask
 from invariant_nets.permutation import permute_rows
 from invariant_nets.sorting import Ordering, row_ranks
 
 
-def least_rotation(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"]:
+def least_rotation(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Shaped[Tensor, "batch n d"]:
     r"""Rotate the rows of every sequence so that it is the least of its rotations.
 
     Rows are compared by their first feature, ties by the second, and so on; sequences by their
     first rows, ties by the second ones. Invariant to $C_n$, exactly, also for periodic sequences,
-    which have several least rotations that look the same. It is not continuous.
+    which have several least rotations that look the same. It is not continuous. With a mask, the
+    members alone are rotated, and the padding comes after them, as zeros.
 
     Args:
         x: the sequences. NaN counts as larger than every number.
+        mask: true where a member is; by default everywhere.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to the same shape.
@@ -41,10 +47,12 @@ def least_rotation(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"
 
     Derived in chapter 7.
     """
-    return permute_rows(x, least_rotation_ordering(x).order)
+    return permute_rows(zero_padding(x, mask), least_rotation_ordering(x, mask).order)
 
 
-def least_rotation_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
+def least_rotation_ordering(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Ordering:
     r"""Return the order of the rows, and which places are a period apart.
 
     Example:
@@ -52,27 +60,45 @@ def least_rotation_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
         >>> order.tolist(), classes.tolist()
         ([[1, 2, 3, 0]], [[0, 1, 0, 1]])
     """
-    ranks = rotation_ranks(x)
-    n = ranks.shape[1]
-    places = torch.arange(n, device=x.device)
-    least = ranks == 0
+    set_batch(x)
+    set_mask(mask, x)
+    present = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if mask is None else mask
+    first = members_first(present)
+    members = present.gather(1, first)
+    ranks = rotation_ranks(permute_rows(zero_padding(x, mask), first), front(mask))
+    n = members.sum(1, keepdim=True).clamp(min=1)
+    places = torch.arange(x.shape[1], device=x.device)
+    least = (ranks == 0) & members
     # A sequence of period p has n/p least rotations, p apart.
-    period = n // least.sum(1, keepdim=True)
-    return Ordering((least.int().argmax(1)[:, None] + places) % n, places % period)
+    period = n // least.sum(1, keepdim=True).clamp(min=1)
+    order = torch.where(members, (least.int().argmax(1)[:, None] + places) % n, places)
+    return Ordering(first.gather(1, order), torch.where(members, places % period, places))
 
 
-def rotation_ranks(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
+def rotation_ranks(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Int[Tensor, "batch n"]:
     r"""Return the rank, from 0, of the rotation that starts at each row, equal ones sharing it.
 
     If $r_i$ ranks the windows of $w$ rows from row $i$ on, then the pairs $(r_i, r_{i+w})$ rank
-    those of $2w$ rows.
+    those of $2w$ rows. With a mask, whose members must come first, padding ranks after them.
 
     Example:
         >>> rotation_ranks(torch.tensor([[[2.0], [1.0], [3.0], [1.0], [1.0]]])).tolist()
         [[3, 2, 4, 0, 1]]
     """
-    ranks, window, n = row_ranks(x), 1, x.shape[1]
-    while window < n and bool((ranks.amax(1) < n - 1).any()):
-        ranks = row_ranks(torch.stack((ranks, ranks.roll(-window, 1)), -1))
+    ranks, window, rows = row_ranks(x, mask), 1, x.shape[1]
+    places = torch.arange(rows, device=x.device).expand(x.shape[:2])
+    n = places.new_full((1, 1), rows) if mask is None else mask.sum(1, keepdim=True).clamp(min=1)
+    while window < rows and _undecided(ranks):
+        after = torch.where(places < n, (places + window) % n, places)
+        ranks = row_ranks(torch.stack((ranks, ranks.gather(1, after)), -1), mask)
         window *= 2
     return ranks
+
+
+def _undecided(ranks: Int[Tensor, "batch n"]) -> bool:
+    # Ranks that are all different stay as they are; a compiler cannot stop early.
+    if torch.compiler.is_compiling():
+        return True
+    return bool((ranks.sort(1).values.diff(dim=1) == 0).any())

@@ -6,7 +6,8 @@ r"""Sorting a set: choices of one member of each orbit, for three groups.
 | `columnwise_sort` | $(S_n)^d$, each column by itself | no |
 | `row_column_sort` | $S_n \times S_d$, rows and columns | yes |
 
-Each has an ordering beside it, which says where every row or entry went.
+Each has an ordering beside it, which says where every row or entry went. With a mask the members
+come first, in the order in which they would be sorted alone, and the padding after them, as zeros.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from invariant_nets._validation import set_batch
+from invariant_nets._masking import front, members_first, zero_padding
+from invariant_nets._validation import set_batch, set_mask
 from invariant_nets.permutation import permute_rows
 
 
@@ -36,7 +38,9 @@ class Ordering(NamedTuple):
     classes: Int[Tensor, "batch points"]
 
 
-def lexicographic_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"]:
+def lexicographic_sort(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Shaped[Tensor, "batch n d"]:
     r"""Sort the rows of every set by their first feature, ties by the second, and so on.
 
     Invariant to $S_n$, exactly: equal rows may change places, but nobody can see it. It is not
@@ -44,6 +48,7 @@ def lexicographic_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch 
 
     Args:
         x: the sets. NaN counts as larger than every number.
+        mask: true where a member is; by default everywhere.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to the same shape.
@@ -57,10 +62,12 @@ def lexicographic_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch 
 
     Derived in chapter 7.
     """
-    return permute_rows(x, lexicographic_order(x))
+    return permute_rows(zero_padding(x, mask), lexicographic_order(x, mask))
 
 
-def lexicographic_order(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
+def lexicographic_order(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Int[Tensor, "batch n"]:
     """Return the rows of every set in the order in which `lexicographic_sort` puts them.
 
     Example:
@@ -68,31 +75,42 @@ def lexicographic_order(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"
         [[2, 1, 0]]
     """
     set_batch(x)
-    keys, order = x[..., 0].sort(-1)
-    tied = _has_ties(keys)
-    if tied.any():
-        order[tied] = _stable_lexicographic_order(x[tied])
-    return order
+    set_mask(mask, x)
+    x = zero_padding(x, mask)
+    if torch.compiler.is_compiling():
+        order = _stable_lexicographic_order(x)  # a compiler cannot branch on ties
+    else:
+        keys, order = x[..., 0].sort(-1)
+        tied = _has_ties(keys)
+        if tied.any():
+            order[tied] = _stable_lexicographic_order(x[tied])
+    return order if mask is None else order.gather(1, members_first(mask.gather(1, order)))
 
 
-def lexicographic_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
+def lexicographic_ordering(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Ordering:
     """Return the order of the rows, and which of the sorted rows are equal."""
-    order = lexicographic_order(x)
-    return Ordering(order, _runs(permute_rows(x, order)))
+    order = lexicographic_order(x, mask)
+    return Ordering(order, _runs(permute_rows(zero_padding(x, mask), order), mask))
 
 
-def row_ranks(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
+def row_ranks(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Int[Tensor, "batch n"]:
     """Return the rank of every row among the different rows of its set, from 0.
 
     Example:
         >>> row_ranks(torch.tensor([[[2.0], [1.0], [2.0], [5.0]]])).tolist()
         [[1, 0, 1, 2]]
     """
-    order, classes = lexicographic_ordering(x)
+    order, classes = lexicographic_ordering(x, mask)
     return torch.empty_like(order).scatter_(1, order, classes)
 
 
-def columnwise_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"]:
+def columnwise_sort(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Shaped[Tensor, "batch n d"]:
     r"""Sort every column of every set by itself.
 
     Invariant to $(S_n)^d$, a permutation for each column, which is larger than $S_n$: it is blind
@@ -100,6 +118,7 @@ def columnwise_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d
 
     Args:
         x: the sets.
+        mask: true where a member is; by default everywhere.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to the same shape.
@@ -114,20 +133,30 @@ def columnwise_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d
     Derived in chapter 7.
     """
     set_batch(x)
-    return x.sort(-2).values
+    set_mask(mask, x)
+    values, order = zero_padding(x, mask).sort(-2)
+    if mask is None:
+        return values
+    return values.gather(1, members_first(mask[..., None].expand_as(x).gather(1, order)))
 
 
-def columnwise_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
+def columnwise_ordering(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Ordering:
     """Return the order of the entries, and which entries of a sorted column are equal."""
     set_batch(x)
+    set_mask(mask, x)
     batch, n, d = x.shape
     columns = x.mT.reshape(batch * d, n, 1)
-    order, classes = (t.reshape(batch, d, n).mT for t in lexicographic_ordering(columns))
+    each = None if mask is None else mask.repeat_interleave(d, 0)
+    order, classes = (t.reshape(batch, d, n).mT for t in lexicographic_ordering(columns, each))
     column = torch.arange(d, device=x.device)
     return Ordering((order * d + column).flatten(1), (classes * d + column).flatten(1))
 
 
-def row_column_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d"]:
+def row_column_sort(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Shaped[Tensor, "batch n d"]:
     r"""Sort the rows of a matrix by their sorted entries, and the columns by theirs.
 
     The sorted entries of a row do not depend on the order of the columns, and the other way round,
@@ -141,6 +170,7 @@ def row_column_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d
 
     Args:
         x: the matrices. NaN counts as larger than every number.
+        mask: true where a row is; by default everywhere.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to the same shape.
@@ -157,37 +187,47 @@ def row_column_sort(x: Shaped[Tensor, "batch n d"]) -> Shaped[Tensor, "batch n d
 
     Derived in chapter 7.
     """
-    rows, columns = _row_column_orders(x)
-    return permute_rows(permute_rows(x, rows).mT, columns).mT
+    rows, columns = _row_column_orders(x, mask)
+    return permute_rows(permute_rows(zero_padding(x, mask), rows).mT, columns).mT
 
 
-def row_column_ordering(x: Shaped[Tensor, "batch n d"]) -> Ordering:
+def row_column_ordering(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Ordering:
     """Return the order of the entries, and which lie in equal rows and equal columns."""
-    rows, columns = _row_column_orders(x)
+    rows, columns = _row_column_orders(x, mask)
     d = x.shape[2]
-    z = permute_rows(permute_rows(x, rows).mT, columns).mT
+    z = permute_rows(permute_rows(zero_padding(x, mask), rows).mT, columns).mT
     return Ordering(
         (rows[:, :, None] * d + columns[:, None]).flatten(1),
-        (_runs(z)[:, :, None] * d + _runs(z.mT)[:, None]).flatten(1),
+        (_runs(z, mask)[:, :, None] * d + _runs(z.mT)[:, None]).flatten(1),
     )
 
 
 def _row_column_orders(
-    x: Shaped[Tensor, "batch n d"],
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
 ) -> tuple[Int[Tensor, "batch n"], Int[Tensor, "batch d"]]:
     set_batch(x)
+    set_mask(mask, x)
+    # Padding adds the same zeros to the keys of all columns, which leaves their order as it is.
+    x = zero_padding(x, mask)
     row_keys, column_keys = x.sort(-1).values, x.mT.sort(-1).values
     by_columns = permute_rows(x.mT, lexicographic_order(column_keys)).mT
-    rows = lexicographic_order(torch.cat((row_keys, by_columns), -1))
+    rows = lexicographic_order(torch.cat((row_keys, by_columns), -1), mask)
     columns = lexicographic_order(torch.cat((column_keys, permute_rows(x, rows).mT), -1))
     return rows, columns
 
 
-def _runs(rows: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
-    # The number of different rows before: equal neighbors share it.
+def _runs(
+    rows: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Int[Tensor, "batch n"]:
+    # The number of different rows before: equal neighbors share it. Padding shares with nobody.
     before, after = rows[:, :-1], rows[:, 1:]
     differs = ((before != after) & ~(before.isnan() & after.isnan())).any(-1)
-    return torch.nn.functional.pad(differs.cumsum(1), (1, 0))
+    runs = torch.nn.functional.pad(differs.cumsum(1), (1, 0))
+    members = front(mask)
+    places = torch.arange(rows.shape[1], device=rows.device)
+    return runs if members is None else torch.where(members, runs, places)
 
 
 def _has_ties(keys: Shaped[Tensor, "batch n"]) -> Bool[Tensor, " batch"]:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from invariant_nets._masking import call
 from invariant_nets._validation import positive_int
 from invariant_nets.history import Epoch, History
 
-Batches = Iterable[tuple[Tensor, Tensor]]
+Batches = Iterable[tuple[Tensor | tuple[Tensor, Tensor], Tensor]]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -94,7 +95,8 @@ class BinaryTrainer:
         Ctrl-C ends the fit; the history then holds the completed epochs.
 
         Args:
-            dl_train: batches `(x, label)` to train on, drawn anew each epoch.
+            dl_train: batches `(x, label)` to train on, drawn anew each epoch; or
+                `((x, mask), label)` for sets of different sizes, as `collate_sets` makes them.
             dl_test: batches to test on.
             num_epochs: at most so many passes over `dl_train`, at least 1.
             print_every: with `log`, also write a line every so many epochs, at least 1.
@@ -169,9 +171,10 @@ class BinaryTrainer:
         total = torch.zeros(2, dtype=torch.float64)
         samples = 0
         with torch.set_grad_enabled(train):
-            for x, label in batches:
+            for inputs, label in batches:
+                x, mask = inputs if isinstance(inputs, tuple | list) else (inputs, None)
                 x, label = x.to(self.device), label.to(self.device)
-                output = self.model(x)
+                output = call(self.model, x, None if mask is None else mask.to(self.device))
                 _check_labels(label, output, name)
                 finite = bool(output.isfinite().all())
                 loss = self.loss_fn(output, label) if finite else output.new_tensor(math.nan)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from invariant_nets import PositionalEncoding, SetNetwork, intrinsic, mlp, transformer
+from invariant_nets import PositionalEncoding, intrinsic, mlp, transformer
 
 BACKBONES = [mlp, transformer, intrinsic]
 
@@ -136,14 +136,6 @@ def test_sets_of_nothing_are_refused(backbone, n, d, words):
         backbone(n, d)
 
 
-@pytest.mark.parametrize("n", [0, -2])
-def test_a_set_network_of_nothing_is_refused(n):
-    with pytest.raises(ValueError, match=f"n must be at least 1, got {n}"):
-        SetNetwork(nn.Flatten(), n=n, d=3)
-    with pytest.raises(ValueError, match=f"d must be at least 1, got {n}"):
-        SetNetwork(nn.Flatten(), d=n)
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -154,11 +146,6 @@ def test_a_set_network_of_nothing_is_refused(n):
 def test_transformer_options_out_of_range_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         transformer(4, 3, **options)
-
-
-def test_a_set_network_without_n_takes_every_size():
-    network = SetNetwork(nn.Linear(3, 2), d=3)
-    assert [network(torch.zeros(1, n, 3)).shape for n in (1, 5)] == [(1, 1, 2), (1, 5, 2)]
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)

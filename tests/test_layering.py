@@ -13,10 +13,10 @@ PACKAGE = Path(invariant_nets.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 GROUPS = [
-    ["_validation", "_orbit_forms"],
-    ["permutation", "bayes", "gaussian", "backbones", "history", "training"],
-    ["enumeration", "layers", "exchangeable", "orbits", "chain", "chunked_average", "sorting"],
-    ["closed_form", "recompute", "rotation", "frames"],
+    ["_validation", "_masking", "_orbit_forms"],
+    ["permutation", "bayes", "gaussian", "history", "training", "ragged"],
+    ["enumeration", "layers", "orbits", "chain", "chunked_average", "sorting", "set_network"],
+    ["closed_form", "recompute", "rotation", "frames", "backbones"],
     ["schreier_sims"],
     ["groups"],
     ["named_groups", "products"],

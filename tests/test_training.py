@@ -17,6 +17,7 @@ from invariant_nets import (
     create_random_permutations,
     intrinsic,
     mlp,
+    pad_sets,
 )
 
 LOGITS, PROBABILITIES = nn.BCEWithLogitsLoss(), nn.BCELoss()
@@ -133,6 +134,40 @@ def test_batches_of_different_sizes_count_by_their_samples():
     history = trainer_of(model, lr=0.0).fit(uneven, uneven, num_epochs=1)
     expected = LOGITS(model(x), y).item()
     assert history.train_loss == history.test_loss == [pytest.approx(expected)]
+
+
+def ragged_batches(sets, labels, mask_too=True):
+    x, mask = pad_sets(sets)
+    x = x.masked_fill(~mask[..., None], math.nan)
+    return [((x, mask) if mask_too else x, labels)]
+
+
+def test_sets_of_different_sizes_train_as_they_do_one_by_one():
+    sets = [torch.randn(size, 3) for size in (2, 5, 1)]
+    labels = torch.tensor([[0.0], [1.0], [1.0]])
+    padded = ragged_batches(sets, labels)
+    one_by_one = [(rows[None], label[None]) for rows, label in zip(sets, labels, strict=True)]
+    model = intrinsic(5, 3)
+    history = trainer_of(model, lr=0.0).fit(padded, one_by_one, num_epochs=1)
+    assert history.train_loss == pytest.approx(history.test_loss)
+    assert history.train_acc == history.test_acc
+    history = trainer_of(model).fit(padded, padded, num_epochs=60)
+    assert history.train_loss[-1] < history.train_loss[0] / 2
+
+
+def test_padding_without_its_mask_is_found_before_any_step():
+    model = intrinsic(5, 3)
+    before = weights_of(model)
+    wrong = ragged_batches([torch.randn(2, 3), torch.randn(5, 3)], torch.ones(2, 1), False)
+    with pytest.raises(FloatingPointError):
+        trainer_of(model).fit(wrong, wrong, num_epochs=1)
+    assert equal(weights_of(model), before)
+
+
+def test_a_model_that_takes_no_mask_is_refused_padded_sets():
+    batch = ragged_batches([torch.randn(2, 3), torch.randn(2, 3)], torch.ones(2, 1))
+    with pytest.raises(TypeError, match="model must take a mask"):
+        trainer_of(linear()).fit(batch, batch, num_epochs=1)
 
 
 def test_both_losses_give_the_same_accuracies_for_the_same_model():

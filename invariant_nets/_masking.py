@@ -1,0 +1,65 @@
+"""What modules do with a mask: padding is 0 on the way in, and 0 on the way out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor, nn
+
+
+def zero_padding(
+    x: Shaped[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
+) -> Shaped[Tensor, "batch n *rest"]:
+    """Return `x` with 0 where no member is; whatever was there reaches no value and no gradient."""
+    if mask is None:
+        return x
+    return x.masked_fill(~mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim)), 0)
+
+
+def member_counts(mask: Bool[Tensor, "batch n"], dtype: torch.dtype) -> Float[Tensor, "batch 1"]:
+    """Return how many members each set has, but 1 where it has none: a divisor of sums."""
+    return mask.sum(1, keepdim=True).clamp(min=1).to(dtype)
+
+
+def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:
+    """Return the order that moves the members to the front and leaves their order as it is."""
+    return (~mask).to(torch.uint8).argsort(dim=dim, stable=True)
+
+
+def front(mask: Bool[Tensor, "batch n"] | None) -> Bool[Tensor, "batch n"] | None:
+    """Return the mask of the sets whose members were moved to the front."""
+    if mask is None:
+        return None
+    return torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
+
+
+def takes_mask(model: Callable[..., Any]) -> bool:
+    """Return whether a module or function has an argument `mask`."""
+    function = model.forward if isinstance(model, nn.Module) else model
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+    return "mask" in parameters
+
+
+def call(
+    model: Callable[..., Any],
+    x: Tensor,
+    mask: Bool[Tensor, "batch n"] | None,
+    name: str = "model",
+) -> Any:
+    """Call a model on sets without padding, or with it if it takes a mask; else raise."""
+    if mask is None:
+        return model(x)
+    if not takes_mask(model):
+        raise TypeError(
+            f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
+            f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules that "
+            "act on every member by itself need none"
+        )
+    return model(x, mask=mask)
