@@ -58,7 +58,7 @@ def dense(
     x: Float[Tensor, "batch n in"], full: Float[Tensor, "n_in m_out"], m: int
 ) -> Float[Tensor, "batch m out"]:
     """Multiply by the weights that `dense_weight` wrote out."""
-    return (x.flatten(1) @ full).view(len(x), m, -1)
+    return (x.flatten(1) @ full).view(x.shape[0], m, full.shape[1] // m)
 
 
 def _pooled_form(
@@ -90,7 +90,7 @@ def _pooled_form(
                 if len(a) > 1:
                     own = own - weight[off[number][number]]
                     members = x.index_select(1, a.to(x.device)) if len(rows) > 1 else x
-                    parts.append(torch.baddbmm(pooled, members, own.expand(len(x), -1, -1)))
+                    parts.append(torch.baddbmm(pooled, members, own.expand(x.shape[0], -1, -1)))
                     continue
             parts.append(pooled.expand(-1, len(a), -1))
         if len(parts) == 1:
@@ -112,7 +112,7 @@ def _grid_form(n: int, d: int) -> Form:
 
     def form(x: Tensor, weight: Tensor) -> Tensor:
         same, row, column, neither = weight
-        grid = x.reshape(len(x), n, d, -1)
+        grid = x.reshape(x.shape[0], n, d, x.shape[2])
         rows = grid.sum(2, keepdim=True)
         columns = grid.sum(1, keepdim=True)
         total = rows.sum(1, keepdim=True)
@@ -134,6 +134,8 @@ def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
     r"""$y_a = \sum_k x_{a+k} W_k$, a product of spectra: $\hat y = \hat x\,\bar{\hat W}$."""
 
     def form(x: Tensor, weight: Tensor) -> Tensor:
+        if x.shape[0] == 0:
+            return x @ weight[0]  # no library transforms nothing
         kernel = weight.index_select(0, first.to(x.device)).movedim(0, 2)
         # Channels first: transforms along the last axis are the fast ones.
         inputs = torch.fft.rfft(x.transpose(1, 2).contiguous())

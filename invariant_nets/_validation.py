@@ -29,6 +29,12 @@ def int_at_least(name: str, value: SupportsIndex, least: int) -> int:
     return number
 
 
+def one_of(name: str, value: object, options: tuple[str, ...]) -> None:
+    """Raise unless `value` is one of some words."""
+    if value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
+
+
 def positive_variance(name: str, value: object) -> float:
     """Return `value` as a float that is finite and above 0, or raise."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -75,7 +81,7 @@ def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Ten
     """Return a model's output, or raise unless it is a tensor of one output a set (and point)."""
     if not isinstance(output, Tensor):
         raise TypeError(f"model must return a tensor, got {type(output).__name__}")
-    if output.ndim == 0 or len(output) != sets:
+    if output.ndim == 0 or output.shape[0] != sets:
         raise ValueError(
             f"model must keep the batch axis: {sets} sets came in, "
             f"an output of shape {tuple(output.shape)} came out"

@@ -148,7 +148,7 @@ class SymmetryModel(nn.Module):
     ) -> Float[Tensor, "batch *out"]:
         """Return the mean of the model's outputs over the permutations."""
         options = self._options(x, mask)
-        chunks = partial(self._chunks, len(x))
+        chunks = partial(self._chunks, x.shape[0])
         recompute = self.recompute and torch.is_grad_enabled()
         if not recompute or torch.compiler.is_compiling():
             return average_over(self.model, x, chunks(), **options)
@@ -168,13 +168,13 @@ class SymmetryModel(nn.Module):
         """
         if self.samples is None or self.samples < 2:
             raise ValueError(f"estimate needs at least 2 samples, got samples={self.samples}")
-        outputs = outputs_over(self.model, x, self._chunks(len(x)), **self._options(x, mask))
+        outputs = outputs_over(self.model, x, self._chunks(x.shape[0]), **self._options(x, mask))
         every = torch.cat(list(outputs), dim=1)
         return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
 
     def _options(self, x: Tensor, mask: Tensor | None) -> dict[str, Any]:
         axes = self._axes(x)
-        if mask is not None and axes > 1 and mask.ndim == 2:
+        if isinstance(mask, Tensor) and axes > 1 and mask.ndim == 2:
             set_mask(mask, x)
             mask = mask.reshape(*mask.shape, *[1] * (axes - 1)).expand(x.shape[: 1 + axes])
         set_mask(mask, x, axes)
@@ -186,14 +186,15 @@ class SymmetryModel(nn.Module):
             set_batch(x)
             return 1
         degree, shape = self.group.degree, self.group.shape
-        if x.ndim == 3 and x.shape[1] == degree:
-            set_batch(x)
+        if len(shape) == 1 or (x.ndim == 3 and x.shape[1] == degree):
+            set_batch(x, n=degree)
             return 1
         if len(shape) > 1 and x.ndim > len(shape) and x.shape[1 : 1 + len(shape)] == shape:
             return len(shape)
-        grid = f", or matrices (batch, {', '.join(map(str, shape))})" if len(shape) > 1 else ""
+        grid = ", ".join(map(str, shape))
         raise ValueError(
-            f"x must be sets that {self.group.name} permutes, (batch, {degree}, d){grid}, "
+            f"x must be sets that {self.group.name} permutes, (batch, {degree}, d), "
+            f"or matrices (batch, {grid}), "
             f"got {tuple(x.shape)}"
         )
 

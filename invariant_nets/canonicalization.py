@@ -163,7 +163,7 @@ class CanonicalModel(nn.Module):
         axes = 1 if order.shape[1] == x.shape[1] else 2
         moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
         points = tuple(x.shape[1 : 1 + axes])
-        output = model_output(call(self.model, moved, front(mask)), len(x), points)
+        output = model_output(call(self.model, moved, front(mask)), x.shape[0], points)
         y = _class_means(zero_padding(output, front(mask)).flatten(1, axes), classes)
         return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
 
@@ -222,7 +222,7 @@ def _checked(
 def _gathered(
     y: Float[Tensor, "batch points *rest"], index: Int[Tensor, "batch places"]
 ) -> Float[Tensor, "batch places *rest"]:
-    each = torch.arange(len(y), device=y.device)[:, None]
+    each = torch.arange(y.shape[0], device=y.device)[:, None]
     return y[each, index]
 
 
@@ -230,7 +230,7 @@ def _class_means(
     y: Float[Tensor, "batch points *rest"], classes: Int[Tensor, "batch points"]
 ) -> Float[Tensor, "batch points *rest"]:
     # The mean over the permutations that leave x as it is: that over each of their orbits.
-    each = torch.arange(len(y), device=y.device)[:, None].expand_as(classes)
+    each = torch.arange(y.shape[0], device=y.device)[:, None].expand_as(classes)
     sums = torch.zeros_like(y).index_put((each, classes), y, accumulate=True)
     counts = torch.zeros_like(classes).scatter_add(1, classes, torch.ones_like(classes))
     means = sums / counts.clamp(min=1).reshape(*counts.shape, *[1] * (y.ndim - 2))

@@ -9,6 +9,7 @@ equivariant ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -65,7 +66,7 @@ def average_over(
     """
     total: Tensor | None = None
     count = 0
-    options = {"equivariant": equivariant, "axes": axes, "mask": mask}
+    options: dict[str, Any] = {"equivariant": equivariant, "axes": axes, "mask": mask}
     for outputs in outputs_over(function, x, chunks, **options):
         chunk_sum = outputs.sum(1)
         total = chunk_sum if total is None else total + chunk_sum
@@ -96,7 +97,7 @@ def outputs_over(
     if axes == 1:
         set_batch(x)
     set_mask(mask, x, axes)
-    batch, shape = len(x), x.shape[1 : 1 + axes]
+    batch, shape = x.shape[0], x.shape[1 : 1 + axes]
     entries = zero_padding(x, mask).flatten(1, axes)
     present = None if mask is None else mask.flatten(1)
     for chunk in chunks:

@@ -7,17 +7,18 @@ the means of the rows, the means of the columns, and the mean of all.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from invariant_nets._four_maps import FourMaps, Scales, four_maps, orthogonal
+from invariant_nets._masking import zero_padding
 from invariant_nets._validation import positive_int
 
 
-class ExchangeableEquivariant(nn.Module):
+class ExchangeableEquivariant(FourMaps):
     r"""The linear layer that is equivariant to permutations of rows and of columns.
 
     $$y_{ij} = x_{ij} A + \operatorname*{mean}_{j'} x_{ij'}\, B
@@ -32,6 +33,10 @@ class ExchangeableEquivariant(nn.Module):
     matrix of its own, scaled to double the mean square that comes in, and $b = 0$; a ReLU then
     halves it.
 
+    A mask says which rows there are, (batch, n), or which entries were observed, (batch, n, d).
+    Every mean is then over what was observed, a mean over nothing is 0, and so is an entry of the
+    output that was not. What `x` holds there, NaN even, reaches no value and no gradient.
+
     Args:
         in_channels: the number of features an entry has, at least 1.
         out_channels: the number of features that go out, at least 1.
@@ -44,63 +49,36 @@ class ExchangeableEquivariant(nn.Module):
         $n, d \ge 1$; `weight` holds $A, B, C, D$, $(4, \mathrm{in}, \mathrm{out})$.
 
     Raises:
-        TypeError: if the input is no tensor.
-        ValueError: if a number of channels is below 1, or the input has another shape.
+        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        ValueError: if a number of channels is below 1, or the input or its mask has another shape.
 
     Example:
         >>> layer = ExchangeableEquivariant(3, 8)
         >>> x = torch.randn(16, 10, 5, 3)
         >>> torch.allclose(layer(x.flip(1, 2)), layer(x).flip(1, 2), atol=1e-5)
         True
+        >>> observed = torch.rand(16, 10, 5) < 0.3
+        >>> layer(x, mask=observed)[~observed].any().item()
+        False
 
     References:
         Hartford et al. (2018), *Deep Models of Interactions Across Sets*, theorem 2.1.
 
-    The four maps are the orbitals of chapter 12.
+    Derived in chapter 6; chapter 12 gets the same maps from the orbitals of the group.
     """
 
-    def __init__(
+    def forward(
         self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
-        factory: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.weight = nn.Parameter(torch.empty(4, self.in_channels, self.out_channels, **factory))
-        self.bias = nn.Parameter(torch.empty(self.out_channels, **factory)) if bias else None
-        self.reset_parameters()
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Draw the weights anew, as the class describes, from torch's global generator."""
-        rest, rows, columns, grand = (_orthogonal(w, math.sqrt(2)) for w in self.weight)
-        parts = (rest, rows - rest, columns - rest, grand - rows - columns + rest)
-        self.weight.copy_(torch.stack(parts))
-        if self.bias is not None:
-            self.bias.zero_()
-
-    def forward(self, x: Float[Tensor, "batch n d in"]) -> Float[Tensor, "batch n d out"]:
-        """Apply the layer to a batch of matrices of features."""
-        _matrices(x, self.in_channels)
-        entry, row, column, grand = self.weight
-        row_means, column_means = x.mean(2, keepdim=True), x.mean(1, keepdim=True)
-        total = column_means.mean(2, keepdim=True) @ grand
-        if self.bias is not None:
-            total = total + self.bias
-        # One pass over the large tensor adds what is shared along rows and along columns.
-        shared = row_means @ row + (column_means @ column + total)
-        y = torch.baddbmm(shared.flatten(1, 2), x.flatten(1, 2), entry.expand(len(x), -1, -1))
-        return y.reshape(*x.shape[:3], self.out_channels)
-
-    def extra_repr(self) -> str:
-        """Show the constructor's arguments."""
-        return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
+        x: Float[Tensor, "batch n d in"],
+        mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
+    ) -> Float[Tensor, "batch n d out"]:
+        """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
+        _matrices(x, mask, self.in_channels)
+        if mask is None:
+            n, d = x.shape[1:3]
+            return four_maps(x, self.weight, self.bias, (1 / d, 1 / n, 1 / n))
+        y = four_maps(zero_padding(x, mask), self.weight, self.bias, _scales(mask, x))
+        return zero_padding(y, mask)
 
 
 class ExchangeableInvariant(nn.Module):
@@ -110,7 +88,8 @@ class ExchangeableInvariant(nn.Module):
 
     Invariant to $S_n \times S_d$, and in fact to all permutations of the entries: a linear map that
     is invariant can see no more than their mean. $A$ starts semi-orthogonal and keeps the mean
-    square that comes in.
+    square that comes in. With a mask, of rows (batch, n) or of entries (batch, n, d), the mean is
+    over what was observed; it is 0 where nothing was.
 
     Args:
         in_channels: the number of features an entry has, at least 1.
@@ -124,8 +103,8 @@ class ExchangeableInvariant(nn.Module):
         $n, d \ge 1$; `weight` is $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
-        TypeError: if the input is no tensor.
-        ValueError: if a number of channels is below 1, or the input has another shape.
+        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        ValueError: if a number of channels is below 1, or the input or its mask has another shape.
 
     Example:
         >>> layer = ExchangeableInvariant(3, 1)
@@ -135,6 +114,8 @@ class ExchangeableInvariant(nn.Module):
 
     References:
         Hartford et al. (2018), *Deep Models of Interactions Across Sets*.
+
+    Derived in chapter 6.
     """
 
     def __init__(
@@ -157,14 +138,23 @@ class ExchangeableInvariant(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew from torch's global generator."""
-        self.weight.copy_(_orthogonal(self.weight, 1.0))
+        self.weight.copy_(orthogonal(self.weight, 1.0))
         if self.bias is not None:
             self.bias.zero_()
 
-    def forward(self, x: Float[Tensor, "batch n d in"]) -> Float[Tensor, "batch out"]:
-        """Apply the layer to a batch of matrices of features."""
-        _matrices(x, self.in_channels)
-        y = x.mean((1, 2)) @ self.weight
+    def forward(
+        self,
+        x: Float[Tensor, "batch n d in"],
+        mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
+    ) -> Float[Tensor, "batch out"]:
+        """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
+        _matrices(x, mask, self.in_channels)
+        if mask is None:
+            means = x.mean((1, 2))
+        else:
+            row_scale, _, row_share = _scales(mask, x)
+            means = (zero_padding(x, mask).sum(2) * row_scale * row_share).sum(1)
+        y = means @ self.weight
         return y if self.bias is None else y + self.bias
 
     def extra_repr(self) -> str:
@@ -172,19 +162,32 @@ class ExchangeableInvariant(nn.Module):
         return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
 
 
-def _orthogonal(like: Float[Tensor, "in out"], gain: float) -> Float[Tensor, "in out"]:
-    """Draw a semi-orthogonal matrix that multiplies the mean square by `gain`²."""
-    d, out = like.shape
-    # The QR decomposition behind it needs float32 at least.
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    matrix = torch.empty(d, out, dtype=dtype, device=like.device)
-    return nn.init.orthogonal_(matrix, gain * math.sqrt(max(1, out / d)))
+def _scales(mask: Bool[Tensor, "batch n *d"], x: Float[Tensor, "batch n d in"]) -> Scales:
+    """Return one over how many entries rows and columns have, and the rows' shares of all."""
+    # A row without entries counts as one of a single entry, so that its mean is 0.
+    entries, each = (mask, 1) if mask.ndim == 3 else (mask[:, :, None], x.shape[2])
+    in_rows, in_columns = entries.sum(2, keepdim=True) * each, entries.sum(1)[:, :, None]
+    in_all = in_rows.sum(1, keepdim=True)
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    rows, columns, every = (count.clamp(min=1).to(dtype) for count in (in_rows, in_columns, in_all))
+    return (1 / rows).to(x.dtype), (1 / columns).to(x.dtype), (rows / every).to(x.dtype)
 
 
-def _matrices(x: Tensor, channels: int) -> None:
+def _matrices(x: Tensor, mask: Tensor | None, channels: int) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a tensor, got {type(x).__name__}")
     if x.ndim != 4 or x.shape[3] != channels:
         raise ValueError(f"x must have shape (batch, n, d, {channels}), got {tuple(x.shape)}")
     if x.shape[1] < 1 or x.shape[2] < 1:
         raise ValueError(f"x must hold matrices with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
+    if mask is None:
+        return
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"mask must be a tensor, got {type(mask).__name__}")
+    if mask.dtype != torch.bool:
+        raise TypeError(f"mask must be of bool, True where an entry is, got {mask.dtype}")
+    if mask.shape not in (x.shape[:2], x.shape[:3]):
+        raise ValueError(
+            f"mask must have shape (batch, n) = {tuple(x.shape[:2])} or "
+            f"(batch, n, d) = {tuple(x.shape[:3])}, got {tuple(mask.shape)}"
+        )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -72,7 +73,7 @@ class PermutationGroup:
         permutations = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
         self._images = stack_permutations(permutations, name="generators")
         self._name = name
-        self._levels: Callable[[], list[Level]] = lambda: levels_of(self._images)
+        self._levels: Callable[[], list[Level]] = partial(levels_of, self._images)
         self._draw: Sampler | None = None
         self.shape: tuple[int, ...] = (self.degree,)
 
@@ -112,6 +113,10 @@ class PermutationGroup:
     @cached_property
     def _chain(self) -> StabilizerChain:
         return StabilizerChain(self.degree, self._levels())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The chain holds functions of functions, and is made again when it is asked for.
+        return {name: value for name, value in self.__dict__.items() if name != "_chain"}
 
     @property
     def order(self) -> int:
@@ -310,9 +315,13 @@ class PermutationGroup:
         return PermutationGroup._known(
             on_tuples(self._images, k),
             f"{self.name} on {k}-tuples",
-            lambda: tuple_levels(self.degree, self._chain.levels, k),
+            partial(_levels_on_tuples, self, k),
             shape=(self.degree,) * k,
         )
 
     def __repr__(self) -> str:
         return f"PermutationGroup({self.name}, degree={self.degree})"
+
+
+def _levels_on_tuples(group: PermutationGroup, k: int) -> list[Level]:
+    return tuple_levels(group.degree, group._chain.levels, k)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._masking import member_counts, zero_padding
-from invariant_nets._validation import positive_int, set_batch, set_mask
+from invariant_nets._validation import one_of, positive_int, set_batch, set_mask
 
 Normalization = Literal["mean", "sqrt", "sum"]
 Pooling = Literal["mean", "sum"]
@@ -36,8 +36,8 @@ class _AveragedLinear(nn.Module):
         super().__init__()
         self.in_channels = positive_int("in_channels", in_channels)
         self.out_channels = positive_int("out_channels", out_channels)
-        _check_option("normalization", normalization, get_args(Normalization))
-        _check_option("pooling", pooling, get_args(Pooling))
+        one_of("normalization", normalization, get_args(Normalization))
+        one_of("pooling", pooling, get_args(Pooling))
         self.normalization = normalization
         self.pooling = pooling
 
@@ -158,7 +158,7 @@ class LinearEquivariant(_AveragedLinear):
         set_mask(mask, x)
         x = zero_padding(x, mask)
         # Every row gets the pooled term, and x (s a) is added to it in one kernel.
-        weight = (self.scale * self.a).expand(len(x), -1, -1)
+        weight = (self.scale * self.a).expand(x.shape[0], -1, -1)
         return zero_padding(torch.baddbmm(self._pooled(x, mask)[:, None], x, weight), mask)
 
 
@@ -229,8 +229,3 @@ class LinearInvariant(_AveragedLinear):
         set_batch(x, d=self.in_channels)
         set_mask(mask, x)
         return self._pooled(zero_padding(x, mask), mask)
-
-
-def _check_option(name: str, value: object, options: tuple[str, ...]) -> None:
-    if value not in options:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")

@@ -14,13 +14,14 @@ from invariant_nets.augmentation import Augmentation
 from invariant_nets.averaging import SymmetryModel
 from invariant_nets.backbones import mlp, transformer
 from invariant_nets.canonicalization import CanonicalModel
-from invariant_nets.enumeration import (
-    create_permutations_from_generators,
-    create_random_permutations,
-)
-from invariant_nets.intrinsic import intrinsic
+from invariant_nets.deep_sets import deep_sets
+from invariant_nets.entries import entrywise, radial
+from invariant_nets.intrinsic import exchangeable_matrix, intrinsic
+from invariant_nets.named_groups import cyclic_group, symmetric_group
 from invariant_nets.permutation import Permutation
+from invariant_nets.set_transformer import set_transformer
 from invariant_nets.sorting import columnwise_sort
+from invariant_nets.symmetric_elements import cyclic_elements
 
 SAMPLED_PERMUTATIONS = 10
 
@@ -32,7 +33,8 @@ class ModelSpec:
     r"""How to build a model of sets of size $n$ with $d$ features, and what it claims.
 
     Attributes:
-        build: maps $(n, d)$ to a fresh module that gives logits of shape $(\mathrm{batch}, 1)$.
+        build: maps $(n, d)$ to a fresh module that gives logits of shape $(\mathrm{batch}, 1)$ and
+            takes a mask.
         route: which of the book's routes to invariance it takes, in words.
         group: the name of the largest group that it is exactly invariant to, by construction.
         chapter: the number of the chapter that builds it.
@@ -63,13 +65,11 @@ def _columnwise(backbone: Builder, n: int, d: int) -> nn.Module:
 
 
 def _cyclic(backbone: Builder, n: int, d: int) -> nn.Module:
-    group = tuple(create_permutations_from_generators([cyclic_generator(n)]))
-    return SymmetryModel(backbone(n, d), functools.partial(tuple, group))
+    return SymmetryModel(backbone(n, d), cyclic_group(n))
 
 
 def _sampled(backbone: Builder, n: int, d: int) -> nn.Module:
-    draw = functools.partial(create_random_permutations, n, SAMPLED_PERMUTATIONS)
-    return SymmetryModel(backbone(n, d), draw)
+    return SymmetryModel(backbone(n, d), symmetric_group(n), samples=SAMPLED_PERMUTATIONS)
 
 
 def _augmented(backbone: Builder, n: int, d: int) -> nn.Module:
@@ -99,6 +99,12 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
         "sampled-mlp": _spec(_sampled, mlp, "sampled symmetrization", "trivial", 8),
         "sampled-transformer": _spec(_sampled, transformer, "sampled symmetrization", "trivial", 8),
         "intrinsic": ModelSpec(intrinsic, "intrinsic", "S_n", 4),
+        "deep-sets": ModelSpec(deep_sets, "intrinsic", "S_n", 13),
+        "set-transformer": ModelSpec(set_transformer, "intrinsic", "S_n", 13),
+        "cyclic-elements": ModelSpec(cyclic_elements, "intrinsic", "S_n × C_d", 6),
+        "exchangeable": ModelSpec(exchangeable_matrix, "intrinsic", "S_n × S_d", 6),
+        "entrywise": ModelSpec(entrywise, "intrinsic", "S_{nd}", 6),
+        "radial": ModelSpec(radial, "intrinsic", "O(nd)", 6),
     }
 )
 """The book's models, by name."""
@@ -113,7 +119,8 @@ def build_model(name: str, n: int, d: int) -> nn.Module:
         d: the number of features, at least 1.
 
     Shape:
-        The model maps $(\mathrm{batch}, n, d)$ to logits $(\mathrm{batch}, 1)$.
+        The model maps $(\mathrm{batch}, n, d)$ to logits $(\mathrm{batch}, 1)$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
         ValueError: if there is no such model, or a number is below 1.

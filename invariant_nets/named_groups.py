@@ -10,6 +10,8 @@ r"""Groups with a name: symmetric, alternating, cyclic, dihedral; puzzles; Mathi
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -41,8 +43,8 @@ def symmetric_group(n: int) -> PermutationGroup:
     return PermutationGroup._known(
         torch.stack(images),
         f"S_{n}",
-        lambda: symmetric_levels(points, n),
-        draw=lambda k, generator: uniform_orders(n, k, generator),
+        partial(symmetric_levels, points, n),
+        draw=partial(uniform_orders, n),
     )
 
 
@@ -62,7 +64,9 @@ def alternating_group(n: int) -> PermutationGroup:
     # A 3-cycle, and the longest cycle that is even.
     cycles = [(0, 1, 2), tuple(range(1 - n % 2, n))]
     images = torch.stack([Permutation.from_cycles(n, cycle).index_tensor for cycle in cycles])
-    return PermutationGroup._known(images, f"A_{n}", lambda: symmetric_levels(points, n, even=True))
+    return PermutationGroup._known(
+        images, f"A_{n}", partial(symmetric_levels, points, n, even=True)
+    )
 
 
 def cyclic_group(n: int) -> PermutationGroup:
@@ -76,7 +80,7 @@ def cyclic_group(n: int) -> PermutationGroup:
         ['()', '(0 1 2)', '(0 2 1)']
     """
     return PermutationGroup._known(
-        _shift(positive_int("n", n))[None], f"C_{n}", lambda: cyclic_levels(n)
+        _shift(positive_int("n", n))[None], f"C_{n}", partial(cyclic_levels, n)
     )
 
 
@@ -94,7 +98,7 @@ def dihedral_group(n: int) -> PermutationGroup:
     """
     shift = _shift(positive_int("n", n))
     images = torch.stack((shift, -torch.arange(n) % n))
-    return PermutationGroup._known(images, f"D_{n}", lambda: dihedral_levels(n))
+    return PermutationGroup._known(images, f"D_{n}", partial(dihedral_levels, n))
 
 
 def trivial_group(n: int) -> PermutationGroup:
@@ -108,7 +112,7 @@ def trivial_group(n: int) -> PermutationGroup:
         1
     """
     identity = torch.arange(positive_int("n", n))[None]
-    return PermutationGroup._known(identity, "{e}", lambda: [])
+    return PermutationGroup._known(identity, "{e}", list)
 
 
 def mathieu_group(n: int) -> PermutationGroup:

@@ -98,13 +98,12 @@ class OrbitLinear(nn.Module):
         self.in_channels = positive_int("in_channels", in_channels)
         self.out_channels = positive_int("out_channels", out_channels)
         ids = self.out_group.orbitals(group)
-        out_orbit, in_orbit = self.out_group.orbit_numbers(), group.orbit_numbers()
+        out_orbit = self.out_group.orbit_numbers()
         self.ids: Tensor
         self.out_orbit: Tensor
         self.register_buffer("ids", ids.to(device), persistent=False)
         self.register_buffer("out_orbit", out_orbit.to(device), persistent=False)
-        shape = group.shape if self.out_group is group else ()
-        self._form = fast_form(ids, out_orbit, in_orbit, shape)
+        self._choose_form()
         self._dense: tuple[tuple[Any, ...], Tensor] | None = None
         orbitals, orbits = int(ids.max()) + 1, int(out_orbit.max()) + 1
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -112,6 +111,19 @@ class OrbitLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(orbitals, *channels, **factory))
         self.bias = nn.Parameter(torch.empty(orbits, out_channels, **factory)) if bias else None
         self.reset_parameters()
+
+    def _choose_form(self) -> None:
+        shape = self.group.shape if self.out_group is self.group else ()
+        ids, out_orbit = self.ids.cpu(), self.out_orbit.cpu()
+        self._form = fast_form(ids, out_orbit, self.group.orbit_numbers(), shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The form is a function that the orbits determine, and the dense weights are a cache.
+        return {**self.__dict__, "_form": None, "_dense": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._choose_form()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

@@ -10,12 +10,14 @@ r"""Products of groups: on the union of their points, on a grid of them, and of 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from invariant_nets.chain import Level
 from invariant_nets.closed_form import grid_levels, union_levels
 from invariant_nets.groups import PermutationGroup
 
@@ -65,7 +67,7 @@ def direct_product(
     return PermutationGroup._known(
         torch.stack(images),
         name,
-        lambda: levels(degrees, [group._chain.levels for group in groups]),
+        partial(_product_levels, levels, groups),
         shape=None if on == "union" else tuple(degrees),
     )
 
@@ -109,13 +111,23 @@ def wreath_product(inner: PermutationGroup, outer: PermutationGroup) -> Permutat
     return PermutationGroup._known(
         torch.stack(images),
         f"{inner.name} ≀ {outer.name}",
-        # First where the blocks go, then what happens inside each.
-        lambda: [
-            *grid_levels([k, m], [outer._chain.levels, []]),
-            *union_levels([m] * k, [inner._chain.levels] * k),
-        ],
+        partial(_wreath_levels, inner, outer),
         shape=(k, m),
     )
+
+
+def _product_levels(
+    levels: Callable[..., list[Level]], groups: Sequence[PermutationGroup]
+) -> list[Level]:
+    degrees = [group.degree for group in groups]
+    return levels(degrees, [group._chain.levels for group in groups])
+
+
+def _wreath_levels(inner: PermutationGroup, outer: PermutationGroup) -> list[Level]:
+    m, k = inner.degree, outer.degree
+    # First where the blocks go, then what happens inside each.
+    blocks = grid_levels([k, m], [outer._chain.levels, []])
+    return [*blocks, *union_levels([m] * k, [inner._chain.levels] * k)]
 
 
 def _embedded(images: Tensor, degrees: Sequence[int], axis: int, on: str) -> Tensor:

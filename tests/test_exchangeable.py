@@ -1,10 +1,12 @@
 import copy
+import math
 import pickle
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from padding import assert_padding_never_leaks, assert_same_as_unpadded
 from torch import nn
 
 from invariant_nets import (
@@ -38,24 +40,37 @@ def drawn(layer, n, d, channels, out, bias, seed):
         return made, torch.randn(2, n, d, channels, **DOUBLE)
 
 
-def by_loops(layer, x):
-    """One entry, one pair of channels and one term at a time."""
+def mean(numbers):
+    return sum(numbers) / len(numbers) if numbers else 0.0
+
+
+def by_loops(layer, x, observed=None):
+    """One entry, one pair of channels and one term at a time, over what was observed."""
     batch, n, d, channels = x.shape
     a, b, c, grand = layer.weight
     y = torch.zeros(batch, n, d, layer.out_channels, **DOUBLE)
     for k in range(batch):
-        for i in range(n):
-            for j in range(d):
-                for o in range(layer.out_channels):
-                    total = 0 if layer.bias is None else layer.bias[o]
-                    for q in range(channels):
-                        row = sum(x[k, i, m, q] for m in range(d)) / d
-                        column = sum(x[k, m, j, q] for m in range(n)) / n
-                        every = sum(x[k, m, r, q] for m in range(n) for r in range(d)) / (n * d)
-                        total = total + a[q, o] * x[k, i, j, q] + b[q, o] * row
-                        total = total + c[q, o] * column + grand[q, o] * every
-                    y[k, i, j, o] = total
+        here = [(i, j) for i in range(n) for j in range(d) if observed is None or observed[k, i, j]]
+        for i, j in here:
+            for o in range(layer.out_channels):
+                total = 0 if layer.bias is None else layer.bias[o]
+                for q in range(channels):
+                    row = mean([x[k, m, r, q] for m, r in here if m == i])
+                    column = mean([x[k, m, r, q] for m, r in here if r == j])
+                    every = mean([x[k, m, r, q] for m, r in here])
+                    total = total + a[q, o] * x[k, i, j, q] + b[q, o] * row
+                    total = total + c[q, o] * column + grand[q, o] * every
+                y[k, i, j, o] = total
     return y
+
+
+def masks(x, seed, share=0.5):
+    """A mask of rows, the same of entries, and one of single entries."""
+    source = torch.Generator().manual_seed(seed)
+    rows = torch.rand(x.shape[:2], generator=source) < share
+    yield rows, rows[:, :, None].expand(x.shape[:3])
+    entries = torch.rand(x.shape[:3], generator=source) < share
+    yield entries, entries
 
 
 @given(**sizes)
@@ -68,8 +83,7 @@ def test_the_layer_is_its_formula(n, d, channels, out, bias, seed):
 def test_the_invariant_layer_is_a_linear_map_of_the_mean(n, d, channels, out, bias, seed):
     layer, x = drawn(ExchangeableInvariant, n, d, channels, out, bias, seed)
     for matrix, y in zip(x, layer(x), strict=True):
-        mean = sum(matrix[i, j] for i in range(n) for j in range(d)) / (n * d)
-        expected = mean @ layer.weight
+        expected = mean([matrix[i, j] for i in range(n) for j in range(d)]) @ layer.weight
         torch.testing.assert_close(y, expected + layer.bias if bias else expected)
 
 
@@ -81,6 +95,84 @@ def test_rows_and_columns_may_come_in_any_order(layer, n, d, channels, out, bias
     rows, columns = torch.randperm(n, generator=source), torch.randperm(d, generator=source)
     y, moved = layer(x), layer(x[:, rows][:, :, columns])
     torch.testing.assert_close(moved, y[:, rows][:, :, columns] if y.ndim == 4 else y)
+
+
+@given(**sizes)
+def test_with_a_mask_every_mean_is_over_what_was_observed(n, d, channels, out, bias, seed):
+    layer, x = drawn(ExchangeableEquivariant, n, d, channels, out, bias, seed)
+    for mask, observed in masks(x, seed):
+        torch.testing.assert_close(layer(x, mask), by_loops(layer, x, observed))
+    everything = torch.ones(x.shape[:3], dtype=torch.bool)
+    torch.testing.assert_close(layer(x, everything), layer(x))
+
+
+@given(**sizes)
+def test_the_invariant_layer_averages_what_was_observed(n, d, channels, out, bias, seed):
+    layer, x = drawn(ExchangeableInvariant, n, d, channels, out, bias, seed)
+    for mask, observed in masks(x, seed):
+        for matrix, here, y in zip(x, observed, layer(x, mask), strict=True):
+            entries = [matrix[i, j] for i in range(n) for j in range(d) if here[i, j]]
+            expected = mean(entries) @ layer.weight if entries else torch.zeros(out, **DOUBLE)
+            torch.testing.assert_close(y, expected + layer.bias if bias else expected)
+    everything = torch.ones(x.shape[:3], dtype=torch.bool)
+    torch.testing.assert_close(layer(x, everything), layer(x))
+
+
+@both
+def test_rows_and_columns_that_are_not_there_change_nothing(layer):
+    layer = layer(2, 3, **DOUBLE)
+    x = torch.full((2, 6, 5, 2), math.nan, **DOUBLE)
+    rows, columns = torch.zeros(2, 6, dtype=torch.bool), torch.zeros(2, 5, dtype=torch.bool)
+    rows[0, [1, 4, 5]] = columns[0, [0, 3]] = rows[1, [2]] = columns[1, [1, 2, 4]] = True
+    alone = torch.randn(3, 2, 2, **DOUBLE), torch.randn(1, 3, 2, **DOUBLE)
+    mask = rows[:, :, None] & columns[:, None]
+    for matrix, here, members in zip(x, mask, alone, strict=True):
+        matrix[here] = members.flatten(0, 1)
+    for y, here, members in zip(layer(x, mask), mask, alone, strict=True):
+        expected = layer(members[None])[0]
+        if y.ndim == 3:
+            assert not y[~here].any()
+            y, expected = y[here], expected.flatten(0, 1)
+        torch.testing.assert_close(y, expected)
+
+
+class OfNumbers(nn.Module):
+    """The layer on matrices of one feature, as sets of rows."""
+
+    def __init__(self, layer, entries):
+        super().__init__()
+        self.layer, self.entries = layer, entries
+
+    def forward(self, x, mask=None):
+        if mask is not None and self.entries:
+            mask = mask[:, :, None].expand(x.shape)
+        return self.layer(x[..., None], mask)
+
+
+@both
+@pytest.mark.parametrize("entries", [False, True])
+def test_padding_never_leaks(layer, entries):
+    model = OfNumbers(layer(1, 2, **DOUBLE), entries)
+    assert_padding_never_leaks(model, 3)
+    equivariant = layer is ExchangeableEquivariant
+    assert_same_as_unpadded(model, 3, equivariant=equivariant)
+
+
+def test_the_means_of_zeros_are_not_the_means_of_what_was_observed():
+    layer = OfNumbers(ExchangeableInvariant(1, 2, **DOUBLE), False)
+
+    def zeros(x, mask=None):
+        return layer(x if mask is None else x.masked_fill(~mask[..., None], 0))
+
+    with pytest.raises(AssertionError):
+        assert_same_as_unpadded(zeros, 3)
+
+
+def test_an_empty_matrix_gives_the_bias():
+    layer = ExchangeableInvariant(2, 3)
+    nn.init.normal_(layer.bias)
+    y = layer(torch.full((1, 4, 5, 2), math.inf), torch.zeros(1, 4, dtype=torch.bool))
+    assert torch.equal(y[0], layer.bias)
 
 
 def test_a_layer_that_tells_columns_apart_is_caught():
@@ -156,8 +248,9 @@ def test_it_takes_matrices_of_every_size_with_the_same_weights(layer):
 def test_gradients_are_those_of_the_formula(layer):
     layer = layer(2, 3, **DOUBLE)
     x = torch.randn(2, 3, 2, 2, requires_grad=True, **DOUBLE)
-    assert torch.autograd.gradcheck(layer, (x,))
-    assert torch.autograd.gradgradcheck(layer, (x,))
+    for mask in (None, torch.tensor([[1, 1, 0], [0, 1, 0]]).bool(), torch.rand(2, 3, 2) < 0.6):
+        assert torch.autograd.gradcheck(layer, (x, mask))
+        assert torch.autograd.gradgradcheck(layer, (x, mask))
 
 
 @both
@@ -172,18 +265,33 @@ def test_it_is_copied_saved_compiled_and_exported(layer):
     copies.append(torch.export.export(layer, (x,)).module())
     for made in copies:
         torch.testing.assert_close(made(x), y)
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    for mask, _ in masks(x, seed=0):
+        exported = torch.export.export(layer, (x, mask)).module()
+        for made in (compiled, exported):
+            torch.testing.assert_close(made(x, mask), layer(x, mask))
+            torch.testing.assert_close(made(x, ~mask), layer(x, ~mask))
 
 
 @both
 def test_low_precision_stays_close(layer):
     layer = layer(2, 3)
     x = torch.randn(4, 5, 3, 2)
-    y = layer(x)
-    low = copy.deepcopy(layer).bfloat16()(x.bfloat16())
-    assert low.dtype == torch.bfloat16
-    torch.testing.assert_close(low.float(), y, atol=0.1, rtol=0.1)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        torch.testing.assert_close(layer(x).float(), y, atol=0.1, rtol=0.1)
+    for mask in (None, *(mask for mask, _ in masks(x, seed=0))):
+        y = layer(x, mask)
+        low = copy.deepcopy(layer).bfloat16()(x.bfloat16(), mask)
+        assert low.dtype == torch.bfloat16
+        torch.testing.assert_close(low.float(), y, atol=0.1, rtol=0.1)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            cast = layer(x, mask)
+        cast.float().sum().backward()
+        torch.testing.assert_close(cast.float(), y, atol=0.1, rtol=0.1)
+
+
+def test_counts_above_what_bfloat16_counts_are_exact():
+    layer = ExchangeableInvariant(1, 1, bias=False, dtype=torch.bfloat16)
+    x, mask = torch.ones(1, 1, 1031, 1, dtype=torch.bfloat16), torch.ones(1, 1, 1031).bool()
+    assert layer(x, mask).item() == pytest.approx(layer(x).item(), rel=1e-2)
 
 
 @both
@@ -191,6 +299,18 @@ def test_low_precision_stays_close(layer):
 def test_what_are_no_matrices_of_features_is_refused(layer, shape):
     with pytest.raises(ValueError, match="x must"):
         layer(4, 1)(torch.zeros(shape))
+
+
+@both
+def test_what_is_no_mask_is_refused(layer):
+    layer, x = layer(2, 1), torch.zeros(4, 5, 3, 2)
+    for shape in ((4,), (4, 3), (5, 4), (4, 5, 1), (4, 3, 5), (4, 5, 3, 1)):
+        with pytest.raises(ValueError, match=r"mask must have shape \(batch, n\) = \(4, 5\) or"):
+            layer(x, torch.ones(shape, dtype=torch.bool))
+    with pytest.raises(TypeError, match=r"mask must be of bool, .*, got torch.float32"):
+        layer(x, torch.ones(4, 5))
+    with pytest.raises(TypeError, match="mask must be a tensor, got list"):
+        layer(x, [[True]])
 
 
 @both

@@ -1,5 +1,7 @@
+import copy
 import itertools
 import math
+import pickle
 
 import oracles
 import pytest
@@ -13,11 +15,13 @@ from invariant_nets import (
     PermutationGroup,
     alternating_group,
     cyclic_group,
+    dihedral_group,
     direct_product,
     mathieu_group,
     rubiks_cube_group,
     symmetric_group,
     trivial_group,
+    wreath_product,
 )
 
 
@@ -216,3 +220,33 @@ def test_bad_arguments_are_refused_at_once():
         group.is_subgroup([Permutation([1, 0])])
     assert [0, 1, 2, 3, 4] not in group
     assert group != "C_5"
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        PermutationGroup([[1, 0, 2, 3], [1, 2, 3, 0]]),
+        symmetric_group(5),
+        alternating_group(5),
+        cyclic_group(5),
+        dihedral_group(5),
+        trivial_group(5),
+        mathieu_group(11),
+        direct_product(symmetric_group(3), cyclic_group(2)),
+        direct_product(symmetric_group(3), cyclic_group(2), on="grid"),
+        wreath_product(symmetric_group(3), cyclic_group(2)),
+        symmetric_group(4).on_tuples(2),
+    ],
+    ids=lambda group: group.name,
+)
+@pytest.mark.parametrize("used", [False, True])
+def test_a_copy_is_the_same_group_with_the_same_numbers(group, used):
+    if used:
+        group.sample(2)
+    for other in (pickle.loads(pickle.dumps(group)), copy.deepcopy(group)):
+        assert other == group
+        assert (other.name, other.shape) == (group.name, group.shape)
+        chunk = next(group.elements(chunk_size=50))
+        assert torch.equal(next(other.elements(chunk_size=50)), chunk)
+        seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
+        assert torch.equal(other.sample(9, seeds[0]), group.sample(9, seeds[1]))

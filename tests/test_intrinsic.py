@@ -1,15 +1,40 @@
+import itertools
 import math
 
 import pytest
 import torch
+from padding import assert_padding_never_leaks, assert_same_as_unpadded
+from portability import assert_close_in_low_precision, assert_portable, assert_vmaps
 from torch import nn
 
-from invariant_nets import LinearEquivariant, LinearInvariant, intrinsic
+from invariant_nets import (
+    LinearEquivariant,
+    LinearInvariant,
+    direct_product,
+    intrinsic,
+    symmetric_group,
+    test_invariant,
+)
+from invariant_nets.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
+from invariant_nets.intrinsic import exchangeable_matrix
+
+both = pytest.mark.parametrize("build", [intrinsic, exchangeable_matrix])
+LAYERS = LinearEquivariant | LinearInvariant | ExchangeableEquivariant | ExchangeableInvariant
 
 
 def shapes_of(network):
-    layers = [m for m in network if isinstance(m, LinearEquivariant | LinearInvariant)]
+    layers = [m for m in network if isinstance(m, LAYERS)]
     return [(layer.in_channels, layer.out_channels) for layer in layers]
+
+
+def shuffled(build, n=4, d=3):
+    """A network in float64 whose biases are not 0, and some sets for it."""
+    torch.manual_seed(1)
+    network = build(n, d, hidden=(6, 5)).double()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return network, torch.randn(64, n, d, dtype=torch.float64)
 
 
 def test_the_default_widths_are_ten_and_ten():
@@ -21,9 +46,21 @@ def test_the_default_widths_are_ten_and_ten():
     ]
 
 
-def test_the_hidden_widths_can_be_chosen():
-    assert shapes_of(intrinsic(10, 5, hidden=(7,))) == [(5, 7), (7, 1)]
-    assert shapes_of(intrinsic(10, 5, hidden=[3, 4, 6])) == [(5, 3), (3, 4), (4, 6), (6, 1)]
+def test_entries_have_one_feature_and_the_default_widths_are_sixteen_and_sixteen():
+    network = exchangeable_matrix(10, 5)
+    assert shapes_of(network) == [(1, 16), (16, 16), (16, 1)]
+    assert [type(m) for m in network] == [
+        nn.Unflatten,
+        *[ExchangeableEquivariant, nn.ReLU] * 2,
+        ExchangeableInvariant,
+    ]
+
+
+@pytest.mark.parametrize(("build", "first"), [(intrinsic, 5), (exchangeable_matrix, 1)])
+def test_the_hidden_widths_can_be_chosen(build, first):
+    for hidden in ((7,), [3, 4, 6]):
+        expected = list(itertools.pairwise([first, *hidden, 1]))
+        assert shapes_of(build(10, 5, hidden=hidden)) == expected
 
 
 def test_options_reach_every_layer():
@@ -33,33 +70,94 @@ def test_options_reach_every_layer():
     assert {(layer.normalization, layer.pooling) for layer in layers} == {("sqrt", "sum")}
 
 
-def test_probabilities_end_in_a_sigmoid():
-    assert isinstance(intrinsic(10, 5, probabilities=True)[-1], nn.Sigmoid)
-    assert isinstance(intrinsic(10, 5)[-1], LinearInvariant)
+@both
+def test_probabilities_end_in_a_sigmoid(build):
+    torch.manual_seed(0)
+    logits = build(10, 5)
+    torch.manual_seed(0)
+    probabilities = build(10, 5, probabilities=True)
+    x = torch.randn(8, 10, 5)
+    assert not isinstance(logits[-1], nn.Sigmoid)
+    torch.testing.assert_close(probabilities(x), logits(x).sigmoid())
 
 
+@both
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_it_takes_sets_of_every_size(size):
-    assert intrinsic(10, 5)(torch.randn(2, size, 5)).shape == (2, 1)
+def test_it_takes_sets_of_every_size(build, size):
+    assert build(10, 5)(torch.randn(2, size, 5)).shape == (2, 1)
 
 
-def test_it_is_invariant_to_all_permutations():
-    network, x = intrinsic(4, 3).double(), torch.randn(5, 4, 3, dtype=torch.float64)
-    for _ in range(10):
-        torch.testing.assert_close(network(x[:, torch.randperm(4)]), network(x))
+@both
+def test_it_is_invariant_to_all_permutations(build):
+    network, x = shuffled(build)
+    report = test_invariant(network, x)
+    assert report
+    assert report.relative_error < 1e-12
 
 
-def test_it_is_not_blind_to_which_entries_stand_in_one_row():
-    network, x = intrinsic(4, 3).double(), torch.randn(5, 4, 3, dtype=torch.float64)
-    mixed = torch.stack([x[..., 0].flip(1), x[..., 1], x[..., 2]], dim=-1)
-    assert (network(mixed) - network(x)).abs().max() > 1e-3
+def test_rows_and_columns_come_in_no_order():
+    network, x = shuffled(exchangeable_matrix)
+    grid = direct_product(symmetric_group(4), symmetric_group(3), on="grid")
+    report = test_invariant(network, x, grid)
+    assert report
+    assert report.relative_error < 1e-12
+    for rows, columns in itertools.product(
+        itertools.permutations(range(4)), itertools.permutations(range(3))
+    ):
+        moved = x[:, list(rows)][:, :, list(columns)]
+        torch.testing.assert_close(network(moved), network(x))
+
+
+def test_the_network_of_rows_tells_columns_apart():
+    network, x = shuffled(intrinsic)
+    report = test_invariant(lambda x: network(x.mT), x.mT)
+    assert not report
+    assert report.relative_error > 0.05
+
+
+@both
+def test_it_is_not_blind_to_which_entries_stand_in_one_row(build):
+    network, x = shuffled(build)
+    report = test_invariant(
+        lambda entries: network(entries.view(64, 4, 3)), x.view(64, 12, 1), symmetric_group(12)
+    )
+    assert not report
+    assert report.relative_error > 0.05
+
+
+@both
+def test_padding_counts_for_nothing(build):
+    network, _ = shuffled(build)
+    assert_padding_never_leaks(network, 3)
+    assert_same_as_unpadded(network, 3)
+
+
+@pytest.mark.parametrize(
+    ("build", "readout"),
+    [(intrinsic, lambda layer: layer.c.mean(0)), (exchangeable_matrix, lambda layer: layer.bias)],
+)
+def test_an_empty_set_gives_the_constant_of_the_readout(build, readout):
+    network, x = shuffled(build)
+    y = network(x[:1], mask=torch.zeros(1, 4, dtype=torch.bool))
+    torch.testing.assert_close(y[0], readout(network[-1]))
+
+
+@both
+def test_it_is_copied_saved_compiled_exported_and_vmapped(build):
+    x = torch.randn(4, 5, 3)
+    assert_portable(lambda: build(5, 3, hidden=(6, 5)), x)
+    assert_vmaps(lambda: build(5, 3, hidden=(6, 5)), x)
+
+
+@both
+def test_low_precision_stays_close(build):
+    torch.manual_seed(0)
+    assert_close_in_low_precision(build(5, 3, hidden=(6, 5)), torch.randn(4, 5, 3))
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"hidden": ()}, r"hidden must hold at least one width, got \(\)"),
-        ({"hidden": (10, 0)}, "out_channels must be at least 1, got 0"),
         ({"normalization": "max"}, "normalization must be one of .* got 'max'"),
         ({"pooling": None}, "pooling must be one of .* got None"),
     ],
@@ -69,15 +167,29 @@ def test_bad_options_are_refused(options, words):
         intrinsic(10, 5, **options)
 
 
+@both
+def test_bad_sizes_are_refused(build):
+    with pytest.raises(ValueError, match=r"hidden must hold at least one width, got \(\)"):
+        build(10, 5, hidden=())
+    with pytest.raises(ValueError, match="out_channels must be at least 1, got 0"):
+        build(10, 5, hidden=(10, 0))
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        build(0, 5)
+    with pytest.raises(ValueError, match="d must be at least 1, got 0"):
+        build(10, 0)
+
+
+@both
 @pytest.mark.parametrize("shape", [(2, 10, 4), (10, 5), (2, 0, 5)])
-def test_input_of_another_shape_is_refused(shape):
+def test_input_of_another_shape_is_refused(build, shape):
     with pytest.raises(ValueError, match="x must"):
-        intrinsic(10, 5)(torch.zeros(shape))
+        build(10, 5)(torch.zeros(shape))
 
 
-def test_it_learns_the_easy_task_within_seconds():
+@both
+def test_it_learns_the_easy_task_within_seconds(build):
     torch.manual_seed(0)
-    network = intrinsic(10, 5)
+    network = build(10, 5)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     for _ in range(300):
         labels = torch.randint(2, (128, 1)).float()

@@ -14,15 +14,18 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 
 GROUPS = [
     ["_validation", "_masking", "_orbit_forms"],
-    ["permutation", "bayes", "gaussian", "history", "training", "ragged"],
+    ["permutation", "bayes", "gaussian", "history", "training", "ragged", "_four_maps"],
     ["enumeration", "layers", "orbits", "chain", "chunked_average", "sorting", "set_network"],
-    ["closed_form", "recompute", "rotation", "frames", "backbones"],
+    ["exchangeable", "exchangeable_sparse", "perceptron"],
+    ["pooling", "attention_block"],
+    ["attention", "deep_sets"],
+    ["closed_form", "recompute", "rotation", "frames", "backbones", "set_transformer"],
     ["schreier_sims"],
     ["groups"],
     ["named_groups", "products"],
     ["_defect", "averaging", "canonicalization", "augmentation", "intrinsic"],
-    ["orbit_layers", "audit", "symmetry_search"],
-    ["checks"],
+    ["orbit_layers", "audit", "symmetry_search", "entries"],
+    ["checks", "symmetric_elements"],
     ["models", "figures"],
 ]
 WITHIN_A_GROUP = {("gaussian", "bayes"), ("training", "history")}

@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import padding
 import pytest
 import torch
 
@@ -12,6 +13,9 @@ from invariant_nets import (
     build_model,
     create_permutations_from_generators,
     cyclic_generator,
+    cyclic_group,
+    direct_product,
+    symmetric_group,
     test_invariant,
 )
 
@@ -33,8 +37,39 @@ def model_of(name, n=10, d=5):
     return build_model(name, n, d).double().eval()
 
 
-def with_group(group):
-    return [name for name in NAMES if MODELS[name].group == group]
+def with_group(*groups):
+    return [name for name in NAMES if MODELS[name].group in groups]
+
+
+def grid(rows, columns):
+    return direct_product(rows, columns, on="grid")
+
+
+# What each claimed group is, as permutations of rows or of entries; rotations are no permutations.
+GROUPS = {
+    "C_n": cyclic_group,
+    "S_n": symmetric_group,
+    "S_n × C_d": lambda n, d=5: grid(symmetric_group(n), cyclic_group(d)),
+    "S_n × S_d": lambda n, d=5: grid(symmetric_group(n), symmetric_group(d)),
+    "S_{nd}": lambda n, d=5: on_entries(symmetric_group(n * d), n, d),
+}
+# Each group of the left lies in those of the right, and no other claim follows from it.
+HELD = {
+    "trivial": set(),
+    "C_n": {"C_n"},
+    "S_n": {"C_n", "S_n"},
+    "(S_n)^d": {"C_n", "S_n"},
+    "S_n × C_d": {"C_n", "S_n", "S_n × C_d"},
+    "S_n × S_d": {"C_n", "S_n", "S_n × C_d", "S_n × S_d"},
+    "S_{nd}": set(GROUPS),
+    "O(nd)": set(GROUPS),
+}
+
+
+def on_entries(group, n, d):
+    """The same group, as permutations of the entries of n × d matrices."""
+    group.shape = (n, d)
+    return group
 
 
 def with_columns_permuted_apart(x):
@@ -42,14 +77,26 @@ def with_columns_permuted_apart(x):
 
 
 def test_every_model_claims_a_group_that_is_tested_here():
-    claimed = {"trivial", "C_n", "S_n", "(S_n)^d"}
-    assert {spec.group for spec in MODELS.values()} == claimed
+    assert {spec.group for spec in MODELS.values()} == set(HELD)
 
 
-@pytest.mark.parametrize("name", with_group("S_n") + with_group("(S_n)^d"))
-def test_a_model_of_the_symmetric_group_is_invariant_to_it(name):
-    report = test_invariant(model_of(name), sets())
-    assert report, report
+@every_model
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_model_is_invariant_to_the_group_that_it_claims_and_to_no_larger_one(name, group):
+    report = test_invariant(model_of(name), sets(), GROUPS[group](10))
+    assert bool(report) == (group in HELD[MODELS[name].group]), report
+
+
+@every_model
+def test_rotations_of_all_entries_change_all_models_but_one(name):
+    model, x = model_of(name), sets()
+    matrix = torch.randn(50, 50, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
+    rotated = (x.flatten(1) @ torch.linalg.qr(matrix).Q).view_as(x)
+    torch.manual_seed(0)
+    before = model(x)
+    torch.manual_seed(0)
+    same = torch.allclose(model(rotated), before, rtol=1e-9)
+    assert same == (MODELS[name].group == "O(nd)")
 
 
 @pytest.mark.parametrize("name", with_group("S_n"))
@@ -86,6 +133,28 @@ def test_sampled_models_and_no_others_are_random():
     assert random == [name for name in NAMES if name.startswith("sampled-")]
 
 
+@every_model
+def test_padding_never_leaks(name):
+    model = model_of(name, 7, 3)
+    if name.startswith("sampled-"):
+        model.samples, model.group = None, cyclic_group(7)  # the same orders at every call
+    padding.assert_padding_never_leaks(model, 3)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if MODELS[n].route == "intrinsic"])
+def test_an_intrinsic_model_gives_a_padded_set_what_it_gives_the_set(name):
+    padding.assert_same_as_unpadded(model_of(name, 7, 3), 3)
+
+
+@pytest.mark.parametrize("name", with_group("S_n", "(S_n)^d"))
+def test_where_the_padding_is_makes_no_difference_to_a_model_of_the_symmetric_group(name):
+    model, members = model_of(name, 7, 3), padding.ragged(3)
+    y = [model(x, mask=mask) for x, mask in (
+        padding.padded(members, 7, scattered=scattered) for scattered in (False, True)
+    )]  # fmt: skip
+    torch.testing.assert_close(*y)
+
+
 def test_an_augmented_model_is_random_in_training_only():
     model, x = build_model("augmented-mlp", 10, 5).double(), sets()
     assert isinstance(model, Augmentation)
@@ -112,7 +181,7 @@ def test_two_builds_have_different_weights(name):
     assert not any(
         torch.equal(p, q)
         for p, q in zip(first.parameters(), second.parameters(), strict=True)
-        if p.ndim > 1 and p.std() > 0
+        if p.ndim > 1 and p.numel() > 1 and p.std() > 0
     )
 
 

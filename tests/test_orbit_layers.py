@@ -216,3 +216,19 @@ def test_the_oracle_of_the_orbits_agrees():
     for a, b, c, d in itertools.product(range(5), repeat=4):
         together = any((g[a], g[b]) == (c, d) for g in closure)
         assert (ids[a, b] == ids[c, d]) == together
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        symmetric_group(4),
+        cyclic_group(70),
+        dihedral_group(5),
+        direct_product(symmetric_group(2), symmetric_group(3), on="grid"),
+    ],
+    ids=lambda group: group.name,
+)
+def test_a_batch_of_no_sets_gives_no_outputs(group):
+    layer = OrbitLinear(group, 2, 3)
+    assert layer(torch.zeros(0, group.degree, 2)).shape == (0, group.degree, 3)
+    assert OrbitInvariant(group, 2, 3)(torch.zeros(0, group.degree, 2)).shape == (0, 3)
