@@ -2,7 +2,8 @@
 
 Running knows nothing of MkDocs: `chapters` reads a chapter, `fingerprint` says what its results
 depend on, `run` executes the stale ones. Rendering is `hooks`, the one file that MkDocs calls, with
-`outputs`, `katex` and `download` behind it, and `templates/` and `theme/` for the HTML.
+`outputs`, `katex`, `notation`, `symbols` and `download` behind it, and `templates/` and `theme/`
+for the HTML.
 
     python -m book run 04      # execute a chapter and show what its cells put out, with times
     python -m book build 04    # render its page, and say what is wrong with it

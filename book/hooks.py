@@ -23,8 +23,10 @@ from nbformat import NotebookNode
 from book.chapters import ChapterError, code_cells
 from book.download import download
 from book.katex import typeset, typeset_title
+from book.notation import Symbol, read
 from book.outputs import prepare, set_aside
 from book.run import Runner
+from book.symbols import Links
 
 log = logging.getLogger("mkdocs.book")
 
@@ -32,10 +34,13 @@ log = logging.getLogger("mkdocs.book")
 settings.templates_dir = str(Path(__file__).parent / "templates")
 
 PLACEHOLDER = re.compile(r"<p>CODE-CELL-(\d+)</p>(?:\s*<p class=\"caption\">(.*?)</p>)?", re.DOTALL)
+IDS = re.compile(r'\bid="([^"]*)"')
+NOTATION = "notation.md"  # its tables name the symbols that formulas link
 CELLS = re.compile(r"<!--cell-->(.*?)<!--/cell-->", re.DOTALL)
 
 chapters: dict[str, NotebookNode] = {}  # by the path below docs/, as in `chapters/04_….py`
 drawings: dict[str, dict[str, str]] = {}  # by the same path, then by the mark in its place
+symbols: list[Symbol] = []
 rendered: dict[str, str] = {}  # by the notebook of the cells; serving, prose edits find theirs
 
 
@@ -62,7 +67,9 @@ def on_pre_build(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Puts the notebook of each chapter beside its page."""
+    """Puts the notebook of each chapter beside its page, and reads the symbols of the notation."""
+    notation = files.get_file_from_path(NOTATION)
+    symbols[:] = read(notation.content_string) if notation else []
     for uri, notebook in chapters.items():
         files.append(File.generated(config, notebook_uri(uri), content=download(notebook)))
     return files
@@ -122,7 +129,11 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 
     for entry in page.toc:
         typeset_entry(entry)
-    return typeset(content, report)
+    if page.file.src_uri == NOTATION:
+        for anchor in {symbol.anchor for symbol in symbols} - set(IDS.findall(content)):
+            report(f"formulas link to the anchor '#{anchor}', which the page does not contain")
+        return typeset(content, report)
+    return typeset(content, report, links_of(page, files).typeset)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
@@ -130,6 +141,17 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     for mark, svg in drawings.get(page.file.src_uri, {}).items():
         output = output.replace(mark, svg)
     return output
+
+
+def links_of(page: Page, files: Files) -> Links:
+    """Returns what typesets the displayed formulas of a page, with links to the notation."""
+    name = page.file.name
+    number = re.match(r"\d+", name) if page.file.src_uri in chapters else None
+    address = ""
+    if notation := files.get_file_from_path(NOTATION):
+        address = notation.url_relative_to(page.file)
+    # Also where no server finds the index of a folder.
+    return Links(symbols, number[0] if number else name, re.sub(r"/$", "/index.html", address))
 
 
 def typeset_entry(entry: AnchorLink) -> None:

@@ -4,6 +4,7 @@ The Markdown extension `pymdownx.arithmatex` (`generic: true`) finds `$…$` and
 `<span class="arithmatex">\(…\)</span>` and `<div class="arithmatex">\[…\]</div>`.
 """
 
+import atexit
 import html
 import re
 from collections.abc import Callable
@@ -26,20 +27,25 @@ class FormulaError(ValueError):
 def engine() -> MiniRacer:
     """Loads KaTeX once a process."""
     racer = MiniRacer()
+    atexit.register(racer.close)  # left to the end of the interpreter, it can wait forever
     racer.eval((Path(__file__).parent / "vendor" / "katex.min.js").read_text())
     return racer
 
 
 @cache
-def formula(tex: str, display: bool) -> str:
+def formula(tex: str, display: bool, links: bool = False) -> str:
     r"""Typesets one formula as HTML for the eyes and MathML for everyone else.
+
+    Only with `links` may it contain `\href`.
 
     Raises:
         FormulaError: If KaTeX cannot parse it.
     """
     try:
         markup: str = engine().call(
-            "katex.renderToString", tex, {"displayMode": display, "strict": "error"}
+            "katex.renderToString",
+            tex,
+            {"displayMode": display, "strict": "error", "trust": links},
         )
     except JSEvalException as error:
         message = next(line for line in str(error).splitlines() if "Error:" in line)
@@ -50,18 +56,31 @@ def formula(tex: str, display: bool) -> str:
     )
 
 
-def typeset(page: str, report: Callable[[str], None]) -> str:
-    """Typesets every formula of a page's HTML, and reports the wrong ones, which stay as TeX."""
+def displayed(tex: str, links: bool = False) -> str:
+    """Typesets a displayed formula, in a box that scrolls."""
+    return f'<div class="formula">{formula(tex, True, links)}</div>'
+
+
+def typeset(
+    page: str, report: Callable[[str], None], display: Callable[[str], str] | None = None
+) -> str:
+    """Typesets every formula of a page's HTML, and reports the wrong ones, which stay as TeX.
+
+    Args:
+        page: The HTML.
+        report: Called with what is wrong with a formula.
+        display: What typesets the displayed ones instead of `displayed`.
+    """
 
     def replace(match: re.Match[str]) -> str:
         tex = html.unescape(match["tex"]).strip()
-        display = match["tag"] == "div"
         try:
-            markup = formula(tex, display)
+            if match["tag"] == "div":
+                return (display or displayed)(tex)
+            return formula(tex, display=False)
         except FormulaError as error:
             report(f"formula `{tex}`: {error}")
             return f'<code class="wrong-formula">{html.escape(tex)}</code>'
-        return f'<div class="formula">{markup}</div>' if display else markup
 
     return FORMULA.sub(replace, page)
 

@@ -1,11 +1,13 @@
 """The build of the book: what runs again, what fails it, and what a page consists of."""
 
+import ast
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import nbformat
@@ -17,7 +19,10 @@ from book import outputs
 from book.chapters import ChapterError, code_cells, read
 from book.download import plain_markdown
 from book.fingerprint import fingerprint
+from book.katex import FormulaError
+from book.notation import read as read_symbols
 from book.run import Runner
+from book.symbols import Linker, Links
 from invariant_nets import figures
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +34,9 @@ CHAPTER = r"""
 # Prose with $x \in \mathbb R^n$, a [link](../index.md#top), and
 # [`double`][invariant_nets.core.double].
 #
-# $$ \sum_{i=1}^n x_i $$
+# $$ \sum_{i=1}^n x_i = n\, \bar x_{\sigma} $$
+#
+# $$ n + \mathbb E_{\sigma \in S_n} \sigma $$
 #
 # ??? success "Solution"
 #     Folded, with $y$.
@@ -61,12 +68,23 @@ table([{"model": "MLP", "group": "$S_n$", "accuracy": 0.5}])
 # %% fold="Solution, in code"
 "the last cell"
 """
+NOTATION = r"""
+# Notation
+
+| Paper | Code | Meaning |
+|---|---|---|
+| $n$ { #n } | `n` | the *size*: a number |
+| $\sigma$, $\tau$ { #sigma } | `s` | a [permutation](index.md) of $n$ points |
+| $x$ { #x data-local="01" } | – | a set |
+"""
 CORE = '''
 """A module."""
 
 
 def double(x):
     r"""Double $x$.
+
+    $$ y = 2 x $$
 
     Shape:
         any.
@@ -96,8 +114,9 @@ def project(tmp_path):
     shutil.copy(ROOT / "invariant_nets" / "figures.py", tmp_path / "invariant_nets")
     (tmp_path / "docs" / "index.md").write_text("# Home {#top}\n\nText.\n")
     (tmp_path / "docs" / "core.md").write_text("# `core`\n\n::: invariant_nets.core\n")
+    (tmp_path / "docs" / "notation.md").write_text(NOTATION)
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-    config["nav"] = ["index.md", "chapters/01_small.py", "core.md"]
+    config["nav"] = ["index.md", "notation.md", "chapters/01_small.py", "core.md"]
     (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(config))
     write(tmp_path, CHAPTER)
     return tmp_path
@@ -241,13 +260,16 @@ def test_each_fault_of_a_page_fails_the_build(project):
     prose = CHAPTER.replace("Prose with", "Prose with " + ", ".join(faults) + ",")
     write(project, prose.replace(' alt="The same line"', ""))
     (project / "docs" / "core.md").write_text("# `core`\n\n::: invariant_nets.core\n\n$\\frac$\n")
+    stray = "| $m$ { #m } | – | a row of no table |\n"
+    (project / "docs" / "notation.md").write_text(f"{NOTATION}\nText.\n\n{stray}")
     result = build(project)
     assert result.returncode != 0
     warnings = [line for line in result.stderr.splitlines() if "WARNING" in line]
-    assert len(warnings) == len(faults) + 2, result.stderr
+    assert len(warnings) == len(faults) + 3, result.stderr
     for message in faults.values():
         assert any(message in line and "chapters/01_small.py" in line for line in warnings), message
     assert any("'core.md': formula `\\frac`" in line for line in warnings)
+    assert any("'notation.md': formulas link to the anchor '#m'" in line for line in warnings)
     assert any("01_small.py, code cell 3: its figure has no alt text" in line for line in warnings)
 
 
@@ -263,7 +285,7 @@ def test_a_page(project):
 
     assert page.title.text.startswith("A small chapter")
     assert page.select_one(".chapter-number").text == "Chapter 1"
-    assert len(page.select(".md-content math")) == 5  # 2 in prose, solution, caption, table
+    assert len(page.select(".md-content math")) == 6  # 3 in prose, solution, caption, table
     assert len([tag.extract() for tag in page.select("pre code")]) == 6
     assert not page.find(string=re.compile(r"\$|\\\(|\\\[|In \[|Out\[|Copied!"))
     assert page.select_one("a[href='../../core/#invariant_nets.core.double']")
@@ -300,6 +322,25 @@ def test_a_page(project):
     titles = [title.text for title in reference.select(".doc-section-title")]
     assert titles == ["Shape:", "Examples:", "References:"]
 
+    links = page.select(".formula a.symbol[tabindex='-1']")
+    address = "../../notation/index.html"
+    assert [a["href"] for a in links] == 2 * [f"{address}#n", f"{address}#sigma"]
+    assert links[0]["title"] == "the size: a number"
+    assert "mtight" in links[1]["class"]  # in an index
+    assert [line.text for line in page.select(".formula + .symbols")] == [
+        "Symbols: the size; a permutation of n points"
+    ]
+    assert [a["href"] for a in page.select(".symbols a")] == [f"{address}#n", f"{address}#sigma"]
+    assert [a["href"] for a in reference.select("a.symbol")] == ["../notation/index.html#x"]
+    for html in (source, text, str(reference)):
+        assert not re.search(r"#symbol-|\\href", html)
+    assert not page.select("math [href]")
+    assert r"n + \mathbb E_{\sigma \in S_n} \sigma" in [a.text for a in page.select("annotation")]
+    assert "Symbols:" not in text
+    notation = BeautifulSoup((site / "notation" / "index.html").read_text(), "html.parser")
+    assert {"n", "sigma", "x"} <= {cell.get("id") for cell in notation.select("td")}
+    assert not notation.select("a.symbol")
+
     link = page.select_one("a[download]")["href"]
     notebook = nbformat.read(site / "chapters" / "01_small" / link, as_version=4)
     nbformat.validate(notebook)
@@ -308,6 +349,73 @@ def test_a_page(project):
     assert [cell.source for cell in code_cells(notebook)] == [
         cell.source for cell in code_cells(read(project / "docs" / "chapters" / "01_small.py"))
     ]
+
+
+SYMBOLS = read_symbols(
+    r"""
+| $n$ { #n } | `n` | size |
+| $x$ { #x } | `x` | set |
+| $x_{ij}$ { #x-ij } | – | entry |
+| $f$ { #f } | – | network |
+| $\bar f$ { #f-bar } | – | average |
+| $\sigma$, $\tau$ { #sigma } | – | permutation |
+| $\rho(g)$ { #rho } | – | action on the output |
+| $\mathrm{pool}$ { #pool } | – | mean |
+| orbital { #orbital } | – | orbit of pairs |
+| $s$ { #s data-local="03" } | – | scale |
+| $A$ { #A data-only="06 exchangeable" } | – | weight |
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("tex", "linked"),
+    [
+        (r"\bar f(x) = f(x)", r"<\bar f>(<x>)=<f>(x)"),  # the first of each
+        (r"\bar x + \bar f_\theta + f'", r"\bar x+\bar f_\theta +f'"),  # others with them
+        (r"x_i + x_{ij} + x", r"x_i+<x_{ij}>+<x>"),
+        (r"x_{ij}^2 + n^{-1} + x^*", r"<x_{ij}^2>+<n^{-1}>+x^*"),  # powers belong to the link
+        (r"\rho(g)^{-1} \rho(h)", r"<\rho (g)^{-1}>\rho (h)"),
+        (r"\frac1n \sum_{i=1}^n n", r"\frac 1n\sum _{i=1}^n<n>"),  # not an argument without braces
+        (r"\sqrt n \sqrt[n]{n}", r"\sqrt n\sqrt [n]{<n>}"),
+        (r"\sum_{\sigma, n} \tau", r"\sum _{<\sigma >,n}\tau "),  # a letter in an index counts
+        (r"\frac{x}{\sqrt{n}}", r"\frac {<x>}{\sqrt {<n>}}"),
+        (r"\text{ for $x$ in } x", r"\text{ for $x$ in }<x>"),
+        (r"\operatorname{fix}(n)", r"\operatorname {fix}(<n>)"),
+        (r"\mathrm{pool}(x)\,\mathrm dx", r"<\mathrm {pool}>(<x>)\,\mathrm dx"),
+        (r"\left( x \right)", r"\left (<x>\right )"),
+        (r"\bigl\lvert x \bigr\rvert", r"\bigl \lvert <x>\bigr \rvert "),
+        (r"\begin{aligned} x &= f \\ n \end{aligned}",
+         r"\begin {aligned}<x>&=<f>\\<n>\end {aligned}"),
+    ],
+)  # fmt: skip
+def test_links_in_a_formula(tex, linked):
+    linker = Linker(Links(SYMBOLS, "04", "notation").symbols)
+    found = re.sub(
+        r"\{\\href\{#symbol-[\w-]+\}\{((?:[^{}]|\{[^{}]*\})*)\}\}", r"<\1>", linker.link(tex)
+    )
+    assert found == linked
+    Links(SYMBOLS, "04", "notation").typeset(tex)
+
+
+@pytest.mark.parametrize(
+    ("page", "anchors"),
+    [("03", []), ("04", ["s"]), ("06", ["s", "A"]), ("exchangeable", ["s", "A"])],
+)
+def test_a_symbol_links_only_where_it_has_its_meaning(page, anchors):
+    linker = Linker(Links(SYMBOLS, page, "notation").symbols)
+    linker.link("s + A")
+    assert [symbol.anchor for symbol in linker.linked] == anchors
+
+
+def test_a_wrong_formula_is_wrong_with_links_too():
+    with pytest.raises(FormulaError, match="foo"):
+        Links(SYMBOLS, "04", "notation").typeset(r"x + \foo")
+
+
+def test_typesetting_lets_the_process_end():
+    code = "from book.katex import formula; [formula(f'x_{{{i}}}', True) for i in range(100)]"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
 
 
 def foreign(page):
@@ -364,3 +472,87 @@ def test_chapters_hold_no_outputs_and_the_style_has_one_ink():
 def test_vendored_packages_name_no_registry():
     lock = json.loads((ROOT / "book" / "vendor" / "package-lock.json").read_text())
     assert all("resolved" not in package for package in lock["packages"].values())
+
+
+def test_the_notation_gives_each_symbol_a_meaning_and_a_chapter():
+    text = (ROOT / "docs" / "notation.md").read_text()
+    rows = [row for row in text.splitlines() if re.match(r"\| (?!Paper)\S", row)]
+    anchors = [re.search(r"\{ #([\w-]+)[^}]*\} \|", row)[1] for row in rows]
+    assert len(anchors) == len(set(anchors)) > 40
+    assert all(re.search(r"\]\((chapters|reference)/\w+\.(py|md)\) \|$", row) for row in rows)
+    symbols = read_symbols(text)
+    assert len({symbol.tokens for symbol in symbols}) == len(symbols)
+    for symbol in symbols:
+        assert symbol.meaning
+        assert not re.search(r"[\\\\$`{}]|\]\[", symbol.meaning), symbol.meaning
+
+
+# The works that the book cites
+
+NAME = r"(?:[A-Z]\. ?)*[^\W\d_a-z][\w’-]+"
+CITATION = re.compile(
+    rf"({NAME})(?:(?:,? and |,? & |, ){NAME})*(?: et al\.)?,? \(?((?:19|20)\d\d)\)"
+)
+
+
+def citations(text):
+    """Returns the works that a text cites, by their anchors in the bibliography."""
+    text = re.sub(r"\s*\n#?\s*", " ", text)
+    return {anchor(name, year) for name, year in CITATION.findall(text)}
+
+
+def anchor(name, year):
+    """Returns the anchor of a work in the bibliography."""
+    surname = unicodedata.normalize("NFD", re.sub(r"([A-Z]\. ?)+", "", name))
+    return f"{surname.encode('ascii', 'ignore').decode().lower()}-{year}"
+
+
+def prose_of(path):
+    """Yields what a file says in words: Markdown, a chapter's prose, a module's docstrings."""
+    if path.suffix == ".md":
+        yield path.read_text()
+    elif path.parent.name == "chapters":
+        yield from (cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    else:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield ast.get_docstring(node) or ""
+
+
+def test_citations_are_found():
+    text = "As Zaheer et al. (2017) and (Wagstaff et al.,\n# 2019) say. Cho and\n# Saul (2009)."
+    assert citations(text) == {"zaheer-2017", "wagstaff-2019", "cho-2009"}
+    assert citations("Dym, Lawrence & Siegel (2024), B. Elesedy and S. Zaidi (2021)") == {
+        "dym-2024",
+        "elesedy-2021",
+    }
+    assert citations("Póczos (2017); of 5 (2001) in May") == {"poczos-2017"}
+
+
+def test_the_bibliography_is_what_the_book_cites():
+    text = (ROOT / "docs" / "bibliography.md").read_text()
+    entries = re.findall(
+        r"^- \*\*([^,]+),.*? \((\d{4})\)\.\*\*\{ #([\w-]+) \}$", text, re.MULTILINE
+    )
+    works = {key for *_, key in entries}
+    assert len(works) == len(entries) == text.count("\n- **")
+    for name, year, key in entries:
+        assert key == anchor(name, year)
+    cited: set[str] = set()
+    faults = []
+    for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "docs" / "chapters").glob("*.py")]:
+        if path.name == "bibliography.md":
+            continue
+        source = path.read_text()
+        links = set(re.findall(r"bibliography\.md#([\w-]+)", source))
+        faults += [f"{path.name} links to {key}, which is no entry" for key in links - works]
+        prose = "\n".join(prose_of(path))
+        unlinked = citations(prose) - links
+        faults += [f"{path.name} cites {key} without a link" for key in unlinked]
+        cited |= links
+    for path in (ROOT / "invariant_nets").glob("*.py"):
+        found = citations("\n".join(prose_of(path)))
+        faults += [f"{path.name} cites {key}, which is no entry" for key in found - works]
+        cited |= found
+    faults += [f"nothing cites {key}" for key in works - cited]
+    assert not faults, "\n".join(sorted(faults))

@@ -403,7 +403,17 @@ assert abs(found_t - t) < 2
 #     Bayes' rule adds the log-odds of the priors, $\ln 2$, to $\ell$. With slope
 #     $s = \frac12 (1/v_1 - 1/v_2) < 0$ the log-odds $s (T - t) + \ln 2$ vanish at
 #     $t' = t - \ln 2 / s = t + \ln 2 / |s|$, so more sets are called 1. The statistic is the same.
-#
+
+# %% fold="Solution of exercise 1, in code"
+shifted = t + np.log(2) / abs((1 / v1 - 1 / v2) / 2)
+cuts = np.linspace(30, 80, 50_001)
+right = (2 * F(cuts / v2) + 1 - F(cuts / v1)) / 3
+print(
+    f"threshold {t:.2f} becomes {shifted:.2f}; best cut found {cuts[right.argmax()]:.2f}"
+)
+assert abs(cuts[right.argmax()] - shifted) < 0.01
+
+# %% [markdown]
 # **2.** Let the two laws differ in the mean instead: entries from $\mathcal N(0, 1)$ or
 # $\mathcal N(\mu, 1)$. Which summary is sufficient now, and what would pooling by sums cost?
 #
@@ -417,19 +427,23 @@ assert abs(found_t - t) < 2
 #
 # ??? success "Solution"
 #     The difference has standard error $\sqrt{2 p (1 - p) / m}$. It must be $0.0025$, so
-#     $m = 2 p (1 - p) / 0.0025^2$, which the cell below evaluates. Measured on the *same* sets, the
-#     two errors are correlated and fewer suffice.
+#     $m = 2 p (1 - p) / 0.0025^2$, which the cell below evaluates, with the exact probability that
+#     so many sets put the worse of the two first. Measured on the *same* sets, the two errors are
+#     correlated and fewer suffice.
 
-# %% fold="Solution of exercise 3, in numbers"
-print(f"{2 * limit * (1 - limit) / 0.0025**2:,.0f} sets")
+# %% fold="Solution of exercise 3, in code"
+m = round(2 * limit * (1 - limit) / 0.0025**2)
+hits = np.arange(m + 1)
+upside_down = binom.pmf(hits, m, limit - 0.01) @ binom.cdf(hits, m, limit)
+print(f"{m:,} sets; the worse one comes first with probability {upside_down:.1e}")
+assert abs(upside_down / norm.cdf(-4) - 1) < 0.25
 
 # %% [markdown]
 # ## Sources
 #
-# - R. A. Fisher (1922), *On the Mathematical Foundations of Theoretical Statistics*,
-#   Philosophical Transactions of the Royal Society A 222, 309–368: sufficiency.
-# - J. Neyman and E. S. Pearson (1933), *On the Problem of the Most Efficient Tests of Statistical
-#   Hypotheses*, Philosophical Transactions of the Royal Society A 231, 289–337: the likelihood
-#   ratio.
-# - L. Devroye, L. Györfi and G. Lugosi (1996), *A Probabilistic Theory of Pattern Recognition*,
-#   Springer, chapter 2: the Bayes limit.
+# - [Fisher (1922)](../bibliography.md#fisher-1922), *On the Mathematical Foundations of Theoretical
+#   Statistics*: sufficiency.
+# - [Neyman and Pearson (1933)](../bibliography.md#neyman-1933), *On the Problem of the Most Efficient
+#   Tests of Statistical Hypotheses*: the likelihood ratio.
+# - [Devroye, Györfi and Lugosi (1996)](../bibliography.md#devroye-1996), *A Probabilistic Theory of
+#   Pattern Recognition*, chapter 2: the Bayes limit.

@@ -18,6 +18,7 @@ from invariant_nets import (
     SymmetryModel,
     build_model,
     cyclic_group,
+    direct_product,
     find_symmetry,
     intrinsic,
     mathieu_group,
@@ -375,14 +376,21 @@ print(f"{m11.name}, {m11.order:,} elements: {bool(mathieu_report)}")
 #
 # Every model of this book says to which group it is invariant by construction. Here each is held
 # to that claim, untrained. Then it is held to all orders, and its group is searched for.
-# "$(S_n)^d$" permutes each column by itself, which contains all orders of the rows.
+# "$(S_n)^d$" permutes each column by itself, which contains all orders of the rows. The groups that
+# also move columns are those of [chapter 6](06_rows_and_columns.py); of the two largest, $S_{nd}$ and
+# $O(nd)$, the table tries orders of rows and columns.
 
 # %%
+rows_and_columns = direct_product(symmetric_group(n), symmetric_group(d), on="grid")
 claimed = {
     "trivial": trivial_group(n),
     "C_n": cyclic_group(n),
     "S_n": symmetric_group(n),
     "(S_n)^d": symmetric_group(n),
+    "S_n × C_d": direct_product(symmetric_group(n), cyclic_group(d), on="grid"),
+    "S_n × S_d": rows_and_columns,
+    "S_{nd}": rows_and_columns,
+    "O(nd)": rows_and_columns,
 }
 audit = {}
 for number, (name, spec) in enumerate(MODELS.items()):
@@ -392,12 +400,8 @@ for number, (name, spec) in enumerate(MODELS.items()):
     everything = symmetry_report(model, sets)
     group = "random" if claim.is_random else find_symmetry(model, sets).name
     audit[name] = (spec.group, claim, everything, group)
-words = {
-    "trivial": "$\\{e\\}$",
-    "C_n": "$C_n$",
-    "S_n": "$S_n$",
-    "(S_n)^d": "$(S_n)^d$",
-}
+words = {group: f"${group}$".replace("×", r"\times") for group in claimed}
+words["trivial"] = r"$\{e\}$"
 table(
     [
         {
@@ -494,7 +498,7 @@ assert mathieu_report
 assert seen.is_subgroup(m11)
 
 # The audit: every deterministic model keeps its claim, and nothing lies between.
-expected = {"trivial": "trivial", "C_n": "C_10", "S_n": "S_10", "(S_n)^d": "S_10"}
+expected = dict.fromkeys(claimed, "S_10") | {"trivial": "trivial", "C_n": "C_10"}
 for name, (group_name, claim, everything, group) in audit.items():
     if name.startswith("sampled"):
         assert claim.is_random
@@ -545,7 +549,7 @@ for name, (group_name, claim, everything, group) in audit.items():
 #     The calls must be the sample, not the sets of one batch: all sets of a batch share the draws of
 #     a call.
 
-# %% fold="Solution of exercise 3, tried"
+# %% fold="Solution of exercise 3, in code"
 one = sets[:1]
 special = [one, *(g(one) for g in symmetric_group(n).generators)]
 
@@ -559,7 +563,7 @@ trick = symmetry_report(one_at_three_places, one)
 print(trick)
 assert not trick
 
-# %% fold="Solution of exercise 4, measured"
+# %% fold="Solution of exercise 4, in code"
 calls = 400
 with torch.no_grad():
     still = torch.stack([sampled(sets[:1])[0, 0] for _ in range(calls)])

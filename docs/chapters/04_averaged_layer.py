@@ -335,17 +335,26 @@ assert correlation > 0.8
 #     both are non-zero (for $n \ge 2$), and the inverse is equivariant too: it has
 #     $a' = 1/a$ and $a' + b' = 1/(a + b)$, so $b' = -b / \bigl(a (a + b)\bigr)$.
 
-# %% fold="Solutions of exercises 1 and 3, checked"
+# %% fold="Solutions of exercises 1, 2 and 3, in code"
 one = LinearEquivariant(3, 2)
 member = torch.randn(4, 1, 3)
 ordinary = (member @ (one.a + one.b) + one.c.sum(0)) / 3
+assert torch.allclose(one(member), ordinary, atol=1e-6)
+
+shifts = [torch.arange(5).roll(k) for k in range(5)]
+circulant = torch.stack([matrix[shift][:, shift] for shift in shifts]).mean(0)
+difference_of = (torch.arange(5) - torch.arange(5)[:, None]) % 5
+assert torch.allclose(circulant, circulant[0][difference_of])
+print(
+    "averaged over the shifts, five numbers are left:",
+    circulant[0].numpy().round(2),
+)
+
 a, b = 2.0, -0.5
 ones = torch.full((5, 5), 1 / 5)
 inverse = torch.eye(5) / a - b / (a * (a + b)) * ones
-print(torch.allclose(one(member), ordinary, atol=1e-6))
-print(
-    torch.allclose((a * torch.eye(5) + b * ones) @ inverse, torch.eye(5), atol=1e-6)
-)
+product = (a * torch.eye(5) + b * ones) @ inverse
+assert torch.allclose(product, torch.eye(5), atol=1e-6)
 
 # %% [markdown]
 # ## Sources

@@ -425,7 +425,29 @@ assert max(*old.values(), *new.values()) < limit + 4 * error
 #     Then $P = n^2 A$, and without the constant $A' = \frac1d (1 + n^2) A$ before the ReLU and half of
 #     it after. It is neutral at $d = (n^2 + 1)/2$, about 50 for $n = 10$. At any other width it grows
 #     or shrinks geometrically with depth.
-#
+
+# %% fold="Solution of exercise 1, in code"
+torch.manual_seed(0)
+growth = {}
+for width in (25, 50, 100):
+    factors = []
+    for _ in range(200):
+        layer = LinearEquivariant(width, width, normalization="mean", pooling="sum")
+        nn.init.normal_(layer.a)
+        nn.init.normal_(layer.b)
+        nn.init.zeros_(layer.c)
+        alike = torch.randn(1, 1, width).expand(1, n, width)
+        with torch.no_grad():
+            after = layer(alike).relu()
+        factors.append((after.square().mean() / alike.square().mean()).item())
+    growth[width] = sum(factors) / len(factors)
+    predicted = (n**2 + 1) / (2 * width)
+    print(
+        f"width {width:3}: times {growth[width]:.2f} a layer, predicted {predicted:.2f}"
+    )
+    assert abs(growth[width] / predicted - 1) < 0.15
+
+# %% [markdown]
 # **2.** Why does the package not choose $\sqrt2$ for the last, invariant layer too?
 #
 # ??? success "Solution"

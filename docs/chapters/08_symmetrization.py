@@ -419,7 +419,19 @@ assert averaged[64] > accuracies["mlp"] + 0.02
 # ??? success "Solution"
 #     $\mathcal R_G \mathcal R_H f(x) = \frac1{|G||H|} \sum_{g, h} f(h g x)$. For each $h$ the product
 #     $hg$ runs through $G$ once as $g$ does, so the sum is $|H|$ times the sum over $G$.
-#
+
+# %% fold="Solution of exercise 1, in code"
+plain, four = mlp(4, d), torch.randn(64, 4, d)
+with torch.no_grad():
+    first = SymmetryModel(plain, cyclic_group(4))
+    then = SymmetryModel(first, symmetric_group(4))(four)
+    at_once = SymmetryModel(plain, symmetric_group(4))(four)
+    print(f"difference {(then - at_once).abs().max():.1e}")
+    print(f"without the second average {(first(four) - at_once).abs().max():.1e}")
+    assert torch.allclose(then, at_once, atol=1e-6)
+    assert not torch.allclose(first(four), at_once, atol=1e-4)
+
+# %% [markdown]
 # **2.** A sampled model is used with the *same* ten permutations for ever. Is it unbiased? Is it
 # invariant to anything?
 #
@@ -435,11 +447,13 @@ assert averaged[64] > accuracies["mlp"] + 0.02
 #     The risk cannot rise in expectation, apart from the noise of the sample. The cell below measures
 #     the accuracy.
 
-# %% fold="Solution of exercise 3, measured"
+# %% fold="Solution of exercise 3, in code"
 both = SymmetryModel(
     models["cyclic-mlp"], symmetric_group(n), samples=8, generator=generator
 )
-print(f"{accuracies['cyclic-mlp']:.3f} becomes {accuracy_of(both):.3f}")
+risen = accuracy_of(both)
+print(f"{accuracies['cyclic-mlp']:.3f} becomes {risen:.3f}")
+assert accuracies["cyclic-mlp"] - error < risen < limit + 4 * error
 
 # %% [markdown]
 # ## Sources

@@ -93,15 +93,17 @@ print("in evaluation", show.eval()(batch).int().tolist())
 class ShufflesFeatures(Augmentation):
     """The wrong axis: a permutation of the features in every row."""
 
-    def _permuted(self, x: torch.Tensor) -> torch.Tensor:
-        return x.gather(-1, torch.rand_like(x).argsort(-1))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mixed = x.gather(-1, torch.rand_like(x).argsort(-1))
+        return self.model(mixed if self.training else x)
 
 
 class AlwaysOn(Augmentation):
     """Active in evaluation as well."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.model(self._permuted(x))
+        orders = torch.rand(x.shape[:2]).argsort(-1)[..., None]
+        return self.model(x.gather(1, orders.expand_as(x)))
 
 
 sets = torch.randn(128, n, d)
@@ -308,7 +310,22 @@ assert abs(accuracies[0] - accuracies[1]) < 0.03
 #     $p = \operatorname{sigmoid}(\bar f)$, whatever the label. So the gap at $x$ is about
 #     $\tfrac12\, p (1 - p)\, s^2(x)$: augmentation penalizes the variance over orders, most where the
 #     model is undecided.
-#
+
+# %% fold="Solution of exercise 3, in code"
+x, y = next(iter(DataLoader(fresh, 2_000)))
+orders = create_random_permutations(n, 64, generator)
+with torch.no_grad():
+    logits = torch.stack([models["augmented"](order(x)) for order in orders])
+mean, variance = logits.mean(0), logits.var(0, correction=0)
+augmented = F.binary_cross_entropy_with_logits(logits, y.expand_as(logits))
+gap = (augmented - F.binary_cross_entropy_with_logits(mean, y)).item()
+p = mean.sigmoid()
+estimate = (p * (1 - p) * variance / 2).mean().item()
+print(f"gap {gap:.4f}, second order {estimate:.4f}")
+assert gap > 0
+assert abs(estimate / gap - 1) < 0.3
+
+# %% [markdown]
 # ## Sources
 #
 # - [Chen, Dobriban and Lee (2020)](../bibliography.md#chen-2020), *A Group-Theoretic Framework for

@@ -374,7 +374,7 @@ assert abs(readings[chosen] - expected_best(40, 200, settled)) < 0.06
 #     readings lies $1/\sqrt\pi \approx 0.56$ standard errors above the mean in expectation, the
 #     largest of three $0.85$. So three are enough; the cell evaluates the exact formula.
 
-# %% fold="Solution of exercise 1, in numbers"
+# %% fold="Solution of exercise 1, in code"
 excess = {K: expected_best(K, 200, limit) - limit for K in (1, 2, 3, 4)}
 print({K: round(float(value), 4) for K, value in excess.items()})
 assert excess[2] < 0.02 < excess[3]
@@ -399,10 +399,9 @@ assert excess[2] < 0.02 < excess[3]
 #
 # ## Sources
 #
-# - C. Zhang, S. Bengio, M. Hardt, B. Recht and O. Vinyals (2017), *Understanding Deep Learning
-#   Requires Rethinking Generalization*, ICLR, [arXiv:1611.03530](https://arxiv.org/abs/1611.03530):
-#   networks that fit random labels.
-# - L. Prechelt (1998), *Early Stopping – But When?*, in *Neural Networks: Tricks of the Trade*,
-#   Springer, LNCS 1524.
-# - G. C. Cawley and N. L. C. Talbot (2010), *On Over-fitting in Model Selection and Subsequent
-#   Selection Bias in Performance Evaluation*, Journal of Machine Learning Research 11, 2079–2107.
+# - [Zhang et al. (2017)](../bibliography.md#zhang-2017), *Understanding Deep Learning Requires
+#   Rethinking Generalization*: networks that fit random labels.
+# - [Prechelt (1998)](../bibliography.md#prechelt-1998), *Early Stopping – But When?*: when to stop, and
+#   what it costs.
+# - [Cawley and Talbot (2010)](../bibliography.md#cawley-2010), *On Over-fitting in Model Selection and
+#   Subsequent Selection Bias in Performance Evaluation*: the best of many readings is too good.

@@ -160,7 +160,8 @@ plt.show()
 # You see what each group keeps. $S_n$ knows only *the same* and *another*: these two weights are
 # [the averaged layer](04_averaged_layer.py). $C_n$ knows the distance around the circle, with its
 # sign: a circular convolution. $D_n$ forgets the sign. $S_n \times S_d$ asks whether two entries share
-# their row, and whether they share their column: four weights. On the pocket cube, whose moves
+# their row, and whether they share their column: the four weights of
+# [chapter 6](06_rows_and_columns.py). On the pocket cube, whose moves
 # leave one corner where it is, each of that corner's facelets has rows and columns of its own. Any two
 # others can lie on the same piece, next to each other one way round or the other, or on two different
 # pieces.
@@ -605,6 +606,7 @@ shallow = nn.Sequential(
 )
 told_apart = separated(shallow)
 print(f"one layer on triples tells {told_apart:,} graphs apart")
+assert told_apart == len(graphs)
 
 # %% [markdown]
 # ## Sources
