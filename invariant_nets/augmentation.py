@@ -33,7 +33,7 @@ class Augmentation(nn.Module):
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns. The set axis is permuted, rows whole;
         one permutation a sample. A `mask`, $(\mathrm{batch}, n)$ and true where a member is, is
-        permuted with the rows and handed on to the model.
+        permuted with the rows and handed on to the model. An empty set gives what that makes of it.
 
     Raises:
         TypeError: if `model` is not callable.

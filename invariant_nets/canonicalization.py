@@ -69,7 +69,8 @@ class CanonicalModel(nn.Module):
     is the mean over the choices: equal rows, say, get the mean of their outputs.
 
     With a mask the members are put in order, the padding after them, and the model gets a mask of
-    its own. A `canonicalization` or `frame` of yours must then take a `mask` too, and do the same.
+    its own; so an empty set gives what the model gives it. A `canonicalization` or `frame` of yours
+    must then take a `mask` too, and do the same.
 
     Args:
         model: any module or function of a batch of sets.

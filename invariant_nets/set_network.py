@@ -16,7 +16,8 @@ class SetNetwork(nn.Sequential):
     Sets of different sizes come as one padded tensor and a mask that says which rows are members.
     The mask goes to every module that has an argument `mask`, and ends where the set axis does: at
     a module that pools. What the others put into padding is set to 0. So a module that acts on
-    every member by itself (`nn.Linear`, `nn.ReLU`, `nn.LayerNorm`) needs no mask.
+    every member by itself (`nn.Linear`, `nn.ReLU`, `nn.LayerNorm`) needs no mask. What an empty set
+    gives is up to the module that pools; all modules of this package then give a number, never NaN.
 
     Args:
         *modules: what to apply in turn. One that takes a mask and pools to several vectors a set,

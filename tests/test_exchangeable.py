@@ -261,10 +261,12 @@ def test_it_is_copied_saved_compiled_and_exported(layer):
     other = type(layer)(2, 3)
     other.load_state_dict(layer.state_dict())
     copies = [other, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))]
+    torch.compiler.reset()
     copies.append(torch.compile(layer, fullgraph=True, backend="eager"))
     copies.append(torch.export.export(layer, (x,)).module())
     for made in copies:
         torch.testing.assert_close(made(x), y)
+    torch.compiler.reset()
     compiled = torch.compile(layer, fullgraph=True, backend="eager")
     for mask, _ in masks(x, seed=0):
         exported = torch.export.export(layer, (x, mask)).module()

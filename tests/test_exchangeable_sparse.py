@@ -150,6 +150,7 @@ def test_it_is_copied_saved_compiled_and_exported(queries):
     other = SparseExchangeableEquivariant(2, 3)
     other.load_state_dict(layer.state_dict())
     copies = [other, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))]
+    torch.compiler.reset()
     copies.append(torch.compile(layer, fullgraph=True, backend="aot_eager"))
     copies.append(torch.export.export(layer, arguments).module())
     for made in copies:

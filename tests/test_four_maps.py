@@ -140,6 +140,7 @@ def test_the_backward_may_run_under_autocast():
 
 def test_a_compiler_gets_the_formula_with_its_derivatives():
     layer = nn.Sequential(ExchangeableEquivariant(2, 3, **DOUBLE), nn.Tanh())
+    torch.compiler.reset()
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     x = inputs()[0].requires_grad_()
     got, expected = (
