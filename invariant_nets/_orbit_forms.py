@@ -137,8 +137,10 @@ def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
         if x.shape[0] == 0:
             return x @ weight[0]  # no library transforms nothing
         kernel = weight.index_select(0, first.to(x.device)).movedim(0, 2)
+        kind = torch.promote_types(x.dtype, torch.float32)  # none is made for half precision
+        kernel = kernel.to(torch.promote_types(weight.dtype, kind))
         # Channels first: transforms along the last axis are the fast ones.
-        inputs = torch.fft.rfft(x.transpose(1, 2).contiguous())
+        inputs = torch.fft.rfft(x.transpose(1, 2).to(kind).contiguous())
         weights = torch.fft.rfft(kernel.contiguous()).conj()
         if len(weights) > _MOST_SUMMED:
             product = (inputs.movedim(2, 0) @ weights.movedim(2, 0)).movedim(0, 2)
@@ -148,6 +150,6 @@ def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
             for i in range(1, len(weights)):
                 product = torch.addcmul(product, inputs[:, i, None], weights[i])
         y: Tensor = torch.fft.irfft(product, n=len(first)).transpose(1, 2)
-        return y
+        return y.to(x.dtype)
 
     return form

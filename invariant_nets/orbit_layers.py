@@ -104,7 +104,7 @@ class OrbitLinear(nn.Module):
         self.register_buffer("ids", ids.to(device), persistent=False)
         self.register_buffer("out_orbit", out_orbit.to(device), persistent=False)
         self._choose_form()
-        self._dense: tuple[tuple[Any, ...], Tensor] | None = None
+        self._dense: tuple[Tensor, int, Tensor] | None = None
         orbitals, orbits = int(ids.max()) + 1, int(out_orbit.max()) + 1
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         channels = self.in_channels, self.out_channels
@@ -159,14 +159,19 @@ class OrbitLinear(nn.Module):
         return zero_padding(y, mask if self.out_group is self.group else None)
 
     def _written_out(self) -> Tensor:
-        if self.training or torch.is_grad_enabled():
+        weight = self.weight
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             self._dense = None
-            return dense_weight(self.ids, self.weight)
-        # In evaluation the weights are written out once, until they change.
-        key = (self.weight._version, self.weight.data_ptr(), self.weight.dtype)
-        if self._dense is None or self._dense[0] != key:
-            self._dense = key, dense_weight(self.ids, self.weight)
-        return self._dense[1]
+            return dense_weight(self.ids, weight)
+        # In evaluation the weights are written out once, until they change. The alias keeps their
+        # memory, so that no others can come to lie there.
+        if self._dense is not None:
+            alias, version, full = self._dense
+            same = alias.data_ptr() == weight.data_ptr() and alias.dtype == weight.dtype
+            if same and version == weight._version:
+                return full
+        self._dense = weight.detach(), weight._version, dense_weight(self.ids, weight)
+        return self._dense[2]
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments and the number of orbitals."""

@@ -168,6 +168,16 @@ def test_a_compiled_module_has_the_same_gradients(name):
         torch.testing.assert_close(one, other)
 
 
+@every_module
+def test_it_compiles_and_exports_in_evaluation_mode(name):
+    model = made(name).eval()
+    x, options = some_sets(masked=True)
+    with torch.no_grad():
+        expected = seeded(model, x, options)
+        for way in (compiled, exported):
+            torch.testing.assert_close(seeded(way(model, x, options), x, options), expected)
+
+
 @pytest.mark.parametrize("name", ["intrinsic", "exchangeable", "cyclic-mlp", "canonical-mlp"])
 def test_an_exported_model_takes_every_batch(name):
     model = made(name)

@@ -232,3 +232,33 @@ def test_a_batch_of_no_sets_gives_no_outputs(group):
     layer = OrbitLinear(group, 2, 3)
     assert layer(torch.zeros(0, group.degree, 2)).shape == (0, group.degree, 3)
     assert OrbitInvariant(group, 2, 3)(torch.zeros(0, group.degree, 2)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("channels", [2, 20])
+def test_the_layer_by_transforms_works_in_every_precision_compiled_and_exported(channels):
+    layer = OrbitLinear(cyclic_group(70), channels, 3)
+    x = torch.randn(4, 70, channels)
+    y = layer(x)
+    low = copy.deepcopy(layer).bfloat16()(x.bfloat16())
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), y, atol=0.1, rtol=0.1)
+    torch.testing.assert_close(copy.deepcopy(layer).double()(x.double()).float(), y)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for half in (x, x.bfloat16()):
+            torch.testing.assert_close(layer(half).float(), y, atol=0.1, rtol=0.1)
+    torch.compiler.reset()
+    torch.testing.assert_close(torch.compile(layer, fullgraph=True, backend="aot_eager")(x), y)
+    torch.testing.assert_close(torch.export.export(layer, (x,)).module()(x), y)
+
+
+def test_the_weights_of_a_functional_call_are_not_mistaken_for_others():
+    layer = OrbitLinear(dihedral_group(5), 2, 2).eval()
+    x = torch.randn(3, 5, 2)
+    with torch.no_grad():
+        for _ in range(20):
+            weights = {"weight": torch.randn_like(layer.weight), "bias": layer.bias.detach()}
+            y = torch.func.functional_call(layer, weights, (x,))
+            weights = {name: value.clone() for name, value in weights.items()}
+            fresh = OrbitLinear(dihedral_group(5), 2, 2)
+            fresh.load_state_dict(weights)
+            torch.testing.assert_close(y, fresh.eval()(x))
