@@ -73,7 +73,10 @@ class Augmentation(nn.Module):
         return call(self.model, zero_padding(x, mask), mask)
 
     def _orders(self, x: Float[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
-        device = x.device if self.generator is None else self.generator.device
+        source = self.generator
+        # Without a generator in the call, an exported model takes batches of every size.
+        options: dict[str, Any] = {} if source is None else {"generator": source}
+        device = x.device if source is None else source.device
         # Sorting i.i.d. keys gives a uniform permutation; float64 makes ties negligible.
-        keys = torch.rand(x.shape[:2], generator=self.generator, device=device, dtype=torch.float64)
+        keys = torch.rand(x.shape[:2], device=device, dtype=torch.float64, **options)
         return keys.argsort(-1).to(x.device)

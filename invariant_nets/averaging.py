@@ -19,16 +19,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._validation import positive_int, set_batch, set_mask
-from invariant_nets.chunked_average import average_over, outputs_over
+from invariant_nets.chunked_average import average_over, chunk_size, outputs_over
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.permutation import Permutation, stack_permutations
 from invariant_nets.recompute import recomputed_average
 
-# Super-batches of a few thousand sets keep a small network's activations in the cache.
-_SUPERBATCH_SETS = 8192
 # A compiler cannot run a chain of stabilizers; the elements of smaller groups are kept for it.
 _KEPT_ENTRIES = 1 << 19
-_COMPILED_CHUNK = 256
 
 
 class Estimate(NamedTuple):
@@ -210,11 +207,7 @@ class SymmetryModel(nn.Module):
         return torch.cat(list(group.elements())) if few else None
 
     def _chunks(self, batch: int) -> Iterator[Int[Tensor, "k n"]]:
-        if torch.compiler.is_compiling():
-            # A size that depends on the batch would tie the compiled model to one batch.
-            size = self.chunksize or _COMPILED_CHUNK
-        else:
-            size = self.chunksize or max(1, _SUPERBATCH_SETS // max(1, batch))
+        size = chunk_size(self.chunksize, batch)
         if self.group is None:
             assert self.perm_creator is not None
             return _stacked(self.perm_creator(), size)  # type: ignore[operator]

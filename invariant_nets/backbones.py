@@ -121,7 +121,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.linear1.in_features)
         set_mask(mask, x)
-        if mask is None:
+        if mask is None or x.shape[0] == 0:
             return super().forward(x)
         # A softmax over nothing is NaN: the rows of an empty set, all 0, attend to each other.
         hidden = ~mask & mask.any(1, keepdim=True)

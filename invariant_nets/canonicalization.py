@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from invariant_nets._masking import call, front, zero_padding
 from invariant_nets._validation import model_output, positive_int, set_batch, set_mask
+from invariant_nets.chunked_average import chunk_size
 from invariant_nets.frames import Frame
 from invariant_nets.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.sorting import (
@@ -41,7 +42,6 @@ _ORDERINGS: Mapping[Canonicalization, Callable[..., Ordering]] = MappingProxyTyp
         row_column_sort: row_column_ordering,
     }
 )
-_SUPERBATCH_SETS = 8192
 
 
 class CanonicalModel(nn.Module):
@@ -175,7 +175,7 @@ class CanonicalModel(nn.Module):
         batch, n, _ = x.shape
         members = front(mask)
         orders, weights = _checked(call(self.frame, x, mask, "frame"), batch, n)
-        size = self.chunksize or max(1, _SUPERBATCH_SETS // max(1, batch))
+        size = chunk_size(self.chunksize, batch)
         total: Any = 0
         for chunk, shares in zip(
             torch.split(orders, size, 1), torch.split(weights, size, 1), strict=True
@@ -212,7 +212,7 @@ def _checked(
 ) -> tuple[Int[Tensor, "batch k n"], Float[Tensor, "batch k"]]:
     orders, weights = frame
     k = weights.shape[1] if weights.ndim == 2 else 0
-    if k < 1 or len(weights) != batch or orders.shape != (batch, k, n):
+    if k < 1 or weights.shape[0] != batch or orders.shape != (batch, k, n):
         raise ValueError(
             f"frame must return orders ({batch}, k, {n}) and weights ({batch}, k) with k ≥ 1, "
             f"got {tuple(orders.shape)} and {tuple(weights.shape)}"

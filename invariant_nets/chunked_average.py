@@ -18,6 +18,24 @@ from torch import Tensor
 from invariant_nets._masking import call, zero_padding
 from invariant_nets._validation import model_output, set_batch, set_mask
 
+# Super-batches of a few thousand sets keep a small network's activations in the cache.
+_SUPERBATCH_SETS = 8192
+_COMPILED_CHUNK = 256
+
+
+def chunk_size(chosen: int | None, batch: int) -> int:
+    """Return how many permutations of `batch` sets make a super-batch: as chosen, or a good number.
+
+    Example:
+        >>> chunk_size(None, 32), chunk_size(10, 32)
+        (256, 10)
+    """
+    if chosen is not None:
+        return chosen
+    if torch.compiler.is_compiling():
+        return _COMPILED_CHUNK  # one that depends on the batch would tie the model to it
+    return max(1, _SUPERBATCH_SETS // max(1, batch))
+
 
 def average_over(
     function: Callable[..., Tensor],

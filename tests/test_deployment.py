@@ -178,15 +178,25 @@ def test_it_compiles_and_exports_in_evaluation_mode(name):
             torch.testing.assert_close(seeded(way(model, x, options), x, options), expected)
 
 
-@pytest.mark.parametrize("name", ["intrinsic", "exchangeable", "cyclic-mlp", "canonical-mlp"])
-def test_an_exported_model_takes_every_batch(name):
+@every_module
+def test_an_exported_module_takes_every_batch(name):
     model = made(name)
-    x, _ = some_sets(masked=False)
-    dynamic = ({0: torch.export.Dim("batch")},)
-    module = torch.export.export(model, (x,), dynamic_shapes=dynamic).module(check_guards=False)
-    for batch in (1, 9):
-        more, _ = some_sets(masked=False, batch=batch)
-        torch.testing.assert_close(module(more), model(more))
+    x, options = some_sets(masked=True)
+    batch = torch.export.Dim("batch", min=2)
+    sizes = {"x": {0: batch}, "mask": {0: batch}}
+    exported = torch.export.export(model, (x,), options, dynamic_shapes=sizes)
+    module = exported.module(check_guards=False)
+    for batch in (2, 9):
+        more, options = some_sets(masked=True, batch=batch)
+        torch.testing.assert_close(seeded(module, more, options), seeded(model, more, options))
+
+
+@every_module
+@with_and_without_a_mask
+def test_no_sets_give_no_outputs(name, masked):
+    x, options = some_sets(masked)
+    y = made(name)(x[:0], **{key: mask[:0] for key, mask in options.items()})
+    assert y.shape[0] == 0
 
 
 @every_module
