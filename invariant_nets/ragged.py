@@ -2,7 +2,7 @@ r"""Sets of different sizes in one tensor: padding, and a mask that says what is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -58,6 +58,8 @@ def pad_sets(sets: Sequence[Shaped[Tensor, "n_i d"]] | Tensor, n: int | None = N
             "sets must be a sequence of tensors or a nested tensor, got a tensor of shape "
             f"{tuple(sets.shape)}"
         )
+    if not isinstance(sets, Iterable):
+        raise TypeError(f"sets must be a sequence of tensors, got {type(sets).__name__}")
     members = list(sets.unbind()) if isinstance(sets, Tensor) else list(sets)
     _check(members)
     sizes = [len(rows) for rows in members]

@@ -93,6 +93,7 @@ def test_a_loader_collates_sets_alone_and_with_several_things():
     [
         ([], ValueError, "at least one set, got none"),
         (torch.zeros(2, 3, 4), TypeError, r"a nested tensor, got a tensor of shape \(2, 3, 4\)"),
+        (None, TypeError, "sets must be a sequence of tensors, got NoneType"),
         ([[[1.0]]], TypeError, "sets must hold tensors, got list"),
         ([torch.zeros(3)], ValueError, r"shape \(n_i, d\), got \(3,\)"),
         ([torch.zeros(3, 0)], ValueError, r"shape \(n_i, d\), got \(3, 0\)"),
