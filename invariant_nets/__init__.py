@@ -13,6 +13,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 8 Symmetrization, exact and sampled | `averaging`, `chunked_average`, `recompute`, `enumeration` |
 | 9 Augmentation | `augmentation` |
 | 10 Overfitting, and data that never repeats | `set_network`, `backbones`, `training`, `history` |
+| 10, runs that are cut off | `checkpoint` |
 | 11 All models compared | `models` |
 | 12 Any permutation group | `groups`, `named_groups`, `products`, `orbits`, `orbit_layers` |
 | 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
@@ -28,6 +29,7 @@ from invariant_nets.averaging import Estimate, SymmetryModel
 from invariant_nets.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.bayes import bayes_accuracy, bayes_loss, bayes_threshold
 from invariant_nets.canonicalization import CanonicalModel
+from invariant_nets.checkpoint import CheckpointError, CheckpointFolder
 from invariant_nets.checks import (
     assert_equivariant,
     assert_invariant,
@@ -87,6 +89,8 @@ __all__ = [
     "Augmentation",
     "BinaryTrainer",
     "CanonicalModel",
+    "CheckpointError",
+    "CheckpointFolder",
     "CircleFrame",
     "DirectionFrame",
     "EncoderLayer",

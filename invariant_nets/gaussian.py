@@ -96,6 +96,23 @@ class GaussianDataset(Dataset[Sample]):
         if not self.static:
             self._accesses.share_memory_()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what later draws depend on, for a checkpoint of a training run."""
+        return {} if self.static else {"accesses": self._accesses.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict` of the same data.
+
+        Raises:
+            ValueError: if it is that of other data.
+        """
+        accesses = state.get("accesses")
+        counts = None if accesses is None else tuple(accesses.shape)
+        if counts != (None if self.static else (self.num_samples,)):
+            raise ValueError("state must be that of a dataset with the same size and kind")
+        if accesses is not None:
+            self._accesses.copy_(accesses)
+
     @property
     def bayes_accuracy(self) -> float:
         """The accuracy that no classifier exceeds; see `bayes_accuracy`."""

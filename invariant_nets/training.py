@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -15,7 +16,9 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from invariant_nets._masking import call
+from invariant_nets._training_state import restore, training_state
 from invariant_nets._validation import positive_int
+from invariant_nets.checkpoint import CheckpointFolder
 from invariant_nets.history import Epoch, History
 
 Batches = Iterable[tuple[Tensor | tuple[Tensor, Tensor], Tensor]]
@@ -89,10 +92,16 @@ class BinaryTrainer:
         num_epochs: int,
         print_every: int | None = None,
         early_stopping: int | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> History:
         """Train for some epochs, testing after each.
 
         Ctrl-C ends the fit; the history then holds the completed epochs.
+
+        With a `checkpoint` folder all that the rest of the run depends on is kept there after each
+        epoch. The same call, with a model, an optimizer and loaders made the same way, then goes on
+        where a run was killed, and ends with the same weights to the last bit.
 
         Args:
             dl_train: batches `(x, label)` to train on, drawn anew each epoch; or
@@ -103,6 +112,7 @@ class BinaryTrainer:
             early_stopping: stop after so many epochs in a row without a lower test loss, at least
                 1, and end with the weights of the epoch that had the lowest, however the fit ends.
                 By default all epochs run and the last weights stay.
+            checkpoint: a folder for the last two checkpoints; one that has some is gone on from.
 
         Returns:
             The history of this fit, also kept as `trainer.history`.
@@ -111,6 +121,8 @@ class BinaryTrainer:
             TypeError: if a loader is an iterator, which would be spent after one epoch.
             ValueError: if an argument is out of its range, a loader is empty, or labels do not fit
                 the outputs or leave $[0, 1]$. One test pass is made before the training starts.
+            CheckpointError: if the folder's checkpoints are damaged or of another run.
+            OSError: if a checkpoint cannot be written; the last one is then intact.
             FloatingPointError: if a loss becomes NaN or infinite; the message names the epoch, and
                 the weights are those before the batch that showed it.
         """
@@ -124,12 +136,19 @@ class BinaryTrainer:
                 raise TypeError(f"{name} must give its batches anew each epoch, got an iterator")
 
         self.history = history = History()
+        folder = None if checkpoint is None else CheckpointFolder(checkpoint)
+        run = self.model, self.optimizer, (dl_train, dl_test), history
         best: dict[str, Any] | None = None
         weights: dict[str, Any] | None = None
         try:
             self._rehearse(dl_test)
-            with tqdm(range(1, num_epochs + 1), desc="fit", disable=not self.log) as epochs:
-                for epoch in epochs:
+            if folder is not None and (state := folder.load()) is not None:
+                best = weights = restore(state, *run)
+            with tqdm(
+                initial=history.num_epochs, total=num_epochs, desc="fit", disable=not self.log
+            ) as bar:
+                while not (reason := _reason_to_stop(history, num_epochs, patience)):
+                    epoch = history.num_epochs + 1
                     start = time.perf_counter()
                     train = self._pass(dl_train, "dl_train", epoch, train=True)
                     test = self._pass(dl_test, "dl_test", epoch, train=False)
@@ -139,18 +158,17 @@ class BinaryTrainer:
                     # Side by side, so that an interrupted copy leaves no epoch without its weights.
                     history.epochs.append(done)
                     best = weights
+                    if folder is not None:
+                        folder.save(training_state(*run, best))
+                    bar.update()
                     if self.log:
-                        epochs.set_postfix(loss=f"{test[0]:.4f}", acc=f"{test[1]:.3f}")
+                        bar.set_postfix(loss=f"{test[0]:.4f}", acc=f"{test[1]:.3f}")
                         if print_every is not None and epoch % print_every == 0:
-                            epochs.write(history.line(epoch))
-                    if patience is not None and epoch - (history.best_epoch or 0) >= patience:
-                        history.stopped = f"no lower test loss for {patience} epochs"
-                        break
-                else:
-                    history.stopped = f"all {num_epochs} epochs done"
+                            bar.write(history.line(epoch))
+            history.stopped = reason
         except KeyboardInterrupt:
             history.stopped = "interrupted"
-        except FloatingPointError as error:
+        except (FloatingPointError, OSError) as error:
             history.stopped = str(error)
             raise
         finally:
@@ -193,6 +211,13 @@ class BinaryTrainer:
             raise ValueError(f"{name} must give at least one sample, got none")
         mean_loss, accuracy = (total / samples).tolist()
         return mean_loss, accuracy
+
+
+def _reason_to_stop(history: History, num_epochs: int, patience: int | None) -> str:
+    done = history.num_epochs
+    if patience is not None and done - (history.best_epoch or 0) >= patience:
+        return f"no lower test loss for {patience} epochs"
+    return f"all {num_epochs} epochs done" if done >= num_epochs else ""
 
 
 def _threshold_of(loss_fn: Loss) -> float:

@@ -14,10 +14,11 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 
 GROUPS = [
     ["_validation", "_masking", "_orbit_forms"],
-    ["permutation", "bayes", "gaussian", "history", "training", "ragged", "_four_maps"],
+    ["permutation", "bayes", "gaussian", "history", "ragged", "_four_maps"],
+    ["checkpoint"],
     ["enumeration", "layers", "orbits", "chain", "chunked_average", "sorting", "set_network"],
-    ["exchangeable", "exchangeable_sparse", "perceptron"],
-    ["pooling", "attention_block"],
+    ["exchangeable", "exchangeable_sparse", "perceptron", "_training_state"],
+    ["pooling", "attention_block", "training"],
     ["attention", "deep_sets"],
     ["closed_form", "recompute", "rotation", "frames", "backbones", "set_transformer"],
     ["schreier_sims"],
@@ -28,7 +29,7 @@ GROUPS = [
     ["checks", "symmetric_elements"],
     ["models", "figures"],
 ]
-WITHIN_A_GROUP = {("gaussian", "bayes"), ("training", "history")}
+WITHIN_A_GROUP = {("gaussian", "bayes")}
 GROUP_OF = {module: number for number, group in enumerate(GROUPS) for module in group}
 
 

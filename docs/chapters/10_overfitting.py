@@ -255,6 +255,11 @@ stopped_history.plot(bayes_accuracy=limit, bayes_loss=least_loss)
 # well or even better, they are merely far too sure. Early stopping chose by the loss and got what
 # it chose by: probabilities that mean something. If only the decisions matter, that is not the
 # same goal, and you should choose by what you need.
+#
+# Stopping against one's will is another matter. With `checkpoint="runs/first"` the fit keeps in that
+# folder, after each epoch, all that the rest of it depends on; killed at any moment, the same call goes on
+# and ends with the same weights, to the last bit
+# ([`CheckpointFolder`][invariant_nets.checkpoint.CheckpointFolder] says how).
 
 # %% [markdown]
 # ## The best epoch is too good to be true
