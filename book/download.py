@@ -8,7 +8,8 @@ from nbformat import NotebookNode
 NOTE = (
     "This notebook is a chapter of the book on permutation-invariant neural networks. It runs "
     "beside an installed `invariant_nets` with its plotting extra: in a copy of the repository, "
-    '`pip install -c constraints.txt -e ".[plot]" jupyterlab`.'
+    '`pip install -c constraints.txt -e ".[plot]" jupyterlab`. Chapter 13 needs the extra `data` '
+    "too."
 )
 ADMONITION = re.compile(
     r'^(?P<kind>!!!|\?\?\?\+?) +(?P<type>[\w-]+)[^\n"]*(?:"(?P<title>[^"\n]*)")?[ \t]*\n'
