@@ -59,10 +59,10 @@ def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: st
         raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
 
 
-def set_mask(mask: Tensor | None, x: Tensor, axes: int = 1, name: str = "mask") -> None:
+def set_mask(mask: Tensor | None, x: Tensor, *axes: int, name: str = "mask") -> None:
     """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member.
 
-    With `axes=2` it says so of each entry of the matrices `x`.
+    With `axes=2` it must say so of each entry of the matrices `x`; of several `axes` any will do.
     """
     if mask is None:
         return
@@ -70,11 +70,11 @@ def set_mask(mask: Tensor | None, x: Tensor, axes: int = 1, name: str = "mask") 
         raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool:
         raise TypeError(f"{name} must be of bool, True where a member is, got {mask.dtype}")
-    if mask.shape != (shape := x.shape[: 1 + axes]):
-        axis_names = "batch, n" if axes == 1 else "batch, n, d" if axes == 2 else "batch, …"
-        raise ValueError(
-            f"{name} must have shape ({axis_names}) = {tuple(shape)}, got {tuple(mask.shape)}"
-        )
+    shapes = [x.shape[: 1 + count] for count in axes or (1,)]
+    if mask.shape not in shapes:
+        names = {2: "(batch, n)", 3: "(batch, n, d)"}
+        allowed = (f"{names.get(len(s), '(batch, …)')} = {tuple(s)}" for s in shapes)
+        raise ValueError(f"{name} must have shape {' or '.join(allowed)}, got {tuple(mask.shape)}")
 
 
 def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Tensor:

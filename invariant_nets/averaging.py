@@ -71,10 +71,10 @@ class SymmetryModel(nn.Module):
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns for it, $(\mathrm{batch}, *)$.
-        `mask` is $(\mathrm{batch}, n)$, true where a member is; for a group on a grid, of its
-        rows, or of one value an entry. It moves with the members, and the model gets it as `mask=`. Over all of
-        $S_n$ this gives the average of the unpadded set over all of its orders. An empty set gives
-        what the model gives it.
+        `mask` is $(\mathrm{batch}, n)$, true where a member is; for a group on a grid it tells of
+        the rows, or has one value an entry. It moves with the members, and the model gets it as
+        `mask=`. Over all of $S_n$ this gives the average of the unpadded set over all of its
+        orders. An empty set gives what the model gives it.
 
     Raises:
         TypeError: if `model` or `perm_creator` is not callable, or gives something else than

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from invariant_nets._four_maps import FourMaps, Scales, four_maps, orthogonal
 from invariant_nets._masking import zero_padding
-from invariant_nets._validation import positive_int
+from invariant_nets._validation import positive_int, set_mask
 
 
 class ExchangeableEquivariant(FourMaps):
@@ -180,14 +180,4 @@ def _matrices(x: Tensor, mask: Tensor | None, channels: int) -> None:
         raise ValueError(f"x must have shape (batch, n, d, {channels}), got {tuple(x.shape)}")
     if x.shape[1] < 1 or x.shape[2] < 1:
         raise ValueError(f"x must hold matrices with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
-    if mask is None:
-        return
-    if not isinstance(mask, Tensor):
-        raise TypeError(f"mask must be a tensor, got {type(mask).__name__}")
-    if mask.dtype != torch.bool:
-        raise TypeError(f"mask must be of bool, True where an entry is, got {mask.dtype}")
-    if mask.shape not in (x.shape[:2], x.shape[:3]):
-        raise ValueError(
-            f"mask must have shape (batch, n) = {tuple(x.shape[:2])} or "
-            f"(batch, n, d) = {tuple(x.shape[:3])}, got {tuple(mask.shape)}"
-        )
+    set_mask(mask, x, 1, 2)
