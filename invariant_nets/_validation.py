@@ -62,7 +62,7 @@ def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: st
 def set_mask(mask: Tensor | None, x: Tensor, *axes: int, name: str = "mask") -> None:
     """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member.
 
-    With `axes=2` it must say so of each entry of the matrices `x`; of several `axes` any will do.
+    With 2 `axes` it must say so of each entry of the matrices `x`; of several numbers any will do.
     """
     if mask is None:
         return
