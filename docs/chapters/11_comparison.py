@@ -138,14 +138,15 @@ table(
             "model": name,
             "claims": claims[name],
             "accuracy": f"{mean[name]:.3f} ± {np.std(scores[name], ddof=1):.3f}",
-            "gap to limit": limit - mean[name],
+            "gap": limit - mean[name],
             "weights": sum(p.numel() for p in models[name].parameters()),
-            "ms an epoch": 1e3 * float(np.median(histories[name].seconds)),
-            "kept, kB": memory[name] / 1e3,
+            "ms": 1e3 * float(np.median(histories[name].seconds)),
+            "kB": memory[name] / 1e3,
         }
         for name in ranking
     ],
-    digits={"ms an epoch": 0, "kept, kB": 0},
+    digits={"ms": 0, "kB": 0},
+    caption="Gap to the Bayes limit; milliseconds an epoch; kilobytes kept for the backward pass.",
 )
 
 # %% alt="Accuracy of all models, sorted, as dots, a dot a seed: those of the larger groups next to the dashed Bayes limit, then the other networks of equivariant layers and the averaged perceptrons, the perceptrons without symmetry far below. Hollow dots, the same models on 200 sets, scatter widely around their solid dots and would order the models differently."
@@ -185,7 +186,7 @@ plt.show()
 # it the symmetry, does not lift it in so short a training. Nobody passes the limit, except by the
 # luck of the test sets.
 #
-# The columns on the right are the price. An average over ten permutations keeps ten times what its
+# The last two columns are the price. An average over ten permutations keeps ten times what its
 # backbone keeps, [unless it recomputes](08_symmetrization.py); a sort keeps no more.
 #
 # Now the hollow dots. Each is the last reading on 200 sets, with a standard error of
