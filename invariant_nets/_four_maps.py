@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from invariant_nets._initialization import semi_orthogonal
 from invariant_nets._validation import positive_int
 
 # One over how many entries a row has and a column has, and a row's share of all entries: numbers,
@@ -42,7 +43,9 @@ class FourMaps(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew, as the class describes, from torch's global generator."""
-        rest, rows, columns, grand = (orthogonal(w, math.sqrt(2)) for w in self.weight)
+        channels = self.in_channels, self.out_channels
+        starts = (semi_orthogonal(w, channels, math.sqrt(2)) for w in self.weight)
+        rest, rows, columns, grand = starts
         parts = (rest, rows - rest, columns - rest, grand - rows - columns + rest)
         self.weight.copy_(torch.stack(parts))
         if self.bias is not None:
@@ -51,15 +54,6 @@ class FourMaps(nn.Module):
     def extra_repr(self) -> str:
         """Show the constructor's arguments."""
         return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
-
-
-def orthogonal(like: Float[Tensor, "in out"], gain: float) -> Float[Tensor, "in out"]:
-    """Draw a semi-orthogonal matrix that multiplies the mean square by `gain`²."""
-    d, out = like.shape
-    # The QR decomposition behind it needs float32 at least.
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    matrix = torch.empty(d, out, dtype=dtype, device=like.device)
-    return nn.init.orthogonal_(matrix, gain * math.sqrt(max(1, out / d)))
 
 
 def four_maps(

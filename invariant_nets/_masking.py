@@ -25,6 +25,15 @@ def member_counts(mask: Bool[Tensor, "batch n"], dtype: torch.dtype) -> Float[Te
     return mask.sum(1, keepdim=True).clamp(min=1).to(dtype)
 
 
+def member_mean(
+    x: Float[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
+) -> Float[Tensor, "batch *rest"]:
+    """Return the mean over the members of sets whose padding is 0; that of an empty set is 0."""
+    if mask is None:
+        return x.mean(1)
+    return x.sum(1) / member_counts(mask, x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+
+
 def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:
     """Return the order that moves the members to the front and leaves their order as it is."""
     return (~mask).to(torch.uint8).argsort(dim=dim, stable=True)

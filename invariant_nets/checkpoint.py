@@ -69,10 +69,9 @@ class CheckpointFolder:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         contents = buffer.getvalue()
-        digest = hashlib.sha256(contents).hexdigest().encode()
         last = self.folder / LAST
         try:
-            self._write(_MAGIC + digest + b"\n" + contents, f"{LAST}.partial")
+            self._write(_head(contents) + contents, f"{LAST}.partial")
             if last.exists():
                 self._keep(last)
             os.replace(self.folder / f"{LAST}.partial", last)
@@ -122,13 +121,17 @@ class CheckpointFolder:
         os.replace(second, self.folder / PREVIOUS)
 
 
+def _head(contents: bytes) -> bytes:
+    return _MAGIC + hashlib.sha256(contents).hexdigest().encode() + b"\n"
+
+
 def _read(path: Path) -> dict[str, Any]:
     contents = path.read_bytes()
     head = len(_MAGIC) + _DIGEST_BYTES + 1
     if not contents.startswith(_MAGIC):
         raise CheckpointError(f"{path} is no checkpoint of a training run")
-    digest, payload = contents[len(_MAGIC) : head - 1], contents[head:]
-    if hashlib.sha256(payload).hexdigest().encode() != digest:
+    payload = contents[head:]
+    if contents[:head] != _head(payload):
         raise CheckpointError(f"{path} is torn or was altered: its checksum does not match")
     # No code in a file is ever run.
     try:

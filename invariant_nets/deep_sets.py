@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from invariant_nets._validation import positive_int
-from invariant_nets.perceptron import checked_widths, perceptron
+from invariant_nets.perceptron import checked_widths, layer_widths, perceptron
 from invariant_nets.pooling import PoolingName, SetPooling
 from invariant_nets.set_network import SetNetwork, sigmoid_if
 
@@ -59,9 +59,8 @@ def deep_sets(
     Trained in chapter 13.
     """
     positive_int("n", n)
-    widths = [positive_int("d", d), *checked_widths("hidden", hidden)]
-    if len(widths) < 2:
-        raise ValueError(f"hidden must hold at least one width, got {hidden!r}")
+    widths = layer_widths(positive_int("d", d), hidden)
+    checked_widths("hidden", hidden)
     return SetNetwork(
         *perceptron(*widths),
         nn.ReLU(),

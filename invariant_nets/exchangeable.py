@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._four_maps import FourMaps, Scales, four_maps, orthogonal
+from invariant_nets._four_maps import FourMaps, Scales, four_maps
+from invariant_nets._initialization import semi_orthogonal
 from invariant_nets._masking import zero_padding
 from invariant_nets._validation import positive_int, set_mask
 
@@ -138,7 +139,8 @@ class ExchangeableInvariant(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew from torch's global generator."""
-        self.weight.copy_(orthogonal(self.weight, 1.0))
+        channels = self.in_channels, self.out_channels
+        self.weight.copy_(semi_orthogonal(self.weight, channels, 1.0))
         if self.bias is not None:
             self.bias.zero_()
 

@@ -10,6 +10,7 @@ from torch import nn
 from invariant_nets._validation import positive_int
 from invariant_nets.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers import LinearEquivariant, LinearInvariant, Normalization, Pooling
+from invariant_nets.perceptron import layer_widths
 from invariant_nets.set_network import SetNetwork, sigmoid_if
 
 
@@ -51,7 +52,7 @@ def intrinsic(
     Built in chapter 4.
     """
     positive_int("n", n)
-    widths = _widths(positive_int("d", d), hidden)
+    widths = layer_widths(positive_int("d", d), hidden)
     modules: list[nn.Module] = []
     for width_in, width_out in itertools.pairwise(widths):
         modules += [LinearEquivariant(width_in, width_out, normalization, pooling), nn.ReLU()]
@@ -100,16 +101,9 @@ def exchangeable_matrix(
     Derived in chapter 6.
     """
     positive_int("n", n)
-    widths = _widths(1, hidden)
+    widths = layer_widths(1, hidden)
     modules: list[nn.Module] = [nn.Unflatten(2, (positive_int("d", d), 1))]
     for width_in, width_out in itertools.pairwise(widths):
         modules += [ExchangeableEquivariant(width_in, width_out), nn.ReLU()]
     modules += [ExchangeableInvariant(widths[-1], 1)]
     return SetNetwork(*modules, *sigmoid_if(probabilities), d=d)
-
-
-def _widths(first: int, hidden: Sequence[int]) -> list[int]:
-    widths = [first, *hidden]
-    if len(widths) < 2:
-        raise ValueError(f"hidden must hold at least one width, got {hidden!r}")
-    return widths

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from invariant_nets._initialization import semi_orthogonal
 from invariant_nets._masking import member_counts, zero_padding
 from invariant_nets._validation import one_of, positive_int, set_batch, set_mask
 
@@ -62,11 +63,7 @@ class _AveragedLinear(nn.Module):
 
     def _orthogonal(self, like: Tensor, gain: float) -> Float[Tensor, "in out"]:
         r"""Draw a semi-orthogonal $M$ such that $s M$ multiplies the mean square by `gain`²."""
-        d, out = self.in_channels, self.out_channels
-        factor = gain * math.sqrt(max(1, out / d)) / self.scale
-        # The QR decomposition behind it needs float32 at least.
-        dtype = torch.promote_types(like.dtype, torch.float32)
-        return nn.init.orthogonal_(torch.empty(d, out, dtype=dtype, device=like.device), factor)
+        return semi_orthogonal(like, (self.in_channels, self.out_channels), gain, self.scale)
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments."""

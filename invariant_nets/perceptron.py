@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from invariant_nets._initialization import semi_orthogonal
 from invariant_nets._validation import positive_int
 
 
@@ -61,15 +62,19 @@ def perceptron(*widths: int) -> nn.Sequential:
 @torch.no_grad()
 def orthogonal_(linear: nn.Linear, gain: float) -> None:
     """Start a linear layer such that it multiplies the mean square that comes in by `gain`²."""
-    weight = linear.weight
-    factor = gain * math.sqrt(max(1, linear.out_features / linear.in_features))
-    # The QR decomposition behind it needs float32 at least.
-    dtype = torch.promote_types(weight.dtype, torch.float32)
-    weight.copy_(nn.init.orthogonal_(torch.empty_like(weight, dtype=dtype), factor))
+    channels = linear.in_features, linear.out_features
+    linear.weight.copy_(semi_orthogonal(linear.weight, channels, gain))
     # The annotation of torch forgets that there may be none.
     bias: Tensor | None = linear.bias
     if bias is not None:
         bias.zero_()
+
+
+def layer_widths(first: int, hidden: Sequence[int]) -> list[int]:
+    """Return the widths of a network from what comes in on; at least one must be hidden."""
+    if len(hidden) < 1:
+        raise ValueError(f"hidden must hold at least one width, got {hidden!r}")
+    return [first, *hidden]
 
 
 def checked_widths(name: str, widths: Sequence[int]) -> list[int]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._masking import member_counts, zero_padding
+from invariant_nets._masking import member_mean, zero_padding
 from invariant_nets._validation import one_of, set_batch, set_mask
 
 PoolingName = Literal["sum", "mean", "max"]
@@ -67,7 +67,7 @@ class SetPooling(nn.Module):
             return _maximum(x, mask)
         if self.pooling == "sum":
             return x.sum(1)
-        return x.mean(1) if mask is None else x.sum(1) / member_counts(mask, x.dtype)
+        return member_mean(x, mask)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument."""

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._masking import member_counts, zero_padding
+from invariant_nets._masking import member_mean, zero_padding
 from invariant_nets._validation import one_of, positive_int, set_mask
 from invariant_nets.layers import Pooling
 from invariant_nets.named_groups import cyclic_group
 from invariant_nets.orbit_layers import OrbitInvariant, OrbitLinear
-from invariant_nets.perceptron import checked_widths
+from invariant_nets.perceptron import checked_widths, layer_widths
 from invariant_nets.set_network import SetNetwork, sigmoid_if
 
 
@@ -193,9 +193,8 @@ def cyclic_elements(
     Chapter 6 has the case $S_n \times S_d$.
     """
     positive_int("n", n)
-    channels = [1, *checked_widths("hidden", hidden)]
-    if len(channels) < 2:
-        raise ValueError(f"hidden must hold at least one width, got {hidden!r}")
+    channels = layer_widths(1, hidden)
+    checked_widths("hidden", hidden)
     group = cyclic_group(positive_int("d", d))
     modules: list[nn.Module] = [nn.Unflatten(2, (d, 1))]
     for k in range(len(hidden)):
@@ -215,9 +214,7 @@ def _pool(
 ) -> Float[Tensor, "batch *element"]:
     if pooling == "sum":
         return x.sum(1)
-    if mask is None:
-        return x.mean(1)
-    return x.sum(1) / member_counts(mask, x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+    return member_mean(x, mask)
 
 
 def _elements(x: Tensor, mask: Tensor | None) -> None:

@@ -56,6 +56,15 @@ def test_a_bit_that_flips_anywhere_is_noticed(tmp_path_factory, data):
         assert epoch_of(folder) == 1
 
 
+def test_every_byte_of_the_head_is_checked(folder):
+    path = folder.folder / LAST
+    whole = path.read_bytes()
+    for at in range(len(checkpoint._head(b""))):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.warns(RuntimeWarning, match="the one before it is used"):
+            assert epoch_of(folder) == 1
+
+
 @given(st.floats(0, 1, exclude_max=True))
 def test_a_torn_file_is_noticed_wherever_it_ends(tmp_path_factory, share):
     folder = CheckpointFolder(tmp_path_factory.mktemp("run"))

@@ -32,7 +32,14 @@ from invariant_nets import (
     symmetric_group,
     transformer,
 )
-from invariant_nets._masking import call, front, member_counts, members_first, takes_mask
+from invariant_nets._masking import (
+    call,
+    front,
+    member_counts,
+    member_mean,
+    members_first,
+    takes_mask,
+)
 
 N, D = 6, 2
 SORTS = [lexicographic_sort, columnwise_sort, row_column_sort, least_rotation]
@@ -347,3 +354,14 @@ def test_what_takes_a_mask_is_known_by_its_argument():
 
 def test_no_mask_is_not_passed_on():
     assert call(torch.relu, torch.tensor([-1.0]), None).item() == 0
+
+
+@pytest.mark.parametrize("rest", [(2,), (2, 3)])
+def test_the_mean_over_the_members_is_that_of_each_set_and_0_for_none(rest):
+    sets = [torch.randn(size, *rest, dtype=torch.float64) for size in padding.SIZES]
+    x, mask = padding.padded(sets, N, garbage=0.0)
+    for members, mean in zip(sets, member_mean(x, mask), strict=True):
+        expected = members.mean(0) if len(members) else torch.zeros(rest, dtype=torch.float64)
+        torch.testing.assert_close(mean, expected)
+    torch.testing.assert_close(member_mean(x, None), x.mean(1))
+    assert member_mean(x[:0], mask[:0]).shape == (0, *rest)
