@@ -1,4 +1,4 @@
-"""What the author of a chapter types: `python -m book run 04`, `python -m book build 04`."""
+"""What the author of a chapter types: `python -m book run 04`, and so on; `--help` says what."""
 
 import argparse
 import asyncio
@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from book.chapters import ChapterError, read
 from book.fingerprint import fingerprint
+from book.repeat import repeat as repeat_chapters
 from book.run import Runner
 
 ROOT = Path.cwd()
@@ -20,15 +21,20 @@ ROOT = Path.cwd()
 
 def find(number: str) -> Path:
     """Returns the chapter whose file name starts with `number`."""
-    paths = sorted((ROOT / "docs" / "chapters").glob(f"{number}*.py"))
+    paths = chapters(number)
     if len(paths) != 1:
         sys.exit(f"{number} must name one chapter, and names {[path.name for path in paths]}")
     return paths[0]
 
 
-def run(path: Path) -> None:
+def chapters(number: str = "") -> list[Path]:
+    """Returns the chapters whose file names start with `number`, in order."""
+    return sorted((ROOT / "docs" / "chapters").glob(f"{number}*.py"))
+
+
+def run(number: str) -> None:
     """Executes a chapter, fresh or stale, and shows what each cell puts out."""
-    runner = Runner(ROOT, ROOT / ".cache" / "book")
+    path, runner = find(number), Runner(ROOT, ROOT / ".cache" / "book")
     notebook = read(path)
     key = fingerprint(notebook, runner.package)
     try:
@@ -45,11 +51,12 @@ def show(number: int, cell: NotebookNode, seconds: float) -> None:
         print("\n".join(f"    {line}" for line in text.splitlines()), flush=True)
 
 
-def build(path: Path) -> None:
+def build(number: str) -> None:
     """Renders the site into `build/`, and reports what concerns this chapter alone.
 
     Other chapters may be half written: theirs are the outputs that the cache has.
     """
+    path = find(number)
     os.environ |= {"BOOK_ONLY": path.name, "NO_MKDOCS_2_WARNING": "true"}
     problems: list[str] = []
     handler = logging.Handler(logging.WARNING)
@@ -65,14 +72,43 @@ def build(path: Path) -> None:
     sys.exit("\n".join(problems) or 0)
 
 
+def repeat(numbers: list[str]) -> None:
+    """Compares the outputs of chapters, all or some, with those of another run."""
+    paths = [find(number) for number in numbers] or chapters()
+    try:
+        problems = repeat_chapters(Runner(ROOT, ROOT / ".cache" / "book"), paths)
+    except ExceptionGroup as group:
+        sys.exit("\n\n".join(map(str, group.exceptions)))
+    if problems:
+        sys.exit("\n".join(problems))
+    print("All outputs are the same again.")
+
+
 def main() -> None:
     """Runs a command."""
-    parser = argparse.ArgumentParser(prog="python -m book", description="Work on a chapter.")
-    parser.add_argument("command", choices=["run", "build"])
-    parser.add_argument("chapter", help="its number, such as 04")
+    parser = argparse.ArgumentParser(prog="python -m book", description="Work on chapters.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for function, words in (
+        (run, "execute a chapter, and show what its cells put out"),
+        (build, "render the page of a chapter, and say what is wrong with it"),
+    ):
+        command = commands.add_parser(function.__name__, help=words, description=words)
+        command.add_argument("chapter", help="its number, such as 04")
+        command.set_defaults(call=lambda arguments, f=function: f(arguments.chapter))
+    words = "execute chapters once more, and say which cells put out something else"
+    command = commands.add_parser(
+        "repeat",
+        help=words,
+        description=f"{words[0].upper()}{words[1:]}. The outputs of the first run are those that "
+        "the last build kept; a chapter for which it kept none, or stale ones, is executed twice. "
+        "Numbers may differ where the head of a cell says that it measures them, "
+        '`# %% measured="s"`; CONTRIBUTING.md tells how.',
+    )
+    command.add_argument("chapters", nargs="*", help="their numbers; all, if none is given")
+    command.set_defaults(call=lambda arguments: repeat(arguments.chapters))
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    {"run": run, "build": build}[arguments.command](find(arguments.chapter))
+    arguments.call(arguments)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,16 @@ class Runner:
         """
         return asyncio.run(self._run(list(paths)))
 
+    def run_again(self, paths: Iterable[Path]) -> dict[Path, NotebookNode]:
+        """Returns each chapter with the outputs of another execution, whatever the cache keeps.
+
+        Its kernels hash strings otherwise, so that the outputs show any order of a set.
+
+        Raises:
+            ExceptionGroup: If cells failed; one `ChapterError` a chapter.
+        """
+        return asyncio.run(self._run(list(paths), again=True))
+
     def stored(self, path: Path) -> NotebookNode:
         """Returns a chapter with the outputs that the cache has, fresh or stale or none."""
         notebook, stored = read(path), self._load(path)
@@ -52,13 +62,13 @@ class Runner:
             return with_outputs(notebook, stored)
         return notebook
 
-    async def _run(self, paths: list[Path]) -> dict[Path, NotebookNode]:
+    async def _run(self, paths: list[Path], again: bool = False) -> dict[Path, NotebookNode]:
         notebooks = {path: read(path) for path in paths}
         keys = {path: fingerprint(notebooks[path], self.package) for path in paths}
         stale: list[tuple[float, Path]] = []
         for path, notebook in notebooks.items():
             stored = self._load(path)
-            if stored and stored.metadata.book.key == keys[path]:
+            if stored and stored.metadata.book.key == keys[path] and not again:
                 with_outputs(notebook, stored)
             else:
                 stale.append((stored.metadata.book.seconds if stored else float("inf"), path))
@@ -69,7 +79,10 @@ class Runner:
 
         async def one(path: Path) -> None:
             async with cores:
-                await self.execute(path, notebooks[path], keys[path])
+                if again:
+                    await self._execute(path, notebooks[path], hash_seed=1)
+                else:
+                    await self.execute(path, notebooks[path], keys[path])
 
         results = await asyncio.gather(*(one(path) for _, path in stale), return_exceptions=True)
         for result in results:
@@ -93,6 +106,16 @@ class Runner:
         Raises:
             ChapterError: If a cell fails.
         """
+        seconds = await self._execute(path, notebook, watch=watch)
+        notebook.metadata.book = {"key": key, "seconds": round(seconds, 2)}
+        self.cache.mkdir(parents=True, exist_ok=True)
+        partial = self._file(path).with_suffix(f".{os.getpid()}")
+        nbformat.write(notebook, partial)
+        partial.replace(self._file(path))
+
+    async def _execute(
+        self, path: Path, notebook: NotebookNode, watch: Watch | None = None, hash_seed: int = 0
+    ) -> float:
         start = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             manager = AsyncKernelManager(
@@ -111,7 +134,7 @@ class Runner:
             )
             environment = os.environ | {
                 "PYTHONPATH": os.pathsep.join([str(self.root), os.environ.get("PYTHONPATH", "")]),
-                "PYTHONHASHSEED": "0",
+                "PYTHONHASHSEED": str(hash_seed),
                 "OMP_NUM_THREADS": "1",  # a chapter a core
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 "IPYTHONDIR": folder,  # no user's settings
@@ -127,11 +150,7 @@ class Runner:
                         raise ChapterError(path, number, cell.source, problem)
         seconds = time.perf_counter() - start
         log.info("%s ran in %.1f s", path.name, seconds)
-        notebook.metadata.book = {"key": key, "seconds": round(seconds, 2)}
-        self.cache.mkdir(parents=True, exist_ok=True)
-        partial = self._file(path).with_suffix(f".{os.getpid()}")
-        nbformat.write(notebook, partial)
-        partial.replace(self._file(path))
+        return seconds
 
     def _file(self, path: Path) -> Path:
         return self.cache / f"{path.stem}.ipynb"

@@ -98,7 +98,7 @@ class CheckpointFolder:
                 problems.append(str(error))
                 continue
             for problem in problems:
-                warnings.warn(f"{problem}; the one before it is used", RuntimeWarning, stacklevel=3)
+                warnings.warn(f"{problem}; the one before it is used", RuntimeWarning, stacklevel=2)
             return state
         if problems:
             raise CheckpointError("; ".join(problems))
@@ -135,7 +135,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is torn or was altered: its checksum does not match")
     # No code in a file is ever run.
     try:
-        state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(payload), map_location="cpu", weights_only=True
+        )
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} holds more than tensors and plain values") from error
     return state

@@ -34,7 +34,8 @@ class GaussianDataset(Dataset[Sample]):
 
     A draw depends on the seed, on the indices that are asked for and on how often they were asked
     for before, and on nothing else: the same seed gives the same data with any number of loader
-    workers.
+    workers. (A sampler with replacement may ask two workers for one index at once; which of them
+    counts first is then left to chance.)
 
     Args:
         num_samples: how many sets, at least 1.
@@ -112,6 +113,11 @@ class GaussianDataset(Dataset[Sample]):
             raise ValueError("state must be that of a dataset with the same size and kind")
         if accesses is not None:
             self._accesses.copy_(accesses)
+
+    @property
+    def draws_batches(self) -> bool:
+        """Whether a batch is one draw, so that its parts are parts of that draw."""
+        return not self.static
 
     @property
     def bayes_accuracy(self) -> float:

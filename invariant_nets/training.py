@@ -6,23 +6,25 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+import torch.distributed as dist
+from torch import nn
 from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from invariant_nets._masking import call
-from invariant_nets._training_state import restore, training_state
+from invariant_nets._data_parallel import DataParallel
+from invariant_nets._passes import Loss, Passes
+from invariant_nets._sharded_batches import Batch, ShardedBatches
+from invariant_nets._training_state import TrainingState
 from invariant_nets._validation import positive_int
-from invariant_nets.checkpoint import CheckpointFolder
 from invariant_nets.history import Epoch, History
+from invariant_nets.ranks import Ranks, join_ranks
 
-Batches = Iterable[tuple[Tensor | tuple[Tensor, Tensor], Tensor]]
-Loss = Callable[[Tensor, Tensor], Tensor]
+Batches = Iterable[Batch]
 
 
 class BinaryTrainer:
@@ -37,8 +39,12 @@ class BinaryTrainer:
             `threshold`. It must average over the batch.
         optimizer: an optimizer of the model's parameters.
         device: where the model and the batches are moved; by default the model stays where it is.
+            With several ranks on a machine, "cuda" is each one's own GPU.
         log: show a progress bar.
         threshold: outputs above it count as label 1; by default it follows from `loss_fn`.
+        process_group: with several ranks, those among which each batch is divided; all by default.
+            In a mesh it is the axis of the data, and what the other axis divides, such as the
+            group of a `SymmetryModel`, is the model's matter.
 
     Raises:
         TypeError: if an argument is of the wrong kind.
@@ -67,9 +73,12 @@ class BinaryTrainer:
         log: bool = False,
         *,
         threshold: float | None = None,
+        process_group: dist.ProcessGroup | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+        if isinstance(model, DistributedDataParallel):
+            raise TypeError("model must be the module itself, for `fit` makes it data-parallel")
         if not callable(loss_fn):
             raise TypeError(f"loss_fn must be callable, got {loss_fn!r}")
         if not isinstance(optimizer, torch.optim.Optimizer):
@@ -78,7 +87,8 @@ class BinaryTrainer:
         if reduction != "mean":
             raise ValueError(f"loss_fn must average over the batch, got reduction={reduction!r}")
         self.threshold = _threshold_of(loss_fn) if threshold is None else threshold
-        self.device = _device_of(model) if device is None else torch.device(device)
+        self.process_group = process_group
+        self.device = _device_of(model) if device is None else _own_device(device)
         self.model = model.to(self.device)
         self.loss_fn = loss_fn
         self.optimizer = optimizer
@@ -97,7 +107,15 @@ class BinaryTrainer:
     ) -> History:
         """Train for some epochs, testing after each.
 
-        Ctrl-C ends the fit; the history then holds the completed epochs.
+        Ctrl-C ends the fit; the history then holds the completed epochs. The same seed gives the
+        same weights, to the last bit, on a CPU with the same versions and number of threads, with
+        any number of loader workers.
+
+        Started by `torchrun`, the same call trains on all ranks together, as one process would: the
+        batches of the loaders are divided among the ranks, gradients, losses and accuracies are
+        those of the whole batch, and every rank has the same weights and the same history. Only
+        the first one shows a progress bar and writes checkpoints. An error or Ctrl-C on one rank
+        ends all.
 
         With a `checkpoint` folder all that the rest of the run depends on is kept there after each
         epoch. The same call, with a model, an optimizer and loaders made the same way, then goes on
@@ -106,6 +124,8 @@ class BinaryTrainer:
         Args:
             dl_train: batches `(x, label)` to train on, drawn anew each epoch; or
                 `((x, mask), label)` for sets of different sizes, as `collate_sets` makes them.
+                With several ranks each of them has the same loader; of a dataset with indices it
+                loads its part only, in the first one's order.
             dl_test: batches to test on.
             num_epochs: at most so many passes over `dl_train`, at least 1.
             print_every: with `log`, also write a line every so many epochs, at least 1.
@@ -125,6 +145,7 @@ class BinaryTrainer:
             OSError: if a checkpoint cannot be written; the last one is then intact.
             FloatingPointError: if a loss becomes NaN or infinite; the message names the epoch, and
                 the weights are those before the batch that showed it.
+            RuntimeError: if another rank failed, was killed, or does not answer.
         """
         num_epochs = positive_int("num_epochs", num_epochs)
         print_every = None if print_every is None else positive_int("print_every", print_every)
@@ -135,33 +156,45 @@ class BinaryTrainer:
             if isinstance(batches, Iterator):
                 raise TypeError(f"{name} must give its batches anew each epoch, got an iterator")
 
+        join_ranks()
+        ranks = Ranks(self.process_group)
         self.history = history = History()
-        folder = None if checkpoint is None else CheckpointFolder(checkpoint)
-        run = self.model, self.optimizer, (dl_train, dl_test), history
+        train_batches, test_batches = (ShardedBatches(b, ranks) for b in (dl_train, dl_test))
         best: dict[str, Any] | None = None
         weights: dict[str, Any] | None = None
+        shown = self.log and ranks.first
         try:
-            self._rehearse(dl_test)
-            if folder is not None and (state := folder.load()) is not None:
-                best = weights = restore(state, *run)
-            with tqdm(
-                initial=history.num_epochs, total=num_epochs, desc="fit", disable=not self.log
-            ) as bar:
+            with (
+                ranks.deferred_interrupt() as interrupted,
+                tqdm(total=num_epochs, desc="fit", disable=not shown) as bar,
+            ):
+                state = TrainingState(
+                    self.model, self.optimizer, history, (dl_train, dl_test), ranks, checkpoint
+                )
+                passes = Passes(
+                    self.model, self.loss_fn, self.threshold, self.device, ranks, interrupted
+                )
+                # What the first test would raise is raised before an epoch is spent on training. A
+                # whole pass: how much of one that is cut short was drawn depends on the workers.
+                with torch.random.fork_rng():
+                    passes.test(test_batches, epoch=1)
+                best = weights = state.resume()
+                bar.initial = bar.n = history.num_epochs
+                parallel = DataParallel(self.model, ranks, self.device)
                 while not (reason := _reason_to_stop(history, num_epochs, patience)):
                     epoch = history.num_epochs + 1
                     start = time.perf_counter()
-                    train = self._pass(dl_train, "dl_train", epoch, train=True)
-                    test = self._pass(dl_test, "dl_test", epoch, train=False)
-                    done = Epoch(*train, *test, time.perf_counter() - start)
+                    train = passes.train(train_batches, epoch, parallel, self.optimizer)
+                    test = passes.test(test_batches, epoch)
+                    seconds = max(ranks.gather([time.perf_counter() - start], self.device))
                     if patience is not None and test[0] < min(history.test_loss, default=math.inf):
                         weights = copy.deepcopy(self.model.state_dict())
                     # Side by side, so that an interrupted copy leaves no epoch without its weights.
-                    history.epochs.append(done)
+                    history.epochs.append(Epoch(*train, *test, *seconds))
                     best = weights
-                    if folder is not None:
-                        folder.save(training_state(*run, best))
+                    state.save(best)
                     bar.update()
-                    if self.log:
+                    if shown:
                         bar.set_postfix(loss=f"{test[0]:.4f}", acc=f"{test[1]:.3f}")
                         if print_every is not None and epoch % print_every == 0:
                             bar.write(history.line(epoch))
@@ -176,41 +209,6 @@ class BinaryTrainer:
                 self.model.load_state_dict(best)
                 history.restored_best = True
         return history
-
-    def _rehearse(self, dl_test: Batches) -> None:
-        """Raise what the first test would raise, before an epoch is spent on training."""
-        # The whole pass: how much of a pass that is cut short was drawn depends on the workers.
-        with torch.random.fork_rng():
-            self._pass(dl_test, "dl_test", epoch=1, train=False)
-
-    def _pass(self, batches: Batches, name: str, epoch: int, train: bool) -> tuple[float, float]:
-        """Return the mean loss and accuracy over the samples of one pass."""
-        self.model.train(train)
-        total = torch.zeros(2, dtype=torch.float64)
-        samples = 0
-        with torch.set_grad_enabled(train):
-            for inputs, label in batches:
-                x, mask = inputs if isinstance(inputs, tuple | list) else (inputs, None)
-                x, label = x.to(self.device), label.to(self.device)
-                output = call(self.model, x, None if mask is None else mask.to(self.device))
-                _check_labels(label, output, name)
-                finite = bool(output.isfinite().all())
-                loss = self.loss_fn(output, label) if finite else output.new_tensor(math.nan)
-                value = loss.item()
-                if not math.isfinite(value):
-                    kind = "training" if train else "test"
-                    raise FloatingPointError(f"the {kind} loss became {value} in epoch {epoch}")
-                if train:
-                    self.optimizer.zero_grad()
-                    loss.backward()
-                    self.optimizer.step()
-                correct = (output > self.threshold) == (label > 0.5)
-                total += torch.tensor([value * len(x), correct.double().mean().item() * len(x)])
-                samples += len(x)
-        if samples == 0:
-            raise ValueError(f"{name} must give at least one sample, got none")
-        mean_loss, accuracy = (total / samples).tolist()
-        return mean_loss, accuracy
 
 
 def _reason_to_stop(history: History, num_epochs: int, patience: int | None) -> str:
@@ -235,14 +233,8 @@ def _device_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
 
 
-def _check_labels(label: Tensor, output: Float[Tensor, batch * out], name: str) -> None:
-    if label.shape != output.shape:
-        raise ValueError(
-            f"the labels of {name} must have the outputs' shape {tuple(output.shape)}, "
-            f"got {tuple(label.shape)}"
-        )
-    if not label.is_floating_point():
-        raise ValueError(f"the labels of {name} must be floating-point, got {label.dtype}")
-    wrong = label[~((label >= 0) & (label <= 1))]
-    if wrong.numel():
-        raise ValueError(f"the labels of {name} must lie in [0, 1], got {wrong[0].item()}")
+def _own_device(device: torch.device | str) -> torch.device:
+    chosen = torch.device(device)
+    if str(chosen) == "cuda" and "LOCAL_RANK" in os.environ:
+        return torch.device(chosen.type, int(os.environ["LOCAL_RANK"]))
+    return chosen

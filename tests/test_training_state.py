@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import random
 import signal
+import threading
+import time
 
 import pytest
 import torch
+from ranks import RanksError, on_ranks
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -19,6 +22,7 @@ from invariant_nets import (
     symmetric_group,
 )
 from invariant_nets.checkpoint import LAST, CheckpointError
+from invariant_nets.ranks import Ranks
 
 EPOCHS = 6
 
@@ -108,27 +112,80 @@ def test_a_damaged_last_checkpoint_costs_one_epoch(tmp_path):
     same(resumed, fit())
 
 
-def fit_in_a_process(folder):
+def fit_in_a_process(folder, epochs):
     torch.set_num_threads(1)
-    fit(folder, epochs=60)
+    fit(folder, epochs=epochs)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_killed_at_random_moments_it_ends_with_the_same_weights(tmp_path):
+def test_killed_at_twenty_random_moments_it_ends_with_the_same_weights(tmp_path):
     context, moments = multiprocessing.get_context("fork"), random.Random(0)
-    kills = 0
-    while True:
-        process = context.Process(target=fit_in_a_process, args=(tmp_path,))
+    # The whole run takes longer than all the moments together, so that it never ends before.
+    start, kills, epochs = time.perf_counter(), 0, 40
+    fit(epochs=epochs)
+    longest = 2 * (time.perf_counter() - start) / 20
+    epochs *= 4
+    while kills < 20:
+        process = context.Process(target=fit_in_a_process, args=(tmp_path, epochs))
         process.start()
-        process.join(moments.uniform(0.02, 0.25) if kills < 20 else None)
-        if process.exitcode is not None:
-            assert process.exitcode == 0
-            break
+        process.join(moments.uniform(0, longest))
+        assert process.exitcode is None, "it ended before it was killed"
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         kills += 1
-    assert kills > 3
-    same(fit(tmp_path, epochs=60), fit(epochs=60))
+    same(fit(tmp_path, epochs=epochs), fit(epochs=epochs))
+
+
+def test_two_ranks_killed_at_random_moments_end_with_the_same_weights(tmp_path):
+    moments, epochs = random.Random(0), 80
+
+    def killed(seconds):
+        # Both at once, as when a machine fails.
+        threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        fit(tmp_path, epochs)
+
+    for _ in range(8):
+        with pytest.raises(RanksError, match="it died"):
+            on_ranks(2, killed, moments.uniform(0, 0.25))
+    first, second = on_ranks(2, lambda: fit(tmp_path, epochs))
+    undisturbed, _ = on_ranks(2, lambda: fit(epochs=epochs))
+    same(first, undisturbed)
+    same(first, second)
+
+
+def test_ranks_have_random_numbers_of_their_own(tmp_path):
+    def own(folder, epochs):
+        torch.manual_seed(Ranks().number)
+        model = nn.Sequential(nn.Dropout(0.5), mlp(5, 2))
+        _, _, train, test = pieces(seed=Ranks().number)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        BinaryTrainer(model, nn.BCEWithLogitsLoss(), optimizer).fit(
+            train, test, epochs, checkpoint=folder
+        )
+        return torch.rand(3)
+
+    on_ranks(2, own, tmp_path, 2)
+    resumed, whole = on_ranks(2, own, tmp_path, 4), on_ranks(2, own, None, 4)
+    assert [list(numbers) for numbers in resumed] == [list(numbers) for numbers in whole]
+    assert not torch.equal(*whole)
+
+
+def test_another_number_of_ranks_goes_on_and_says_so(tmp_path):
+    on_ranks(2, lambda: fit(tmp_path, epochs=2))
+    with pytest.warns(RuntimeWarning, match="the checkpoint of 2 ranks is gone on from by 1") as w:
+        _, history = fit(tmp_path, epochs=4)
+    assert history.num_epochs == 4
+    assert w[0].filename == __file__
+
+
+def test_only_the_first_rank_writes(tmp_path):
+    def folder_of_each():
+        own = tmp_path / str(Ranks().number)
+        fit(own, epochs=1)
+
+    on_ranks(2, folder_of_each)
+    assert (tmp_path / "0" / LAST).exists()
+    assert not (tmp_path / "1").exists()
 
 
 @pytest.mark.parametrize(

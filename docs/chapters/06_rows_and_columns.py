@@ -282,7 +282,7 @@ print(f"the layer, part by part: largest difference {part_error:.1e}")
 # as [`exchangeable_matrix(n, d)`][invariant_nets.intrinsic.exchangeable_matrix]. It sees 800 sets an
 # epoch, drawn anew each time.
 
-# %%
+# %% measured="s"
 torch.manual_seed(0)
 model = exchangeable_matrix(n, d)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)

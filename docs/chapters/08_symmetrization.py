@@ -96,7 +96,7 @@ print(test_equivariant(equivariant, torch.randn(64, 4, d)))
 # *super-batch*. The result does not depend on it, but the time does: too few at once and the time
 # goes into the calls, too many and the activations leave the cache.
 
-# %% alt="Time of an average over all 5,040 orders of 7 members against the number of permutations in a super-batch: slow with few at once, flat at a few hundred, both axes logarithmic."
+# %% alt="Time of an average over all 5,040 orders of 7 members against the number of permutations in a super-batch: slow with few at once, flat at a few hundred, both axes logarithmic." measured="figure"
 seven = mlp(7, d)
 batch = torch.randn(16, 7, d)
 chunksizes = (4, 16, 64, 256, 1024, 5040)
