@@ -8,24 +8,28 @@ equivariant) to that group; over a random sample it is so in expectation only.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from invariant_nets._validation import positive_int, set_batch, set_mask
+from invariant_nets._agreement import process_group_of
+from invariant_nets._sources import check_source, group_chunks, kept_elements, moved_axes, stacked
+from invariant_nets._validation import positive_int, set_mask
 from invariant_nets.chunked_average import average_over, chunk_size, outputs_over
 from invariant_nets.groups import PermutationGroup
-from invariant_nets.permutation import Permutation, stack_permutations
+from invariant_nets.permutation import Permutation
 from invariant_nets.recompute import recomputed_average
+from invariant_nets.sharded_average import sharded_average
 
-# A compiler cannot run a chain of stabilizers; the elements of smaller groups are kept for it.
-_KEPT_ENTRIES = 1 << 19
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+
+_EVERY = slice(None)
 
 
 class Estimate(NamedTuple):
@@ -68,6 +72,10 @@ class SymmetryModel(nn.Module):
             Needs a module. A compiled model ignores it: compilers choose what to keep themselves.
         max_order: the largest group to average over exactly.
         generator: the source of the draws; torch's global one by default.
+        process_group: the ranks that share the work: each averages over its part of the group, and
+            they add up, forward and backward, so that every rank has the whole average and the
+            whole gradients (see `sharded_average`). All must be given the same sets and have the
+            same weights. A copy, and what a pickle gives back, averages in one process.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns for it, $(\mathrm{batch}, *)$.
@@ -78,10 +86,12 @@ class SymmetryModel(nn.Module):
 
     Raises:
         TypeError: if `model` or `perm_creator` is not callable, or gives something else than
-            tensors or `Permutation` objects; if there is a mask and the model takes none.
+            tensors or `Permutation` objects; if there is a mask and the model takes none; if
+            `recompute` or `process_group` comes with a model that is no module.
         ValueError: if the group has more than `max_order` elements and no `samples` are asked for,
             an integer is below 1, the permutations are none or do not fit the set, or `model` does
-            not keep the batch axis.
+            not keep the batch axis; if this rank is not in `process_group`, there is no group for
+            it to divide, or its ranks are given different sets, masks or, at first, weights.
 
     Example:
         >>> from invariant_nets import cyclic_group, symmetric_group
@@ -97,7 +107,7 @@ class SymmetryModel(nn.Module):
         Murphy et al. (2019), *Janossy Pooling*; Puny et al. (2022), *Frame Averaging for Invariant
         and Equivariant Network Design*.
 
-    Derived in chapter 8.
+    Derived in chapter 8; chapter 14 shards it.
     """
 
     def __init__(
@@ -112,18 +122,20 @@ class SymmetryModel(nn.Module):
         recompute: bool = False,
         max_order: int = 10_000_000,
         generator: torch.Generator | None = None,
+        process_group: ProcessGroup | None = None,
     ) -> None:
         super().__init__()
         if not callable(model):
             raise TypeError(f"model must be a module or a function, got {model!r}")
-        if recompute and not isinstance(model, nn.Module):
-            raise TypeError(
-                "recompute needs a model whose parameters it can see, an nn.Module, "
-                f"got {type(model).__name__}"
-            )
+        for name, asked in (("recompute", recompute), ("process_group", process_group is not None)):
+            if asked and not isinstance(model, nn.Module):
+                raise TypeError(
+                    f"{name} needs a model whose parameters it can see, an nn.Module, "
+                    f"got {type(model).__name__}"
+                )
         if isinstance(perm_creator, PermutationGroup) and group is None:
             perm_creator, group = None, perm_creator
-        _check_source(perm_creator, group, samples)
+        check_source(perm_creator, group, samples, process_group)
         self.model = model
         self.perm_creator = perm_creator
         self.group = group
@@ -132,6 +144,8 @@ class SymmetryModel(nn.Module):
         self.equivariant = equivariant
         self.recompute = recompute
         self.generator = generator
+        self.process_group = None if process_group is None else process_group_of(process_group)
+        self._weights_agree = False
         limit = positive_int("max_order", max_order)
         if group is not None and samples is None and group.order > limit:
             raise ValueError(
@@ -139,14 +153,42 @@ class SymmetryModel(nn.Module):
                 "average over random ones with samples=k, or raise max_order"
             )
         self._elements: Tensor | None
-        self.register_buffer("_elements", self._kept_elements(), persistent=False)
+        self.register_buffer("_elements", kept_elements(group, samples), persistent=False)
 
     def forward(
         self, x: Float[Tensor, "batch n *d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch *out"]:
         """Return the mean of the model's outputs over the permutations."""
+        if self.process_group is None:
+            return self._average(mask, x)
+        if torch.compiler.is_compiling():
+            raise ValueError(
+                "an average with a process_group cannot be compiled or exported: "
+                "compile its model instead"
+            )
+        assert self.group is not None
+        assert isinstance(self.model, nn.Module)
+        weights = list(self.model.parameters())
+        y = sharded_average(
+            partial(self._average, mask),
+            x,
+            count=self.samples or self.group.order,
+            parameters=[p for p in weights if p.requires_grad],
+            process_group=self.process_group,
+            alike={
+                "mask": mask,
+                "the average": [self.group.name, self.group.order, self.samples, self.equivariant],
+                "the mode": "training" if self.training else "evaluation",
+                # They then stay the same, but for rounding where the rest of a network differs.
+                "the model's weights": None if self._weights_agree else weights,
+            },
+        )
+        self._weights_agree = True
+        return y
+
+    def _average(self, mask: Tensor | None, x: Tensor, part: slice = _EVERY) -> Tensor:
         options = self._options(x, mask)
-        chunks = partial(self._chunks, x.shape[0])
+        chunks = partial(self._chunks, x.shape[0], part)
         recompute = self.recompute and torch.is_grad_enabled()
         if not recompute or torch.compiler.is_compiling():
             return average_over(self.model, x, chunks(), **options)
@@ -161,6 +203,8 @@ class SymmetryModel(nn.Module):
     ) -> Estimate:
         r"""Return the mean over random draws together with its standard error.
 
+        It takes no part in a process group: every rank makes its own.
+
         Raises:
             ValueError: unless the model was made with at least 2 `samples`.
         """
@@ -171,82 +215,27 @@ class SymmetryModel(nn.Module):
         return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
 
     def _options(self, x: Tensor, mask: Tensor | None) -> dict[str, Any]:
-        axes = self._axes(x)
+        axes = moved_axes(self.group, x)
         if isinstance(mask, Tensor) and axes > 1 and mask.ndim == 2:
             set_mask(mask, x)
             mask = mask.reshape(*mask.shape, *[1] * (axes - 1)).expand(x.shape[: 1 + axes])
         set_mask(mask, x, axes)
         return {"axes": axes, "equivariant": self.equivariant, "mask": mask}
 
-    def _axes(self, x: Tensor) -> int:
-        """How many axes of `x` the permutations move together; raises if they do not fit."""
-        if self.group is None or not isinstance(x, Tensor):
-            set_batch(x)
-            return 1
-        degree, shape = self.group.degree, self.group.shape
-        if len(shape) == 1 or (x.ndim == 3 and x.shape[1] == degree):
-            set_batch(x, n=degree)
-            return 1
-        if len(shape) > 1 and x.ndim > len(shape) and x.shape[1 : 1 + len(shape)] == shape:
-            return len(shape)
-        grid = ", ".join(map(str, shape))
-        raise ValueError(
-            f"x must be sets that {self.group.name} permutes, (batch, {degree}, d), "
-            f"or matrices (batch, {grid}), "
-            f"got {tuple(x.shape)}"
-        )
-
-    def _kept_elements(self) -> Int[Tensor, "k n"] | None:
-        group = self.group
-        if group is None:
-            return None
-        if self.samples is not None:
-            group.sample(1, torch.Generator())  # makes the tables that draws need
-            return None
-        few = group.order * group.degree <= _KEPT_ENTRIES
-        return torch.cat(list(group.elements())) if few else None
-
-    def _chunks(self, batch: int) -> Iterator[Int[Tensor, "k n"]]:
+    def _chunks(self, batch: int, part: slice = _EVERY) -> Iterator[Int[Tensor, "k n"]]:
         size = chunk_size(self.chunksize, batch)
         if self.group is None:
             assert self.perm_creator is not None
-            return _stacked(self.perm_creator(), size)  # type: ignore[operator]
-        if self._elements is not None:
-            return iter(torch.split(self._elements, size))
-        if self.samples is None and torch.compiler.is_compiling():
-            raise ValueError(
-                f"{self.group.name} has {self.group.order:,} elements, too many to compile or "
-                "export the average: call the model as it is, or average over samples=k"
-            )
-        if self.samples is None:
-            return self.group.elements(chunk_size=size)
-        return iter(torch.split(self.group.sample(self.samples, self.generator), size))
+            return stacked(self.perm_creator(), size)  # type: ignore[operator]
+        return group_chunks(self.group, self._elements, self.samples, self.generator, size, part)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "process_group": None}  # which belongs to this process
 
     def extra_repr(self) -> str:
         """Show what is averaged over, and how many permutations go through the model together."""
         parts = [] if self.group is None else [f"group={self.group.name}"]
         parts += [] if self.samples is None else [f"samples={self.samples}"]
         parts += [f"{name}=True" for name in ("equivariant", "recompute") if getattr(self, name)]
+        parts += [] if self.process_group is None else [f"ranks={self.process_group.size()}"]
         return ", ".join([*parts, f"chunksize={self.chunksize}"])
-
-
-def _check_source(perm_creator: object, group: object, samples: int | None) -> None:
-    if group is not None and not isinstance(group, PermutationGroup):
-        raise TypeError(f"group must be a PermutationGroup, got {group!r}")
-    if perm_creator is not None and group is not None:
-        raise ValueError("perm_creator and group must not both be given")
-    if group is None and not callable(perm_creator):
-        raise TypeError(
-            "perm_creator must be a function that returns permutations, such as "
-            f"`lambda: permutations`, or a PermutationGroup, got {type(perm_creator).__name__}"
-        )
-    if samples is not None and group is None:
-        raise ValueError("samples must come with a group to draw them from, got perm_creator")
-
-
-def _stacked(permutations: Iterable[Permutation], size: int) -> Iterator[Int[Tensor, "k n"]]:
-    if isinstance(permutations, Permutation) or not isinstance(permutations, Iterable):
-        raise TypeError(f"perm_creator must give an iterable of Permutation, got {permutations!r}")
-    iterator = iter(permutations)
-    while block := list(itertools.islice(iterator, size)):
-        yield stack_permutations(block, name="perm_creator()")

@@ -24,6 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from invariant_nets._inner_graph import hidden_leaf, inner_gradients
 from invariant_nets.chunked_average import average_over
 
 Chunks = Callable[[], Iterable[Int[Tensor, "k n"]]]
@@ -93,9 +94,7 @@ class _RecomputedAverage(torch.autograd.Function):
                 mean = average_over(run.model, x, [chunk], **run.options)
                 if not count:
                     _check_inputs(mean, inputs)
-                parts = torch.autograd.grad(
-                    mean, inputs, gradient.to(mean.dtype) * len(chunk), allow_unused=True
-                )
+                parts = inner_gradients(mean, inputs, gradient.to(mean.dtype) * len(chunk))
                 sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
                 count += len(chunk)
         means = iter([None if total is None else total / count for total in sums])
@@ -110,21 +109,13 @@ def _added(total: Tensor | None, part: Tensor | None) -> Tensor | None:
 
 
 def _check_inputs(output: Tensor, inputs: list[Tensor]) -> None:
-    known, seen, stack = {id(t) for t in inputs}, set[Any](), [output.grad_fn]
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        leaf = getattr(node, "variable", None)
-        if leaf is not None and id(leaf) not in known:
-            raise RuntimeError(
-                "recompute gives gradients to the input and to the model's parameters only, but "
-                f"the output depends on another tensor that requires grad, of shape "
-                f"{tuple(leaf.shape)}; register it as a parameter of the model, or pass "
-                "recompute=False"
-            )
-        stack.extend(following for following, _ in node.next_functions)
+    if (leaf := hidden_leaf(output, inputs)) is not None:
+        raise RuntimeError(
+            "recompute gives gradients to the input and to the model's parameters only, but "
+            f"the output depends on another tensor that requires grad, of shape "
+            f"{tuple(leaf.shape)}; register it as a parameter of the model, or pass "
+            "recompute=False"
+        )
 
 
 @dataclass

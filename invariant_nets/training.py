@@ -174,13 +174,13 @@ class BinaryTrainer:
                 passes = Passes(
                     self.model, self.loss_fn, self.threshold, self.device, ranks, interrupted
                 )
+                parallel = DataParallel(self.model, ranks, self.device)
                 # What the first test would raise is raised before an epoch is spent on training. A
                 # whole pass: how much of one that is cut short was drawn depends on the workers.
                 with torch.random.fork_rng():
                     passes.test(test_batches, epoch=1)
                 best = weights = state.resume()
                 bar.initial = bar.n = history.num_epochs
-                parallel = DataParallel(self.model, ranks, self.device)
                 while not (reason := _reason_to_stop(history, num_epochs, patience)):
                     epoch = history.num_epochs + 1
                     start = time.perf_counter()

@@ -71,6 +71,22 @@ def test_the_gradients_are_autograds(training, requires_grad):
         same(first.double(), second.double())
 
 
+def test_the_hooks_of_parameters_and_inputs_see_the_whole_gradient_once():
+    def hooked(average):
+        def with_hooks(model, x):
+            x.register_hook(lambda gradient: 3 * gradient)
+            for parameter in model.hidden.parameters():
+                parameter.register_hook(lambda gradient: gradient.clamp(-0.1, 0.1))
+            return average(model, x)
+
+        return with_hooks
+
+    _, expected, _ = gradients(hooked(plain), Noisy().double(), sets())
+    _, found, _ = gradients(hooked(recomputed), Noisy().double(), sets())
+    for first, second in zip(expected, found, strict=True):
+        same(first, second)
+
+
 def test_the_random_state_goes_on_as_if_nothing_ran_twice():
     model, x = Noisy().double(), sets()
     states = []

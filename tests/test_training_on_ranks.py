@@ -125,6 +125,20 @@ def test_both_kinds_of_parallelism_compose():
             torch.testing.assert_close(their_weights[name], value, rtol=1e-4, atol=1e-5)
 
 
+def test_ranks_with_other_weights_begin_with_the_first_ones_in_a_mesh_too():
+    def averaged():
+        with torch.random.fork_rng():  # the data are the same, the weights are not
+            torch.manual_seed(Ranks().number)
+            return SymmetryModel(mlp(N, D), symmetric_group(N), process_group=dist.group.WORLD)
+
+    def on_one_axis():
+        mesh = dist.device_mesh.init_device_mesh("cpu", (1, 2), mesh_dim_names=("data", "group"))
+        return fit(averaged, options={"process_group": lambda: mesh.get_group("data")}, epochs=1)
+
+    (_, first), (_, second) = on_ranks(2, on_one_axis)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_one_rank_shows_progress(tmp_path):
     def shown():
         with open(tmp_path / str(Ranks().number), "w") as file, pytest.MonkeyPatch.context() as p:
