@@ -81,8 +81,9 @@ def test_the_hooks_of_parameters_and_inputs_see_the_whole_gradient_once():
 
         return with_hooks
 
-    _, expected, _ = gradients(hooked(plain), Noisy().double(), sets())
-    _, found, _ = gradients(hooked(recomputed), Noisy().double(), sets())
+    model = Noisy().double()
+    _, expected, _ = gradients(hooked(plain), model, sets())
+    _, found, _ = gradients(hooked(recomputed), model, sets())
     for first, second in zip(expected, found, strict=True):
         same(first, second)
 
