@@ -14,11 +14,13 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | 9 Augmentation | `augmentation` |
 | 10 Overfitting, and data that never repeats | `set_network`, `backbones`, `training`, `history` |
 | 10, runs that are cut off | `checkpoint` |
-| 11 All models compared | `models` |
+| 11 All models compared | `models`, `tasks`, `model_result`, `comparison_report`, `comparison` |
+| 11, on your own sets | `labeled_sets`, `set_files`, `sets_task` |
 | 12 Any permutation group | `groups`, `named_groups`, `products`, `orbits`, `orbit_layers` |
 | 12, how groups are computed | `chain`, `closed_form`, `schreier_sims` |
 | 13 Real data | `ragged`, `perceptron`, `pooling`, `deep_sets` |
 | 13, attention | `attention_block`, `attention`, `set_transformer` |
+| 14 Beyond one machine | `ranks`, `sharding`, `sharded_average` |
 """
 
 from invariant_nets.attention import AttentionPooling, InducedSetAttentionBlock, SetAttentionBlock
@@ -37,6 +39,8 @@ from invariant_nets.checks import (
     test_invariant,
 )
 from invariant_nets.chunked_average import average_over
+from invariant_nets.comparison import compare
+from invariant_nets.comparison_report import Comparison
 from invariant_nets.deep_sets import deep_sets
 from invariant_nets.entries import entrywise, radial
 from invariant_nets.enumeration import (
@@ -51,7 +55,9 @@ from invariant_nets.gaussian import GaussianDataset
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.history import Epoch, History
 from invariant_nets.intrinsic import exchangeable_matrix, intrinsic
+from invariant_nets.labeled_sets import LabeledSets
 from invariant_nets.layers import LinearEquivariant, LinearInvariant
+from invariant_nets.model_result import ModelResult, Run
 from invariant_nets.models import MODELS, ModelSpec, build_model, cyclic_generator
 from invariant_nets.named_groups import (
     alternating_group,
@@ -69,9 +75,13 @@ from invariant_nets.permutation import Permutation
 from invariant_nets.pooling import SetPooling
 from invariant_nets.products import direct_product, wreath_product
 from invariant_nets.ragged import PaddedSets, collate_sets, pad_sets, unpad_sets
+from invariant_nets.ranks import Ranks, join_ranks
 from invariant_nets.rotation import least_rotation
+from invariant_nets.set_files import SetFile, SetFileError, load_sets
 from invariant_nets.set_network import FlattenMembers, SetNetwork
 from invariant_nets.set_transformer import set_transformer
+from invariant_nets.sets_task import SetsTask
+from invariant_nets.sharding import shard
 from invariant_nets.sorting import columnwise_sort, lexicographic_sort, row_column_sort
 from invariant_nets.symmetric_elements import (
     SymmetricElements,
@@ -79,6 +89,7 @@ from invariant_nets.symmetric_elements import (
     cyclic_elements,
 )
 from invariant_nets.symmetry_search import find_symmetry
+from invariant_nets.tasks import GaussianTask
 from invariant_nets.training import BinaryTrainer
 
 __version__ = "0.1.0"
@@ -92,6 +103,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointFolder",
     "CircleFrame",
+    "Comparison",
     "DirectionFrame",
     "EncoderLayer",
     "Epoch",
@@ -100,10 +112,13 @@ __all__ = [
     "ExchangeableInvariant",
     "FlattenMembers",
     "GaussianDataset",
+    "GaussianTask",
     "History",
     "InducedSetAttentionBlock",
+    "LabeledSets",
     "LinearEquivariant",
     "LinearInvariant",
+    "ModelResult",
     "ModelSpec",
     "MultiheadAttentionBlock",
     "OrbitInvariant",
@@ -112,9 +127,14 @@ __all__ = [
     "Permutation",
     "PermutationGroup",
     "PositionalEncoding",
+    "Ranks",
+    "Run",
     "SetAttentionBlock",
+    "SetFile",
+    "SetFileError",
     "SetNetwork",
     "SetPooling",
+    "SetsTask",
     "SparseExchangeableEquivariant",
     "SymmetricElements",
     "SymmetricElementsInvariant",
@@ -131,6 +151,7 @@ __all__ = [
     "build_model",
     "collate_sets",
     "columnwise_sort",
+    "compare",
     "create_all_permutations",
     "create_permutations_from_generators",
     "create_random_permutations",
@@ -144,8 +165,10 @@ __all__ = [
     "exchangeable_matrix",
     "find_symmetry",
     "intrinsic",
+    "join_ranks",
     "least_rotation",
     "lexicographic_sort",
+    "load_sets",
     "mathieu_group",
     "mlp",
     "pad_sets",
@@ -155,6 +178,7 @@ __all__ = [
     "row_column_sort",
     "rubiks_cube_group",
     "set_transformer",
+    "shard",
     "symmetric_group",
     "symmetry_report",
     "test_equivariant",

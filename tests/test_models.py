@@ -225,6 +225,13 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
         build_model("cnn", 4, 3)
 
 
+def test_perceptrons_and_the_set_transformer_take_small_steps_and_all_others_large_ones():
+    small = {name for name in NAMES if name.endswith("mlp")} | {"set-transformer"}
+    assert {name: spec.lr for name, spec in MODELS.items()} == {
+        name: 1e-3 if name in small else 1e-2 for name in NAMES
+    }
+
+
 def test_the_table_of_models_cannot_be_changed():
     with pytest.raises(TypeError):
         MODELS["mlp"] = MODELS["intrinsic"]

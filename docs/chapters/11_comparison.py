@@ -14,27 +14,25 @@
 #   learns fast, and the slow would catch up somewhat with more.
 # - **Step size.** $10^{-3}$, as everywhere in this book, or $10^{-2}$ where that was better with seeds
 #   that do not occur below. It was for the small transformers and for the intrinsic networks, except the
-#   set transformer.
+#   set transformer. The registry [`MODELS`][invariant_nets.models.MODELS] says which.
 # - **Test.** 50,000 fresh sets that chose nothing, the same for all.
-# - **Seeds.** Three, of data and weights together; for the averaged transformers, which are slow, two.
+# - **Seeds.** Three, of data and weights together.
+#
+# These are the defaults of [`compare`][invariant_nets.comparison.compare], which trains and tests all
+# models of the registry.
 
 # %%
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
 from torch import nn
-from torch.utils.data import DataLoader
 
 from invariant_nets import (
     MODELS,
-    BinaryTrainer,
-    GaussianDataset,
+    GaussianTask,
     SymmetryModel,
-    bayes_accuracy,
-    build_model,
+    compare,
     cyclic_group,
     direct_product,
-    intrinsic,
     symmetric_group,
     test_invariant,
 )
@@ -42,26 +40,20 @@ from invariant_nets.figures import table, use_book_style
 
 use_book_style()
 n, d, v1, v2 = 10, 5, 1.0, 0.8
-limit = bayes_accuracy(n, d, v1, v2)
+task = GaussianTask(n, d, v1, v2)
+limit = task.bayes_accuracy
 
 # %%
-epochs = 18
-averaged_transformers = ("cyclic-transformer", "sampled-transformer")
-slow_steps = {"mlp", "set-transformer"}
+comparison = compare(MODELS, task, epochs=18, seeds=3)
+
+ranking = comparison.ranking
+mean = {name: comparison[name].accuracy for name in MODELS}
+models = {name: comparison[name].model for name in MODELS}  # of seed 0
+fresh = task.test_data()
+x_fresh, y_fresh = fresh.x, fresh.y
 
 
-def step_size(name: str) -> float:
-    return 1e-3 if name in slow_steps or name.endswith("-mlp") else 1e-2
-
-
-def sets(count: int, static: bool, seed: int) -> GaussianDataset:
-    return GaussianDataset(count, (n, d), v1, v2, static=static, seed=seed)
-
-
-x_fresh, y_fresh = next(iter(DataLoader(sets(50_000, True, seed=5000), 50_000)))
-
-
-def logits_of(model, count=50_000):
+def logits_of(model, count):
     model.eval()
     with torch.no_grad():
         return torch.cat([model(x) for x in x_fresh[:count].split(500)])
@@ -70,24 +62,6 @@ def logits_of(model, count=50_000):
 def accuracy(logits):
     return ((logits > 0) == (y_fresh[: len(logits)] > 0.5)).double().mean().item()
 
-
-def fit(model, lr, train, test):
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    trainer = BinaryTrainer(model, nn.BCEWithLogitsLoss(), optimizer)
-    return trainer.fit(DataLoader(train, 32), DataLoader(test, 200), epochs)
-
-
-models, scores, histories = {}, {}, {}
-for index, name in enumerate(MODELS):
-    scores[name] = []
-    seeds = (0, 1) if name in averaged_transformers else (0, 1, 2)
-    for seed in reversed(seeds):
-        torch.manual_seed(seed)
-        model = build_model(name, n, d)
-        train, test = sets(800, False, seed), sets(200, False, 100 + index)
-        history = fit(model, step_size(name), train, test)
-        scores[name].append(accuracy(logits_of(model)))
-    models[name], histories[name] = model, history  # of seed 0
 
 # %% [markdown]
 # What training keeps in memory is what the forward pass stores for the backward pass. Autograd tells:
@@ -125,57 +99,14 @@ memory = {
 # points. The time of an epoch is the median, its test included.
 
 # %%
-mean = {name: float(np.mean(values)) for name, values in scores.items()}
-ranking = sorted(MODELS, key=mean.get, reverse=True)
-claims = {
-    name: "nothing" if spec.group == "trivial" else f"${spec.group}$"
-    for name, spec in MODELS.items()
-}
-claims = {name: claim.replace("×", r"\times") for name, claim in claims.items()}
-table(
-    [
-        {
-            "model": name,
-            "claims": claims[name],
-            "accuracy": f"{mean[name]:.3f} ± {np.std(scores[name], ddof=1):.3f}",
-            "gap": limit - mean[name],
-            "weights": sum(p.numel() for p in models[name].parameters()),
-            "ms": 1e3 * float(np.median(histories[name].seconds)),
-            "kB": memory[name] / 1e3,
-        }
-        for name in ranking
-    ],
-    digits={"ms": 0, "kB": 0},
+comparison.table(
+    ["model", "claims", "accuracy", "gap", "weights", "ms"],
+    kB={name: kept / 1e3 for name, kept in memory.items()},
     caption="Gap to the Bayes limit; milliseconds an epoch; kilobytes kept for the backward pass.",
 )
 
 # %% alt="Accuracy of all models, sorted, as dots, a dot a seed: those of the larger groups next to the dashed Bayes limit, then the other networks of equivariant layers and the averaged perceptrons, the perceptrons without symmetry far below. Hollow dots, the same models on 200 sets, scatter widely around their solid dots and would order the models differently."
-fig, ax = plt.subplots(figsize=(8, 5.6))
-colors = {"intrinsic": "C0", "none": "C3", "augmentation": "C3"}
-for height, name in enumerate(reversed(ranking)):
-    values, color = scores[name], colors.get(MODELS[name].route, "C2")
-    ax.plot(values, [height] * len(values), "o", color=color, alpha=0.7)
-    reading = histories[name].test_acc[-1]
-    ax.plot(reading, height, "o", color="C1", mfc="none", mew=1.5, ms=7)
-ax.plot([], [], "o", color="C0", label="intrinsic")
-ax.plot([], [], "o", color="C2", label="sorted or averaged")
-ax.plot([], [], "o", color="C3", label="no symmetry built in")
-ax.plot([], [], "o", color="C1", mfc="none", label="on 200 sets only")
-ax.axvline(limit, color="C2", ls="--")
-ax.set(yticks=range(len(ranking)), xlabel="accuracy on fresh sets, a dot a seed")
-ax.set_yticklabels([f"{name}  {claims[name]}" for name in reversed(ranking)])
-ax.annotate(
-    "Bayes limit",
-    (limit, 0),
-    xytext=(-6, 0),
-    textcoords="offset points",
-    ha="right",
-    va="center",
-    color="C2",
-)
-ax.grid(axis="y", visible=False)
-fig.legend(loc="outside upper center", ncols=2)
-plt.show()
+comparison.plot(readings=True)
 
 # %% [markdown]
 # Read the solid dots first. **The larger the group, the closer to the limit.** In front are the
@@ -189,7 +120,7 @@ plt.show()
 # The last two columns are the price. An average over ten permutations keeps ten times what its
 # backbone keeps, [unless it recomputes](08_symmetrization.py); a sort keeps no more.
 #
-# Now the hollow dots. Each is the last reading on 200 sets, with a standard error of
+# Now the hollow dots, of seed 0. Each is the last reading on 200 sets, with a standard error of
 # [about three points](02_task.py#why-200-test-sets-cannot-rank-models); the best half of the models lie closer
 # together than that. **Two hundred test points cannot rank these models: such a ranking is a ranking of luck.**
 #
@@ -201,6 +132,7 @@ plt.show()
 # under all of $S_n$, and under $S_n \times S_d$, which permutes the columns besides.
 
 # %%
+torch.manual_seed(0)  # of the permutations that the sampled models draw
 probe = x_fresh[:256]
 rows_and_columns = direct_product(symmetric_group(n), symmetric_group(d), on="grid")
 groups = {
@@ -219,7 +151,7 @@ table(
     [
         {
             "model": name,
-            "claims": claims[name],
+            "claims": comparison[name].claim(formula=True),
             **{group: report.relative_error for group, report in reports.items()},
             "random": "yes" if reports["$S_n$"].is_random else "no",
         }
@@ -324,6 +256,18 @@ table(gains, digits={"change of the loss": 4, "standard error": 4})
 # - Sorting costs a single pass, where an average costs one for each permutation. It pays where the
 #   sorted arrangement says something, as it does for the columns here, and little where it jumps.
 #
+# And then measure, on your own sets. Save them as an `.npz`: `x` of shape (sets, n, d), labels `y` of 0
+# and 1 and, where sets are smaller than $n$, a boolean `mask` of shape (sets, n) that says where a
+# member is. The command that follows makes this comparison on them, with a share of the sets kept for the
+# test, and writes the scores, the histories and the figure; `--help` lists what else it can do. A
+# [`SetsTask`][invariant_nets.sets_task.SetsTask] in the place of the Gaussian one does the same in a
+# notebook. No limit is known then, so look at the standard error of the test sets before you trust a
+# ranking.
+#
+# ```sh
+# python -m invariant_nets compare --data sets.npz --epochs 100 --json sets.json --figure sets.svg
+# ```
+#
 # ## Check the claims
 
 
@@ -343,9 +287,7 @@ averaged = ["cyclic-mlp", "sampled-mlp", "columnwise-mlp"]
 assert set(ranking[:3]) <= set(with_columns)
 assert average(with_columns) > average(intrinsic_rows) + 0.004
 assert ranking[0] == "radial"
-weights = {
-    name: sum(p.numel() for p in m.parameters()) for name, m in models.items()
-}
+weights = {name: comparison[name].weights for name in MODELS}
 assert max(weights[m] for m in (*with_columns, *intrinsic_rows)) < weights["mlp"]
 assert weights["radial"] == 2
 front = [*with_columns, *intrinsic_rows, *averaged]
@@ -364,7 +306,10 @@ assert memory["canonical-mlp"] < 1.5 * memory["mlp"]
 # Two hundred sets: a standard error larger than what separates the best half.
 half = ranking[len(ranking) // 2 - 1]
 assert mean[ranking[0]] - mean[half] < (limit * (1 - limit) / 200) ** 0.5
-misread = [histories[name].test_acc[-1] - scores[name][-1] for name in MODELS]
+misread = [
+    result.history.test_acc[-1] - result.accuracies[0]
+    for result in comparison.results.values()
+]
 assert max(np.abs(misread)) > 0.02
 # Promises: exact where claimed, and only there.
 all_rows = {"S_n", "(S_n)^d", "S_n × C_d", "S_n × S_d", "S_{nd}", "O(nd)"}
@@ -401,10 +346,8 @@ assert min(rise.values()) > 0
 #     it.
 
 # %% fold="Solution of exercise 1, in code"
-torch.manual_seed(0)
-slow = intrinsic(n, d)
-fit(slow, 1e-3, sets(800, False, 0), sets(200, False, 100))
-slow_accuracy = accuracy(logits_of(slow))
+slow = compare(["intrinsic"], task, lr=1e-3, seeds=1)
+slow_accuracy = slow["intrinsic"].accuracy
 print(f"step size 1e-3: {slow_accuracy:.3f}, 1e-2: {mean['intrinsic']:.3f}")
 assert slow_accuracy < min(mean.values())
 
