@@ -8,6 +8,7 @@ told to all of them at the next operation.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -54,6 +55,13 @@ def join_ranks() -> None:
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     store = dist.PrefixStore(attempt, store)  # type: ignore[attr-defined]
     dist.init_process_group(store=store, rank=rank, world_size=size, timeout=TIMEOUT)
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    # Its threads must not outlive the interpreter.
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 class Ranks:
