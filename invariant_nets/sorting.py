@@ -19,6 +19,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._masking import front, members_first, zero_padding
+from invariant_nets._row_order import row_order, rows_in_order
 from invariant_nets._validation import set_batch, set_mask
 from invariant_nets.permutation import permute_rows
 
@@ -47,13 +48,14 @@ def lexicographic_sort(
     continuous for $d > 1$: where two rows tie in the first feature, a small step makes them swap.
 
     Args:
-        x: the sets. NaN counts as larger than every number.
+        x: the sets, of a real type. NaN counts as larger than every number.
         mask: true where a member is; by default everywhere.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to the same shape.
 
     Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
         ValueError: if `x` has another rank, or $n$ or $d$ is 0.
 
     Example:
@@ -62,7 +64,8 @@ def lexicographic_sort(
 
     Derived in chapter 7.
     """
-    return permute_rows(zero_padding(x, mask), lexicographic_order(x, mask))
+    order = lexicographic_order(x, mask)  # it checks its arguments
+    return rows_in_order(zero_padding(x, mask), order)
 
 
 def lexicographic_order(
@@ -76,15 +79,7 @@ def lexicographic_order(
     """
     set_batch(x)
     set_mask(mask, x)
-    x = zero_padding(x, mask)
-    if torch.compiler.is_compiling():
-        order = _stable_lexicographic_order(x)  # a compiler cannot branch on ties
-    else:
-        keys, order = x[..., 0].sort(-1)
-        tied = _has_ties(keys)
-        if tied.any():
-            order[tied] = _stable_lexicographic_order(x[tied])
-    return order if mask is None else order.gather(1, members_first(mask.gather(1, order)))
+    return row_order(x, mask)
 
 
 def lexicographic_ordering(
@@ -92,7 +87,7 @@ def lexicographic_ordering(
 ) -> Ordering:
     """Return the order of the rows, and which of the sorted rows are equal."""
     order = lexicographic_order(x, mask)
-    return Ordering(order, _runs(permute_rows(zero_padding(x, mask), order), mask))
+    return Ordering(order, _runs(rows_in_order(zero_padding(x, mask), order), mask))
 
 
 def row_ranks(
@@ -228,16 +223,3 @@ def _runs(
     members = front(mask)
     places = torch.arange(rows.shape[1], device=rows.device)
     return runs if members is None else torch.where(members, runs, places)
-
-
-def _has_ties(keys: Shaped[Tensor, "batch n"]) -> Bool[Tensor, " batch"]:
-    # Sorted keys that do not grow strictly are tied; NaN never compares greater, so it counts.
-    return ~(keys[:, 1:] > keys[:, :-1]).all(-1)
-
-
-def _stable_lexicographic_order(x: Shaped[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
-    # A stable sort by each feature, the most significant one last.
-    order = torch.arange(x.shape[1], device=x.device).expand(x.shape[:2])
-    for column in reversed(x.unbind(-1)):
-        order = order.gather(1, column.gather(1, order).argsort(dim=1, stable=True))
-    return order

@@ -16,7 +16,7 @@ GROUPS = [
     ["_validation", "_masking", "_orbit_forms", "_initialization"],
     ["ranks", "_agreement", "_inner_graph"],
     ["permutation", "bayes", "gaussian", "history", "ragged", "_four_maps", "sharding"],
-    ["checkpoint"],
+    ["checkpoint", "_row_order"],
     ["enumeration", "layers", "orbits", "chain", "chunked_average", "sorting", "set_network"],
     ["exchangeable", "exchangeable_sparse", "perceptron", "_training_state"],
     ["_sharded_batches", "_data_parallel"],
