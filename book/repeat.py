@@ -87,7 +87,8 @@ def comparable(cell: NotebookNode, units: list[str]) -> list[tuple[str, str]]:
             text = MASK
         for unit in units:
             text = without(unit, name, text)
-        outputs.append((name, text))
+        # A measurement moves what stands beside it.
+        outputs.append((name, re.sub(" +", " ", text) if units else text))
     return outputs
 
 
@@ -105,7 +106,7 @@ def forms(cell: NotebookNode) -> list[tuple[str, str]]:
 
 
 def without(unit: str, name: str, text: str) -> str:
-    """Returns a text without the numbers of one unit, and without the space that they take."""
+    """Returns a text without the numbers of one unit."""
     if name not in TABLES:
         return text
     text = without_column(unit, text, *TABLES[name])
@@ -123,7 +124,7 @@ def without_column(unit: str, text: str, row_end: str, cell_end: str) -> str:
         for column in columns:
             if len(row) >= -column:
                 row[column] = MASK
-    return row_end.join(re.sub(" +", " ", "".join(row)) for row in [head, *rows])
+    return row_end.join("".join(row) for row in [head, *rows])
 
 
 def excerpt(text: str, position: int) -> str:

@@ -428,6 +428,18 @@ def test_a_column_headed_by_a_unit_alone_may_differ(rows, same):
     assert (not found) == same, found
 
 
+def test_several_columns_of_measurements_may_differ():
+    def rows(ms, kb, gap):
+        row = {"name": "a", "ms": ms, "gap": gap, "kB": kb}
+        value = figures.table([row, row])
+        data = {"text/plain": str(value), "text/html": value._repr_html_()}
+        return nbformat.v4.new_output("execute_result", data=data)
+
+    first = one_cell(rows(3, 1234, 0.5), measured="ms, kB")
+    assert not list(repeat.differences(first, one_cell(rows(12_345, 7, 0.5))))
+    assert list(repeat.differences(first, one_cell(rows(3, 1234, 0.25))))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
