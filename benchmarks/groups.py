@@ -1,24 +1,76 @@
-r"""Groups against the ways to get the same without a stabilizer chain of tables.
+r"""Uniform sampling and enumeration of large groups against sympy, and against `itertools`.
 
     python -m benchmarks.groups
 
-Random elements of Rubik's cube against sympy's, all elements of $S_n$ against `itertools`, and the
-pair orbits of $S_n$ with the order of large groups in absolute times.
+Seconds are those of one element. sympy gives `Permutation` objects, or lists with `af=True`; this
+package gives tensors, a permutation a row. Chains of stabilizers are made before.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from sympy.combinatorics import Permutation as SympyPermutation
 from sympy.combinatorics import PermutationGroup as SympyGroup
 
-from benchmarks.timing import ratio_quartiles, seconds_by_turns
-from invariant_nets import PermutationGroup, rubiks_cube_group, symmetric_group
+from benchmarks.results import OURS, Result, at_least
+from benchmarks.running import alone
+from benchmarks.timing import quartiles, ratio_quartiles, seconds_by_turns
+from invariant_nets import (
+    PermutationGroup,
+    mathieu_group,
+    pocket_cube_group,
+    rubiks_cube_group,
+    symmetric_group,
+)
+
+BOUND = 150
+ROUNDS = 9
+SYMPY, LISTS, ITERTOOLS = "sympy", "sympy, lists", "itertools"
+
+Work = tuple[int, Callable[[], object]]  # how many elements, and what makes them
+
+
+def in_sympy(group: PermutationGroup) -> SympyGroup:
+    """Return sympy's group of the same generators, with its chain."""
+    rival = SympyGroup([SympyPermutation(g.index_tensor.tolist()) for g in group.generators])
+    assert rival.order() == group.order
+    return rival
+
+
+def per_element(case: str, works: dict[str, Work], rounds: int, bound: str = "") -> list[Result]:
+    """Return the seconds an element, and the ratios to this package's.
+
+    Args:
+        case: what is compared.
+        works: what each rival does.
+        rounds: how many turns each has.
+        bound: the rival against which there is the goal.
+    """
+    seconds = seconds_by_turns({name: work for name, (_, work) in works.items()}, rounds)
+    each = {name: [value / works[name][0] for value in seconds[name]] for name in works}
+    results = []
+    for name, values in each.items():
+        ratio = ratio_quartiles(values, each[OURS])
+        goal = at_least(BOUND, ratio[1]) if name == bound else {}
+        results.append(Result(case, name, quartiles(values), "s", ratio, OURS, **goal))
+    return results
+
+
+def sampling(group: PermutationGroup, draws: int, rounds: int, bound: bool) -> list[Result]:
+    """Return the seconds of a uniform element."""
+    rival, source = in_sympy(group), torch.Generator().manual_seed(0)
+    few = max(1, draws // 500)
+    works: dict[str, Work] = {
+        OURS: (draws, partial(group.sample, draws, source)),
+        SYMPY: (few, lambda: [rival.random() for _ in range(few)]),
+        LISTS: (few, lambda: [rival.random(af=True) for _ in range(few)]),
+    }
+    case = f"uniform elements, {group.name}, degree {group.degree}"
+    return per_element(case, works, rounds, SYMPY if bound else "")
 
 
 def listed(group: PermutationGroup) -> int:
@@ -26,58 +78,43 @@ def listed(group: PermutationGroup) -> int:
     return sum(len(chunk) for chunk in group.elements())
 
 
-def seconds_of(function: Callable[[], object]) -> float:
-    """Return how long one call takes."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+def enumeration(group: PermutationGroup, rounds: int, bound: bool) -> list[Result]:
+    """Return the seconds of an element when all are listed."""
+    rival, order = in_sympy(group), group.order
+    works: dict[str, Work] = {
+        OURS: (order, partial(listed, group)),
+        SYMPY: (order, lambda: sum(1 for _ in rival.generate_schreier_sims())),
+        LISTS: (order, lambda: sum(1 for _ in rival.generate_schreier_sims(af=True))),
+    }
+    return per_element(f"all elements, {group.name}", works, rounds, SYMPY if bound else "")
 
 
-def main() -> None:
-    """Print the ratios."""
-    parser = argparse.ArgumentParser(description="Permutation groups.")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--draws", type=int, default=200_000)
-    rounds, draws = (getattr(parser.parse_args(), name) for name in ("rounds", "draws"))
+def symmetric(n: int, rounds: int) -> list[Result]:
+    """Return the seconds of a permutation when all are listed, against the standard library."""
+    group = symmetric_group(n)
+    works: dict[str, Work] = {
+        OURS: (group.order, partial(listed, group)),
+        ITERTOOLS: (
+            group.order,
+            lambda: torch.tensor(list(itertools.permutations(range(n)))),
+        ),
+    }
+    return per_element(f"all elements, {group.name}", works, rounds)
 
-    cube = rubiks_cube_group()
-    rival = SympyGroup([SympyPermutation(g.index_tensor.tolist()) for g in cube.generators])
-    source = torch.Generator().manual_seed(0)
-    few = max(1, draws // 400)
-    seconds = seconds_by_turns(
-        {
-            "ours": lambda: cube.sample(draws, source),
-            "sympy": lambda: [rival.random() for _ in range(few)],
-        },
-        rounds,
-    )
-    ours = [value / draws for value in seconds["ours"]]
-    sympys = [value / few for value in seconds["sympy"]]
-    lower, median, upper = ratio_quartiles(sympys, ours)
-    print(f"random elements of Rubik's cube, {1 / min(ours):,.0f} a second")
-    print(f"  sympy takes   {median:8.0f}×  [{lower:.0f}, {upper:.0f}]")
 
-    nine = symmetric_group(9)
-    seconds = seconds_by_turns(
-        {
-            "ours": lambda: listed(nine),
-            "itertools": lambda: torch.tensor(list(itertools.permutations(range(9)))),
-        },
-        rounds,
-    )
-    lower, median, upper = ratio_quartiles(seconds["itertools"], seconds["ours"])
-    print("all elements of S_9")
-    print(f"  itertools     {median:8.0f}×  [{lower:.0f}, {upper:.0f}]")
-
-    print("seconds, the best of three")
-    for name, function in {
-        "all elements of S_10": lambda: listed(symmetric_group(10)),
-        "order of S_100": lambda: symmetric_group(100).order,
-        "order of Rubik's cube": lambda: rubiks_cube_group().order,
-        "pair orbits of S_1000": lambda: symmetric_group(1000).orbitals(),
-    }.items():
-        print(f"  {name:<24} {min(seconds_of(function) for _ in range(3)):.4f}")
+def measure(quick: bool) -> list[Result]:
+    """Return the results of sampling and of enumeration."""
+    if quick:
+        small = PermutationGroup([[1, 2, 3, 4, 0], [1, 0, 2, 3, 4]], "a small group")
+        return [*sampling(small, 10, 2, True), *enumeration(small, 2, True), *symmetric(4, 2)]
+    return [
+        *sampling(rubiks_cube_group(), 200_000, ROUNDS, True),
+        *sampling(pocket_cube_group(), 200_000, ROUNDS, False),
+        *sampling(symmetric_group(100), 20_000, ROUNDS, False),
+        *enumeration(mathieu_group(12), ROUNDS, True),
+        *symmetric(9, ROUNDS),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    alone("groups")

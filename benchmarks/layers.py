@@ -2,75 +2,116 @@ r"""The averaged layer against a bare `nn.Linear` and against other ways to writ
 
     python -m benchmarks.layers
 
-Forward and backward, gradients of the input included; the ratio of each round to that of
-`nn.Linear` in the same round, as median and quartiles.
+Forward without gradients; then forward and backward, gradients of the input included.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.timing import ratio_quartiles, seconds_by_turns
+from benchmarks.comparison import compare
+from benchmarks.peers import Worker, over_there, working
+from benchmarks.results import OURS, Result
+from benchmarks.running import alone
+from benchmarks.timing import Rival
 from invariant_nets import LinearEquivariant
 
 SHAPES = ((32, 10, 5, 10), (256, 128, 64, 64), (64, 1000, 128, 128))
-DOUBLE_LOOP_LIMIT = 500  # pairs of channels; beyond it the loop takes minutes
+ROUNDS, ROUNDS_OF_THE_LOOP = 40, 2
+BOUND = 1.15
+FEW_MICROSECONDS = 100_000  # products of numbers; below, nothing but the launch is measured
+FLOOR, LOOP, GEOMETRIC = "nn.Linear", "double loop", "torch_geometric"
 
 
-def double_loop(layer: LinearEquivariant, x: Tensor) -> Tensor:
-    """F(x)_j = s Σ_i (a_ij x_i + b_ij mean(x_i) 1 + c_ij 1), term by term."""
-    columns = []
-    for j in range(layer.out_channels):
-        total = torch.zeros_like(x[..., 0])
-        for i in range(layer.in_channels):
-            mean = x[..., i].mean(-1, keepdim=True)
-            total = total + layer.a[i, j] * x[..., i] + layer.b[i, j] * mean + layer.c[i, j]
-        columns.append(layer.scale * total)
-    return torch.stack(columns, dim=-1)
+class DeepSetsLayer(nn.Module):
+    """The published layer: a linear map of the members, less another one of their mean."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.gamma = nn.Linear(in_channels, out_channels)
+        self.lam = nn.Linear(in_channels, out_channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, n, in) to (batch, n, out)."""
+        y: Tensor = self.gamma(x) - self.lam(x.mean(1, keepdim=True))
+        return y
 
 
-def deep_sets(layer: LinearEquivariant, x: Tensor) -> Tensor:
-    """DeepSets' form: two linear maps, of the members and of their mean, added."""
+def two_products(layer: LinearEquivariant, x: Tensor) -> Tensor:
+    """The same layer as two products of matrices and two sums."""
     s = layer.scale
     return x @ (s * layer.a) + x.mean(1, keepdim=True) @ (s * layer.b) + s * layer.c.sum(0)
 
 
-def step(forward: Callable[[], Tensor], gradient: Tensor) -> None:
-    """Run forward and backward once."""
-    forward().backward(gradient)  # type: ignore[no-untyped-call]
+def double_loop(layer: LinearEquivariant, x: Tensor) -> Tensor:
+    """F(x)_j = s Σ_i (a_ij x_i + b_ij mean(x_i) 1 + c_ij 1), term by term."""
+    # Taken apart once: slices would each have a gradient as large as x.
+    columns, outputs = x.unbind(-1), []
+    for j in range(layer.out_channels):
+        total = torch.zeros_like(columns[0])
+        for i, column in enumerate(columns):
+            mean = column.mean(-1, keepdim=True)
+            total = total + layer.a[i, j] * column + layer.b[i, j] * mean + layer.c[i, j]
+        outputs.append(layer.scale * total)
+    return torch.stack(outputs, dim=-1)
 
 
-def main() -> None:
-    """Print one table a shape."""
-    parser = argparse.ArgumentParser(description="The averaged layer against nn.Linear.")
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+def call(forward: Callable[[], Tensor], gradient: Tensor, backward: bool) -> None:
+    """Run forward, or forward and backward."""
+    with torch.set_grad_enabled(backward):
+        y = forward()
+    if backward:
+        y.backward(gradient)  # type: ignore[no-untyped-call]
 
-    for batch, n, d, out in SHAPES:
-        x = torch.randn(batch, n, d, requires_grad=True)
-        gradient = torch.randn(batch, n, out)
-        linear, layer = nn.Linear(d, out), LinearEquivariant(d, out)
-        forwards: dict[str, Callable[[], Tensor]] = {
-            "nn.Linear": partial(linear, x),
-            "LinearEquivariant": partial(layer, x),
-            "DeepSets' form": partial(deep_sets, layer, x),
-        }
-        if d * out <= DOUBLE_LOOP_LIMIT:
-            forwards["double loop"] = partial(double_loop, layer, x)
-        rivals = {name: partial(step, forward, gradient) for name, forward in forwards.items()}
-        seconds = seconds_by_turns(rivals, arguments.rounds)
-        print(f"({batch}, {n}, {d} → {out}), {arguments.threads} threads")
-        for name, values in seconds.items():
-            lower, median, upper = ratio_quartiles(values, seconds["nn.Linear"])
-            print(f"  {name:<18} {median:8.2f}×  [{lower:.2f}, {upper:.2f}]")
+
+def direction(backward: bool) -> str:
+    """Say what is run."""
+    return "forward and backward" if backward else "forward"
+
+
+def in_case(
+    shape: tuple[int, ...], backward: bool, peer: Worker | str, rounds: int
+) -> list[Result]:
+    """Return the results of one shape and direction."""
+    batch, n, d, out = shape
+    x = torch.randn(batch, n, d, requires_grad=backward)
+    layer, gradient = LinearEquivariant(d, out), torch.randn(batch, n, out)
+
+    def rival(forward: Callable[[], Tensor]) -> Rival:
+        return partial(call, forward, gradient, backward)
+
+    floor = {FLOOR: rival(partial(nn.Linear(d, out), x))}
+    rivals: dict[str, Rival | str] = {
+        **floor,
+        OURS: rival(partial(layer, x)),
+        "DeepSets' formula": rival(partial(DeepSetsLayer(d, out), x)),
+        "two products": rival(partial(two_products, layer, x)),
+        GEOMETRIC: over_there(peer, layer="set", shape=shape, backward=backward),
+    }
+    loop = {**floor, LOOP: rival(partial(double_loop, layer, x))}
+    case = f"({batch}, {n}, {d} → {out}), {direction(backward)}"
+    bound = BOUND if batch * n * d * out > FEW_MICROSECONDS else None
+    return [
+        *compare(case, rivals, rounds, FLOOR, bound),
+        *compare(case, loop, min(rounds, ROUNDS_OF_THE_LOOP), FLOOR)[1:],
+    ]
+
+
+def measure(quick: bool) -> list[Result]:
+    """Return the results of all shapes, forward and with backward."""
+    shapes, rounds = (((4, 3, 2, 2),), 2) if quick else (SHAPES, ROUNDS)
+    with working("torch_geometric", "benchmarks.peer_geometric", quick) as peer:
+        return [
+            result
+            for shape in shapes
+            for backward in (False, True)
+            for result in in_case(shape, backward, peer, rounds)
+        ]
 
 
 if __name__ == "__main__":
-    main()
+    alone("layers")

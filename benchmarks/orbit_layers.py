@@ -7,15 +7,18 @@ Forward only; the dense product is given its weights, and does not pay for writi
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from benchmarks.timing import ratio_quartiles, seconds_by_turns
+from benchmarks.comparison import compare
+from benchmarks.results import OURS, Result
+from benchmarks.running import alone
+from benchmarks.timing import Rival
 from invariant_nets import (
     OrbitLinear,
+    PermutationGroup,
     cyclic_group,
     direct_product,
     pocket_cube_group,
@@ -23,43 +26,46 @@ from invariant_nets import (
 )
 from invariant_nets._orbit_forms import dense_weight
 
-CASES = {
-    "C_1000, 1 channel": (cyclic_group(1000), 1, 128),
-    "C_1000, 4 channels": (cyclic_group(1000), 4, 32),
-    "C_1000, 16 channels": (cyclic_group(1000), 16, 32),
-    "S_1000, 1 channel": (symmetric_group(1000), 1, 128),
-    "S_100, 16 channels": (symmetric_group(100), 16, 64),
-    "S_16 × S_16, 16 channels": (
-        direct_product(symmetric_group(16), symmetric_group(16), on="grid"),
-        16,
-        32,
-    ),
-    "pocket cube, 16 channels": (pocket_cube_group(), 16, 64),
-}
+DENSE = "dense product"
+ROUNDS = 20
+Case = tuple[PermutationGroup, int, int]  # the group, the channels, the batch
 
 
-def main() -> None:
-    """Print the ratio of each layer to its dense product."""
-    parser = argparse.ArgumentParser(description="OrbitLinear against its dense product.")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+def cases() -> list[Case]:
+    """Return what is measured."""
+    grid = direct_product(symmetric_group(16), symmetric_group(16), on="grid")
+    return [
+        (cyclic_group(1000), 1, 128),
+        (cyclic_group(1000), 4, 32),
+        (cyclic_group(1000), 16, 32),
+        (symmetric_group(1000), 1, 128),
+        (symmetric_group(100), 16, 64),
+        (grid, 16, 32),
+        (pocket_cube_group(), 16, 64),
+    ]
 
-    def product(x: Tensor, weight: Tensor) -> Tensor:
-        return x.flatten(1) @ weight
 
-    print(f"layer / dense product, {arguments.threads} threads")
-    with torch.no_grad():
-        for name, (group, channels, batch) in CASES.items():
-            layer = OrbitLinear(group, channels, channels, bias=False).eval()
-            x = torch.randn(batch, group.degree, channels)
-            weight = dense_weight(layer.ids, layer.weight)
-            rivals = {"layer": partial(layer, x), "dense": partial(product, x, weight)}
-            seconds = seconds_by_turns(rivals, arguments.rounds)
-            lower, median, upper = ratio_quartiles(seconds["layer"], seconds["dense"])
-            print(f"  {name:<26} {median:6.3f}×  [{lower:.3f}, {upper:.3f}]")
+def product(x: Tensor, weight: Tensor) -> Tensor:
+    """Multiply by the weight of all pairs of points and channels."""
+    return x.flatten(1) @ weight
+
+
+@torch.no_grad()
+def measure(quick: bool) -> list[Result]:
+    """Return the results of all groups."""
+    results = []
+    for group, channels, batch in [(cyclic_group(4), 2, 2)] if quick else cases():
+        layer = OrbitLinear(group, channels, channels, bias=False).eval()
+        x = torch.randn(batch, group.degree, channels)
+        weight = dense_weight(layer.ids, layer.weight)
+        rivals: dict[str, Rival | str] = {
+            DENSE: partial(product, x, weight),
+            OURS: partial(layer, x),
+        }
+        case = f"{group.name}, {channels} {'channel' if channels == 1 else 'channels'}"
+        results += compare(case, rivals, 2 if quick else ROUNDS, DENSE)
+    return results
 
 
 if __name__ == "__main__":
-    main()
+    alone("orbit_layers")

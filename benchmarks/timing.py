@@ -4,25 +4,61 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+Quartiles = tuple[float, float, float]  # lower, median, upper
+
+_SHORTEST = 1e-3  # a shorter call is timed several times over
+_LONG = 1.0  # a longer one needs no call before it
 
 
-def seconds_by_turns(
-    rivals: Mapping[str, Callable[[], object]], rounds: int
-) -> dict[str, list[float]]:
-    """Return the seconds of each rival in each round."""
+class Elsewhere(Protocol):
+    """A rival that runs in another process, and is timed there."""
+
+    def seconds(self) -> float:
+        """Return how long one call takes."""
+
+
+Rival = Callable[[], object] | Elsewhere
+
+
+def seconds_of(call: Callable[[], object], repeats: int = 1) -> float:
+    """Return how long one call takes: the mean of a few, one after the other."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def seconds_by_turns(rivals: Mapping[str, Rival], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of each rival in each round; every other round goes backward."""
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
+    repeats: dict[str, int] = {}
+    order = list(rivals.items())
     for _ in range(rounds):
-        for name, rival in rivals.items():
-            rival()  # not timed: it finds the caches as the rival before it left them
-            start = time.perf_counter()
-            rival()
-            seconds[name].append(time.perf_counter() - start)
+        for name, rival in order:
+            if not callable(rival):
+                seconds[name].append(rival.seconds())
+                continue
+            # Not counted: it finds the caches as the rival before it left them.
+            once = seconds_of(rival)
+            if once < _LONG:
+                repeats.setdefault(name, max(1, round(_SHORTEST / once)))
+                once = seconds_of(rival, repeats[name])
+            seconds[name].append(once)
+        order.reverse()
     return seconds
 
 
-def ratio_quartiles(seconds: list[float], floor: list[float]) -> tuple[float, float, float]:
-    """Return the quartiles of the round-by-round ratios: lower, median, upper."""
-    ratios = [a / b for a, b in zip(seconds, floor, strict=True)]
-    lower, median, upper = statistics.quantiles(ratios, n=4)
+def quartiles(values: Sequence[float]) -> Quartiles:
+    """Return lower quartile, median and upper quartile; of a single value, three times itself."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
     return lower, median, upper
+
+
+def ratio_quartiles(values: Sequence[float], floor: Sequence[float]) -> Quartiles:
+    """Return the quartiles of the round-by-round ratios: lower, median, upper."""
+    return quartiles([a / b for a, b in zip(values, floor, strict=True)])
