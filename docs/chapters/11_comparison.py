@@ -98,7 +98,7 @@ memory = {
 # "±" is the standard deviation over the seeds. The evaluation itself adds a standard error of 0.2
 # points. The time of an epoch is the median, its test included.
 
-# %%
+# %% measured="ms"
 comparison.table(
     ["model", "claims", "accuracy", "gap", "weights", "ms"],
     kB={name: kept / 1e3 for name, kept in memory.items()},
