@@ -105,7 +105,7 @@ def double(x):
 @pytest.fixture
 def project(tmp_path):
     """A book of one chapter on a package of one module, built by this repository's `book`."""
-    for folder in ("docs/chapters", "invariant_nets"):
+    for folder in ("docs/chapters", "invariant_nets", "benchmarks"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "book").symlink_to(ROOT / "book")
     (tmp_path / "docs" / "assets").symlink_to(ROOT / "docs" / "assets")
