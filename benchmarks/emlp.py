@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
-from benchmarks.peers import MissingError, TooSlowError, Worker, python_of
+from benchmarks.peers import Closing, MissingError, TooSlowError, Worker, python_of
 
 LIMIT, LIMIT_OF_ALL = 100.0, 150.0  # seconds: of one case, and of all
 
@@ -22,7 +20,7 @@ class Outcome:
     note: str = ""
 
 
-class Emlp:
+class Emlp(Closing):
     """A worker with emlp, and the time that is left for it.
 
     Args:
@@ -84,14 +82,7 @@ class Emlp:
             return Outcome(note=f"found {found} maps instead of {maps}")
         return Outcome(seconds)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End its process, if there is one."""
         if self._worker:
             self._worker.close()

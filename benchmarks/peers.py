@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -78,7 +79,26 @@ def python_of(peer: str, home: Path = HOME) -> str:
     return str(home / "bin" / "python")
 
 
-class Worker:
+class Closing(ABC):
+    """Is closed at the end of a `with`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is held."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Worker(Closing):
     """A process that runs the functions of a module by name, one after the other.
 
     Args:
@@ -150,17 +170,6 @@ class Worker:
         self._process.stdout.close()
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Remote:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from invariant_nets._output_files import write_whole
 from invariant_nets.checkpoint import LAST, PREVIOUS, CheckpointError
+from invariant_nets.tasks import Setting
 
 SETTINGS = "settings.json"
-
-Setting = str | int | float | bool
 
 
 def make_folder(name: str, folder: Path) -> None:

@@ -45,6 +45,15 @@ def positive_variance(name: str, value: object) -> float:
     return variance
 
 
+def open_share(name: str, value: object) -> float:
+    """Return `value` as a float strictly between 0 and 1, or raise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value}")
+    return float(value)
+
+
 def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: str = "x") -> None:
     """Raise unless `x` is a batch of non-empty sets, of size `n` and `d` features where given."""
     if not isinstance(x, Tensor):

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from invariant_nets._validation import int_at_least, set_batch, set_mask
+from invariant_nets._validation import int_at_least, open_share, set_batch, set_mask
 from invariant_nets.ragged import pad_sets
 
 Sample = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
@@ -146,10 +146,7 @@ class LabeledSets(Dataset[Sample]):
             >>> [part.counts for part in sets.split(share=0.25)]
             [(6, 3), (2, 1)]
         """
-        if isinstance(share, bool) or not isinstance(share, int | float):
-            raise TypeError(f"share must be a number, got {share!r}")
-        if not 0 < share < 1:
-            raise ValueError(f"share must lie between 0 and 1, got {share}")
+        share = open_share("share", share)
         source = torch.Generator().manual_seed(int_at_least("seed", seed, 0))
         parts: tuple[list[Tensor], list[Tensor]] = [], []
         for label, count in enumerate(self.counts):

@@ -6,6 +6,7 @@ import hashlib
 import os
 from functools import cached_property
 
+from invariant_nets._validation import open_share
 from invariant_nets.labeled_sets import LabeledSets
 from invariant_nets.set_files import load_sets
 from invariant_nets.tasks import Setting
@@ -50,7 +51,8 @@ class SetsTask:
         test_share: float | None = None,
         name: str = "sets",
     ) -> None:
-        _check_share(test_share)
+        if test_share is not None:
+            open_share("test_share", test_share)
         for role, sets in (("train", train), ("test", test)):
             if sets is not None and not isinstance(sets, LabeledSets):
                 raise TypeError(f"{role} must be LabeledSets, got {type(sets).__name__}")
@@ -84,7 +86,8 @@ class SetsTask:
             OSError: if the file cannot be read.
             ValueError: if it does not hold labeled sets, or these are no task.
         """
-        _check_share(test_share)
+        if test_share is not None:
+            open_share("test_share", test_share)
         train, test = load_sets(path)
         try:
             return cls(train, test, test_share=test_share, name=os.fspath(path))
@@ -146,12 +149,3 @@ class SetsTask:
         if self.train.mask is not None or self.test.mask is not None:
             sizes = f"n ≤ {self.n}"
         return f"{self.name}, {sizes}, d = {self.d}"
-
-
-def _check_share(share: float | None) -> None:
-    if share is None:
-        return
-    if isinstance(share, bool) or not isinstance(share, int | float):
-        raise TypeError(f"test_share must be a number, got {share!r}")
-    if not 0 < share < 1:
-        raise ValueError(f"test_share must lie between 0 and 1, got {share}")

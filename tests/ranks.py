@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import sys
 import tempfile
 import traceback
 import warnings
@@ -12,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 SECONDS = 120
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 
 class RanksError(AssertionError):

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from comparisons import untimed
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -36,15 +37,6 @@ def by_hand(name, seed, epochs, lr, batch_size):
             for x, y in zip(sets.x, sets.y, strict=True)
         ]
         return sum(right) / len(right)
-
-
-def untimed(comparison):
-    plain = comparison.to_dict()
-    for model in plain["models"]:
-        del model["seconds_per_epoch"]
-        for run in model["runs"]:
-            del run["history"]["seconds"]
-    return plain
 
 
 # What is compared.

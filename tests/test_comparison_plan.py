@@ -3,6 +3,7 @@ import os
 
 import pytest
 import torch
+from comparisons import untimed
 from torch import nn
 
 from invariant_nets import MODELS, BinaryTrainer, ModelSpec
@@ -20,15 +21,6 @@ NAMES = ["sampled-mlp", "radial"]
 
 def plan(models=tuple(NAMES), task=TASK, epochs=3, seeds=2, batch_size=8, **options):
     return prepare(models, task, epochs=epochs, seeds=seeds, batch_size=batch_size, **options)
-
-
-def untimed(comparison):
-    plain = comparison.to_dict()
-    for model in plain["models"]:
-        del model["seconds_per_epoch"]
-        for run in model["runs"]:
-            del run["history"]["seconds"]
-    return plain
 
 
 def spec(forward):

@@ -3,17 +3,16 @@
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 import time
 
 import pytest
 import torch
+from ranks import TORCHRUN
 
 from invariant_nets.checkpoint import LAST
 
 SECONDS = 180  # a job that hangs fails the test
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 
 # On rank 1, once, after the third epoch, something happens in the data.
 SCRIPT = textwrap.dedent("""

@@ -3,13 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 import torch
 import torch.distributed as dist
-from ranks import RanksError, on_ranks
+from ranks import TORCHRUN, RanksError, on_ranks
 
 from invariant_nets.checkpoint import CheckpointError
 from invariant_nets.ranks import Ranks, join_ranks
@@ -173,8 +172,7 @@ def test_the_ranks_of_a_launcher_find_each_other(tmp_path):
         "rows = ranks.gather([ranks.number])\n"
         "if ranks.first: print(rows)\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run([*command, script], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*TORCHRUN, script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[[0.0], [1.0]]"
 

@@ -9,6 +9,7 @@ import torch
 from invariant_nets import GaussianDataset
 from invariant_nets._validation import (
     int_at_least,
+    open_share,
     positive_int,
     positive_variance,
     set_batch,
@@ -145,3 +146,20 @@ def test_a_dataset_of_bad_arguments_is_refused_before_it_draws(static, change, e
     with pytest.raises(error, match=words):
         GaussianDataset(**arguments | change)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("value", [0.25, 1e-9, 1 - 1e-9])
+def test_a_share_lies_strictly_between_0_and_1(value):
+    assert open_share("share", value) == value
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, float("nan"), float("inf")])
+def test_all_or_nothing_is_no_share(value):
+    with pytest.raises(ValueError, match="share must lie between 0 and 1, got"):
+        open_share("share", value)
+
+
+@pytest.mark.parametrize("value", [True, "1", None])
+def test_what_is_no_number_is_no_share(value):
+    with pytest.raises(TypeError, match="share must be a number, got"):
+        open_share("share", value)
