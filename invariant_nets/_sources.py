@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from invariant_nets._permuted_sets import Chunk, Coset
 from invariant_nets._validation import set_batch
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.permutation import Permutation, stack_permutations
@@ -72,7 +73,7 @@ def group_chunks(
     generator: torch.Generator | None,
     size: int,
     part: slice,
-) -> Iterator[Int[Tensor, "k n"]]:
+) -> Iterator[Chunk]:
     """Yield a part of a group's elements, or of as many draws, a chunk at a time.
 
     Every rank makes all of the draws, so that equal generators stay equal.
@@ -86,7 +87,8 @@ def group_chunks(
             f"{group.name} has {group.order:,} elements, too many to compile or "
             "export the average: call the model as it is, or average over samples=k"
         )
-    return group.elements(part.start or 0, part.stop, size)
+    start, stop, _ = part.indices(group.order)
+    return itertools.starmap(Coset, group._cosets(start, stop, size))
 
 
 def stacked(permutations: Iterable[Permutation], size: int) -> Iterator[Int[Tensor, "k n"]]:

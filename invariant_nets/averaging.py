@@ -14,10 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._agreement import process_group_of
+from invariant_nets._permuted_sets import Chunk
 from invariant_nets._sources import check_source, group_chunks, kept_elements, moved_axes, stacked
 from invariant_nets._validation import positive_int, set_mask
 from invariant_nets.chunked_average import average_over, chunk_size, outputs_over
@@ -222,7 +223,7 @@ class SymmetryModel(nn.Module):
         set_mask(mask, x, axes)
         return {"axes": axes, "equivariant": self.equivariant, "mask": mask}
 
-    def _chunks(self, batch: int, part: slice = _EVERY) -> Iterator[Int[Tensor, "k n"]]:
+    def _chunks(self, batch: int, part: slice = _EVERY) -> Iterator[Chunk]:
         size = chunk_size(self.chunksize, batch)
         if self.group is None:
             assert self.perm_creator is not None

@@ -12,7 +12,7 @@ so $|G| = \prod_j |U_j|$, a row of digits is an element, and uniform digits are 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +27,9 @@ _TABLE_BYTES = 1 << 23
 _TABLE_ROWS = 1 << 18
 # Batches of this size stay in the cache from one table to the next.
 _CACHED_ENTRIES = 1 << 18
+_COSET_ROWS = 1 << 10
+_COSET_ENTRIES = 1 << 16
+_FEWER = 8  # a subgroup so many times smaller than it may be is not worth its calls
 _RANDOM_BITS = 62
 
 
@@ -84,12 +87,21 @@ class StabilizerChain:
 
     def _table(self, number: int) -> Shaped[Tensor, "rows n"]:
         if number not in self._tables:
-            table = torch.arange(self.degree, dtype=_smallest_type(self.degree))[None]
-            for level in self._blocks[number]:
-                # (u_{j+1} u_j)(i) = u_j(u_{j+1}(i))
-                table = table[:, level.rows(torch.arange(level.size))].flatten(0, 1)
-            self._tables[number] = table
+            points = torch.arange(self.degree, dtype=_smallest_type(self.degree))
+            self._tables[number] = _products(self._blocks[number], points)
         return self._tables[number]
+
+    def _last(self, limit: int) -> Int[Tensor, "rows n"]:
+        """Return the subgroup of as many of the last levels as have at most `limit` elements."""
+        first, rows = len(self.levels), 1
+        while first and rows * self.levels[first - 1].size <= limit:
+            first -= 1
+            rows *= self.levels[first].size
+        return _products(self.levels[first:], torch.arange(self.degree))
+
+    @cached_property
+    def _subgroup(self) -> Int[Tensor, "rows n"]:
+        return self._last(min(_COSET_ROWS, _COSET_ENTRIES // self.degree))
 
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of them a table."""
@@ -102,8 +114,7 @@ class StabilizerChain:
         used = [(self._table(i), digit) for i, digit in enumerate(digits) if digit.any()]
         if not used:
             return torch.arange(self.degree).repeat(k, 1)
-        # NumPy asks for huge pages, torch does not: a large result is written five times faster.
-        elements = torch.from_numpy(np.empty((k, self.degree), dtype=np.int64))
+        elements = _empty(k, self.degree)
         step = max(1, _CACHED_ENTRIES // self.degree)
         for start in range(0, k, step):
             part = slice(start, start + step)
@@ -116,8 +127,48 @@ class StabilizerChain:
 
     def run(self, start: int, k: int) -> Int[Tensor, "k n"]:
         """Return the elements number `start`, …, `start + k − 1`."""
+        size = len(self._subgroup)
+        if k < size:
+            return self._every(1, start, k)
+        # Every coset H u of the subgroup H of the last levels, and (t u)(i) = u(t(i)) for t in H.
+        first, last = start // size, (start + k - 1) // size
+        heads = self._every(size, first * size, last - first + 1)
+        elements = _empty(len(heads), self._subgroup.numel())
+        torch.gather(heads, 1, self._subgroup.flatten().expand_as(elements), out=elements)
+        return elements.view(-1, self.degree)[start - first * size :][:k]
+
+    def cosets(
+        self, start: int, stop: int, size: int
+    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, " n"]]]:
+        """Yield the elements number `start`, …, `stop − 1` as products of a table and one element.
+
+        A set that the one element has permuted is then permuted by every row of the table, which
+        is the same object in all cosets but the first and the last. Where no subgroup is nearly as
+        large as asked for, the tables are runs of elements, and the one element is the identity.
+
+        Args:
+            start: the first number.
+            stop: the number after the last.
+            size: how many rows a table may have.
+        """
+        table = self._last(size)
+        rows = len(table)
+        if rows * _FEWER < size:
+            for first in range(start, stop, size):
+                yield self.run(first, min(size, stop - first)), torch.arange(self.degree)
+            return
+        while start < stop:
+            first, last = start // rows, (stop - 1) // rows
+            heads = self._every(rows, first * rows, min(last - first + 1, _COSET_ROWS))
+            for number, head in enumerate(heads.unbind(), first):
+                begin, end = max(start - number * rows, 0), min(stop - number * rows, rows)
+                yield table if end - begin == rows else table[begin:end], head
+            start = (first + len(heads)) * rows
+
+    def _every(self, step: int, start: int, k: int) -> Int[Tensor, "k n"]:
+        """Return the elements number `start`, `start + step`, …, as many as `k`."""
         digits: list[Tensor] = []
-        carry = torch.arange(k)
+        carry = torch.arange(k) * step
         for radix in reversed(self.radices):
             start, digit = divmod(start, radix)
             carry = carry + digit
@@ -150,6 +201,19 @@ class StabilizerChain:
         for level, digit in zip(self.levels, digits, strict=True):
             number = number * level.size + digit
         return number
+
+
+def _products(levels: Sequence[Level], points: Shaped[Tensor, " n"]) -> Shaped[Tensor, "rows n"]:
+    table = points[None]
+    for level in levels:
+        # (u_{j+1} u_j)(i) = u_j(u_{j+1}(i))
+        table = table[:, level.rows(torch.arange(level.size))].flatten(0, 1)
+    return table
+
+
+def _empty(rows: int, columns: int) -> Int[Tensor, "rows columns"]:
+    # NumPy asks for huge pages, torch does not: a large result is written five times faster.
+    return torch.from_numpy(np.empty((rows, columns), dtype=np.int64))
 
 
 def table_level(base: int, transversal: Int[Tensor, "size n"]) -> Level:

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from invariant_nets._masking import call, zero_padding
+from invariant_nets._permuted_sets import Chunk, Coset, PermutedSets, elements_of
 from invariant_nets._validation import model_output, set_batch, set_mask
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
@@ -40,7 +41,7 @@ def chunk_size(chosen: int | None, batch: int) -> int:
 def average_over(
     function: Callable[..., Tensor],
     x: Float[Tensor, "batch n *d"],
-    chunks: Iterable[Int[Tensor, "k n"]],
+    chunks: Iterable[Chunk],
     *,
     equivariant: bool = False,
     axes: int = 1,
@@ -54,7 +55,7 @@ def average_over(
     Args:
         function: maps a batch of sets to one output a set.
         x: the sets.
-        chunks: index tensors, a permutation a row; at least one.
+        chunks: index tensors, a permutation a row, or cosets; at least one.
         equivariant: whether $\rho$ permutes the output as $\sigma$ permutes the input; otherwise
             it is trivial.
         axes: how many axes after the batch the permutations move together, their entries numbered
@@ -97,7 +98,7 @@ def average_over(
 def outputs_over(
     function: Callable[..., Tensor],
     x: Float[Tensor, "batch n *d"],
-    chunks: Iterable[Int[Tensor, "k n"]],
+    chunks: Iterable[Chunk],
     *,
     equivariant: bool = False,
     axes: int = 1,
@@ -118,22 +119,26 @@ def outputs_over(
     batch, shape = x.shape[0], x.shape[1 : 1 + axes]
     entries = zero_padding(x, mask).flatten(1, axes)
     present = None if mask is None else mask.flatten(1)
+    permuted = PermutedSets(entries)
     for chunk in chunks:
-        if chunk.ndim != 2 or chunk.shape[1] != entries.shape[1]:
+        table = chunk.table if isinstance(chunk, Coset) else chunk
+        if table.ndim != 2 or table.shape[1] != entries.shape[1]:
             raise ValueError(
                 f"the permutations must be of the set's size, (k, {entries.shape[1]}), "
-                f"got {tuple(chunk.shape)}"
+                f"got {tuple(table.shape)}"
             )
-        chunk = chunk.to(x.device)
-        k, images = len(chunk), chunk.flatten()
-        sets = entries.index_select(1, images).reshape(batch * k, *x.shape[1:])
+        k = len(table)
+        sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
         moved = None
         if present is not None:
-            moved = present.index_select(1, images).reshape(batch * k, *shape)
+            moved = present.index_select(1, elements_of(chunk).flatten().to(x.device))
+            moved = moved.reshape(batch * k, *shape)
         output = call(function, sets, moved)
         outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])
-        yield _moved_back(outputs, chunk, axes) if equivariant else outputs
+        if equivariant:
+            outputs = _moved_back(outputs, elements_of(chunk).to(x.device), axes)
+        yield outputs
 
 
 def _moved_back(

@@ -257,6 +257,11 @@ class PermutationGroup:
             yield self._chain.run(start, k)
             start += k
 
+    def _cosets(
+        self, start: int, stop: int, size: int
+    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, " n"]]]:
+        return self._chain.cosets(start, stop, size)
+
     def __iter__(self) -> Iterator[Permutation]:
         for chunk in self.elements(chunk_size=min(_LAZY_BLOCK, self.order)):
             yield from map(Permutation._trusted, chunk.unbind())

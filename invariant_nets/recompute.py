@@ -20,14 +20,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from invariant_nets._inner_graph import hidden_leaf, inner_gradients
+from invariant_nets._permuted_sets import Chunk
 from invariant_nets.chunked_average import average_over
 
-Chunks = Callable[[], Iterable[Int[Tensor, "k n"]]]
+Chunks = Callable[[], Iterable[Chunk]]
 
 
 @dataclass
