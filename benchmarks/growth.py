@@ -52,8 +52,9 @@ def layers(batch: int, shape: Sequence[int], channels: int) -> dict[str, Rival]:
 
 
 def orbits(group: Callable[[int], PermutationGroup], n: int) -> dict[str, Rival]:
-    """Return the ways to the orbits of pairs; sympy's only where it is fast."""
-    ours: dict[str, Rival] = {OURS: lambda: group(n).orbitals()}
+    """Return the ways from generators to the orbits of pairs; sympy's only where it is fast."""
+    made = group(n).generators
+    ours: dict[str, Rival] = {OURS: lambda: PermutationGroup(made).orbitals()}
     generators = generators_of(group(n))
     return ours | ({ORBITS: lambda: orbits_by_sympy(generators)} if n <= 256 else {})
 

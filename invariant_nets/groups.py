@@ -75,6 +75,7 @@ class PermutationGroup:
         self._name = name
         self._levels: Callable[[], list[Level]] = partial(levels_of, self._images)
         self._draw: Sampler | None = None
+        self._known_orbitals: Callable[[], Int[Tensor, "n n"]] | None = None
         self.shape: tuple[int, ...] = (self.degree,)
 
     @classmethod
@@ -82,14 +83,18 @@ class PermutationGroup:
         cls,
         images: Int[Tensor, "generators n"],
         name: str,
-        levels: Callable[[], list[Level]],
+        levels: Callable[[], list[Level]] | None = None,
         shape: tuple[int, ...] | None = None,
         draw: Sampler | None = None,
+        orbitals: Callable[[], Int[Tensor, "n n"]] | None = None,
     ) -> PermutationGroup:
-        # A group whose chain is known in closed form, and perhaps a faster way to draw from it.
-        group = cls(map(Permutation._trusted, images), name)
-        group._levels, group._draw = levels, draw
-        group.shape = shape or group.shape
+        # A group from rows that are permutations by construction; its chain or its orbitals may be
+        # known in closed form, and a faster way to draw from it.
+        group = cls.__new__(cls)
+        group._images, group._name = images, name
+        group._levels = levels or partial(levels_of, images)
+        group._draw, group._known_orbitals = draw, orbitals
+        group.shape = shape or (images.shape[1],)
         return group
 
     @property
@@ -171,7 +176,8 @@ class PermutationGroup:
         r"""Return the number of the orbit of every pair of points, from 0, as they first appear.
 
         There are as many as independent equivariant linear maps from the second points to the
-        first.
+        first. For $S_n$, $A_n$, $C_n$, $D_n$, $\{e\}$ and for direct products of any groups they
+        are written down without a search through the pairs, as `invariant_nets.orbits` tells.
 
         Args:
             other: another action of the same group, its generators in the same order; by default
@@ -184,6 +190,8 @@ class PermutationGroup:
             >>> PermutationGroup([[1, 2, 0], [1, 0, 2]]).orbitals().tolist()
             [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
         """
+        if other is None and self._known_orbitals is not None:
+            return self._known_orbitals()
         other = self if other is None else other
         if len(other._images) != len(self._images):
             raise ValueError(

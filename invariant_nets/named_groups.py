@@ -10,20 +10,23 @@ r"""Groups with a name: symmetric, alternating, cyclic, dihedral; puzzles; Mathi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from invariant_nets._validation import positive_int
-from invariant_nets.chain import uniform_orders
+from invariant_nets.chain import Level, uniform_orders
 from invariant_nets.closed_form import (
     cyclic_levels,
     dihedral_levels,
     symmetric_levels,
 )
 from invariant_nets.groups import PermutationGroup
-from invariant_nets.permutation import Permutation
+from invariant_nets.orbits import circulant, equal_or_not
+from invariant_nets.permutation import images_of_cycles
 
 
 def symmetric_group(n: int) -> PermutationGroup:
@@ -36,15 +39,17 @@ def symmetric_group(n: int) -> PermutationGroup:
         >>> symmetric_group(10).order
         3628800
     """
-    points = torch.arange(positive_int("n", n))
-    images = [_shift(n)]
+    points = np.arange(positive_int("n", n))
+    images = np.array((points + 1, points) if n > 2 else (points + 1,))
+    images[0, -1] = 0
     if n > 2:
-        images.append(torch.cat((points[[1, 0]], points[2:])))
+        images[1, :2] = 1, 0
     return PermutationGroup._known(
-        torch.stack(images),
+        torch.from_numpy(images),
         f"S_{n}",
-        partial(symmetric_levels, points, n),
+        partial(_symmetric_levels, n),
         draw=partial(uniform_orders, n),
+        orbitals=partial(equal_or_not, n),
     )
 
 
@@ -58,14 +63,15 @@ def alternating_group(n: int) -> PermutationGroup:
         >>> alternating_group(5).order, alternating_group(5).is_subgroup(symmetric_group(5))
         (60, True)
     """
-    points = torch.arange(positive_int("n", n))
-    if n < 3:
+    if positive_int("n", n) < 3:
         return _renamed(trivial_group(n), f"A_{n}")
     # A 3-cycle, and the longest cycle that is even.
     cycles = [(0, 1, 2), tuple(range(1 - n % 2, n))]
-    images = torch.stack([Permutation.from_cycles(n, cycle).index_tensor for cycle in cycles])
     return PermutationGroup._known(
-        images, f"A_{n}", partial(symmetric_levels, points, n, even=True)
+        torch.tensor([images_of_cycles(n, [cycle]) for cycle in cycles]),
+        f"A_{n}",
+        partial(_symmetric_levels, n, even=True),
+        orbitals=partial(equal_or_not, n) if n > 3 else partial(_cyclic_orbitals, n),
     )
 
 
@@ -80,7 +86,10 @@ def cyclic_group(n: int) -> PermutationGroup:
         ['()', '(0 1 2)', '(0 2 1)']
     """
     return PermutationGroup._known(
-        _shift(positive_int("n", n))[None], f"C_{n}", partial(cyclic_levels, n)
+        torch.arange(1, positive_int("n", n) + 1)[None] % n,
+        f"C_{n}",
+        partial(cyclic_levels, n),
+        orbitals=partial(_cyclic_orbitals, n),
     )
 
 
@@ -96,9 +105,15 @@ def dihedral_group(n: int) -> PermutationGroup:
         >>> dihedral_group(4).order
         8
     """
-    shift = _shift(positive_int("n", n))
-    images = torch.stack((shift, -torch.arange(n) % n))
-    return PermutationGroup._known(images, f"D_{n}", partial(dihedral_levels, n))
+    points = np.arange(positive_int("n", n))
+    images = np.array((points + 1, n - points))
+    images[0, -1] = images[1, 0] = 0
+    return PermutationGroup._known(
+        torch.from_numpy(images),
+        f"D_{n}",
+        partial(dihedral_levels, n),
+        orbitals=partial(_dihedral_orbitals, n),
+    )
 
 
 def trivial_group(n: int) -> PermutationGroup:
@@ -112,7 +127,7 @@ def trivial_group(n: int) -> PermutationGroup:
         1
     """
     identity = torch.arange(positive_int("n", n))[None]
-    return PermutationGroup._known(identity, "{e}", list)
+    return PermutationGroup._known(identity, "{e}", list, orbitals=partial(_all_pairs, n))
 
 
 def mathieu_group(n: int) -> PermutationGroup:
@@ -133,7 +148,7 @@ def mathieu_group(n: int) -> PermutationGroup:
     """
     if n not in _MATHIEU:
         raise ValueError(f"n must be 11, 12 or 24, got {n!r}")
-    return PermutationGroup([_from_cycles(n, cycles) for cycles in _MATHIEU[n]], f"M_{n}")
+    return PermutationGroup._known(_images(n, _MATHIEU[n]), f"M_{n}")
 
 
 def rubiks_cube_group() -> PermutationGroup:
@@ -143,7 +158,7 @@ def rubiks_cube_group() -> PermutationGroup:
         >>> rubiks_cube_group().order
         43252003274489856000
     """
-    return PermutationGroup([_from_cycles(48, cycles) for cycles in _TURNS], "Rubik's cube")
+    return PermutationGroup._known(_images(48, _TURNS), "Rubik's cube")
 
 
 def pocket_cube_group() -> PermutationGroup:
@@ -155,14 +170,26 @@ def pocket_cube_group() -> PermutationGroup:
     """
     corners = [p for p in range(48) if p % 8 in (0, 2, 5, 7)]
     number = {facelet: i for i, facelet in enumerate(corners)}
-    turns = [_from_cycles(48, _TURNS[face]).index_tensor for face in (0, 2, 3)]
-    return PermutationGroup(
-        [[number[int(turn[facelet])] for facelet in corners] for turn in turns], "the pocket cube"
-    )
+    turns = _images(48, [_TURNS[face] for face in (0, 2, 3)]).tolist()
+    images = [[number[turn[facelet]] for facelet in corners] for turn in turns]
+    return PermutationGroup._known(torch.tensor(images), "the pocket cube")
 
 
-def _shift(n: int) -> Tensor:
-    return torch.arange(n).roll(-1)
+def _symmetric_levels(n: int, even: bool = False) -> list[Level]:
+    return symmetric_levels(torch.arange(n), n, even)
+
+
+def _cyclic_orbitals(n: int) -> Tensor:
+    return circulant(np.arange(n))
+
+
+def _dihedral_orbitals(n: int) -> Tensor:
+    points = np.arange(n)
+    return circulant(np.minimum(points, n - points))
+
+
+def _all_pairs(n: int) -> Tensor:
+    return torch.arange(n * n).view(n, n)
 
 
 def _renamed(group: PermutationGroup, name: str) -> PermutationGroup:
@@ -170,32 +197,32 @@ def _renamed(group: PermutationGroup, name: str) -> PermutationGroup:
     return group
 
 
-def _from_cycles(n: int, cycles: str) -> Permutation:
-    # Points are numbered from 1 in the tables below.
-    parts = cycles.strip("()").split(")(")
-    return Permutation.from_cycles(n, *([int(p) - 1 for p in part.split(",")] for part in parts))
+def _images(n: int, generators: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+    # Points are numbered from 1 in the tables below, so point 0 stays where it is, and goes.
+    return torch.tensor([images_of_cycles(n + 1, cycles) for cycles in generators])[:, 1:] - 1
 
 
 _MATHIEU = {
-    11: ("(1,2,3,4,5,6,7,8,9,10,11)", "(3,7,11,8)(4,10,5,6)"),
+    11: ((range(1, 12),), ((3, 7, 11, 8), (4, 10, 5, 6))),
     12: (
-        "(1,2,3,4,5,6,7,8,9,10,11)",
-        "(3,7,11,8)(4,10,5,6)",
-        "(1,12)(2,11)(3,6)(4,8)(5,9)(7,10)",
+        (range(1, 12),),
+        ((3, 7, 11, 8), (4, 10, 5, 6)),
+        ((1, 12), (2, 11), (3, 6), (4, 8), (5, 9), (7, 10)),
     ),
     24: (
-        "(1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23)",
-        "(3,17,10,7,9)(4,13,14,19,5)(8,18,11,12,23)(15,20,22,21,16)",
-        "(1,24)(2,23)(3,12)(4,16)(5,18)(6,10)(7,20)(8,14)(9,21)(11,17)(13,22)(19,15)",
+        (range(1, 24),),
+        ((3, 17, 10, 7, 9), (4, 13, 14, 19, 5), (8, 18, 11, 12, 23), (15, 20, 22, 21, 16)),
+        ((1, 24), (2, 23), (3, 12), (4, 16), (5, 18), (6, 10), (7, 20), (8, 14), (9, 21), (11, 17),
+         (13, 22), (19, 15)),
     ),
-}
+}  # fmt: skip
 
 # Facelets 1 to 8 lie around the upper face, then left, front, right, back and down.
 _TURNS = (
-    "(1,3,8,6)(2,5,7,4)(9,33,25,17)(10,34,26,18)(11,35,27,19)",
-    "(9,11,16,14)(10,13,15,12)(1,17,41,40)(4,20,44,37)(6,22,46,35)",
-    "(17,19,24,22)(18,21,23,20)(6,25,43,16)(7,28,42,13)(8,30,41,11)",
-    "(25,27,32,30)(26,29,31,28)(3,38,43,19)(5,36,45,21)(8,33,48,24)",
-    "(33,35,40,38)(34,37,39,36)(3,9,46,32)(2,12,47,29)(1,14,48,27)",
-    "(41,43,48,46)(42,45,47,44)(14,22,30,38)(15,23,31,39)(16,24,32,40)",
+    ((1, 3, 8, 6), (2, 5, 7, 4), (9, 33, 25, 17), (10, 34, 26, 18), (11, 35, 27, 19)),
+    ((9, 11, 16, 14), (10, 13, 15, 12), (1, 17, 41, 40), (4, 20, 44, 37), (6, 22, 46, 35)),
+    ((17, 19, 24, 22), (18, 21, 23, 20), (6, 25, 43, 16), (7, 28, 42, 13), (8, 30, 41, 11)),
+    ((25, 27, 32, 30), (26, 29, 31, 28), (3, 38, 43, 19), (5, 36, 45, 21), (8, 33, 48, 24)),
+    ((33, 35, 40, 38), (34, 37, 39, 36), (3, 9, 46, 32), (2, 12, 47, 29), (1, 14, 48, 27)),
+    ((41, 43, 48, 46), (42, 45, 47, 44), (14, 22, 30, 38), (15, 23, 31, 39), (16, 24, 32, 40)),
 )

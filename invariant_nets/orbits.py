@@ -1,17 +1,32 @@
-r"""Orbits of points and of pairs of points, as connected components.
+r"""Orbits of points and of pairs of points, as connected components; those known without a search.
 
 Join $i$ to $g(i)$ for every generator $g$: the components are the orbits. On pairs,
 $(i, j) \sim (g(i), g(j))$, they are the orbitals, and
 
 $$\dim \operatorname{Hom}_G(\mathbb R^X, \mathbb R^Y) = |(Y \times X) / G|.$$
+
+Those of the named groups, and those of a product by those of its factors, are known beforehand:
+
+| group | $(i, j)$ and $(i', j')$ are in one orbital if and only if |
+|---|---|
+| $S_n$; $A_n$, $n \ge 4$ | $i = j$ and $i' = j'$, or neither |
+| $C_n$ | $j - i \equiv j' - i' \pmod n$ |
+| $D_n$ | $j - i \equiv \pm (j' - i') \pmod n$ |
+| $\{e\}$ | they are equal |
+| $G \times H$, grid | both of their coordinates are, in one of $G$ and in one of $H$ |
+| $G \times H$, union | they are in one of $G$ or of $H$; or $i, i'$ in one orbit, and $j, j'$ |
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
+
+_SMALL = 1 << 12  # with more nodes scipy is faster, below it is its checks that take the time
 
 
 def point_orbits(images: Int[Tensor, "generators n"]) -> Int[Tensor, " n"]:
@@ -42,11 +57,122 @@ def pair_orbits(
         [[0, 1, 2], [2, 0, 1], [1, 2, 0]]
     """
     m, n = rows.shape[1], columns.shape[1]
-    images = (rows[:, :, None] * n + columns[:, None, :]).flatten(1)
-    return torch.from_numpy(_components(images.numpy())).view(m, n)
+    images = (rows.numpy()[:, :, None] * n + columns.numpy()[:, None, :]).reshape(len(rows), m * n)
+    return torch.from_numpy(_components(images)).view(m, n)
+
+
+def equal_or_not(n: int) -> Int[Tensor, "n n"]:
+    """Return the orbitals of a doubly transitive group: pairs of equal points, and all others."""
+    return torch.ones(n, n, dtype=torch.int64).fill_diagonal_(0)
+
+
+def circulant(first_row: np.ndarray) -> Int[Tensor, "n n"]:
+    r"""Return the matrix with $a_{ij} = r_{(j - i) \bmod n}$.
+
+    Example:
+        >>> circulant(np.arange(3)).tolist()
+        [[0, 1, 2], [2, 0, 1], [1, 2, 0]]
+    """
+    n = len(first_row)
+    # Row n − 1 − i reads n entries of (r, r) from place 1 + i on.
+    twice = torch.from_numpy(np.concatenate((first_row, first_row)))
+    return twice.as_strided((n, n), (1, 1), 1).flip(0)
+
+
+def grid_orbitals(factors: Sequence[Int[Tensor, "n n"]]) -> Int[Tensor, "m m"]:
+    r"""Return the orbitals of a direct product on the grid: one of each factor.
+
+    Example:
+        >>> grid_orbitals([equal_or_not(2), equal_or_not(2)]).tolist()
+        [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
+    """
+    numbers, *others = (factor.numpy() for factor in factors)
+    count = int(numbers.max()) + 1
+    for factor in others:
+        size = int(factor.max()) + 1
+        count *= size
+        m = len(numbers) * len(factor)
+        numbers = (numbers[:, None, :, None] * size + factor[:, None, :]).reshape(m, m)
+    # The first row is in order; if all factors are transitive, it holds every orbital.
+    if int(numbers[0].max()) + 1 < count:
+        numbers = _as_they_appear(numbers)
+    return torch.from_numpy(numbers)
+
+
+def union_orbitals(
+    factors: Sequence[Int[Tensor, "n n"]], orbits: Sequence[Int[Tensor, " n"]]
+) -> Int[Tensor, "m m"]:
+    """Return the orbitals of a direct product on the union of the factors' points.
+
+    Args:
+        factors: the orbitals of each factor.
+        orbits: the orbits of the points of each factor.
+
+    Example:
+        >>> one = torch.tensor([0, 0])
+        >>> union_orbitals([equal_or_not(2), equal_or_not(2)], [one, one]).tolist()
+        [[0, 1, 2, 2], [1, 0, 2, 2], [3, 3, 4, 5], [3, 3, 5, 4]]
+    """
+    starts = np.cumsum([0, *(len(orbit) for orbit in orbits)]).tolist()
+    before = np.cumsum([0, *(int(orbit.max()) + 1 for orbit in orbits)]).tolist()
+    # Factors are independent: a point of one meets a point of another by their orbits alone.
+    of_point = np.concatenate([orbit.numpy() + b for orbit, b in zip(orbits, before, strict=False)])
+    numbers = of_point[:, None] * before[-1] + of_point
+    used = before[-1] ** 2
+    for factor, start in zip(factors, starts, strict=False):
+        part = slice(start, start + len(factor))
+        numbers[part, part] = factor.numpy() + used
+        used += int(factor.max()) + 1
+    return torch.from_numpy(_as_they_appear(numbers))
+
+
+def _as_they_appear(labels: np.ndarray) -> np.ndarray:
+    return _numbered(labels.ravel(), int(labels.max()) + 1).reshape(labels.shape)
+
+
+def _numbered(labels: np.ndarray, count: int) -> np.ndarray:
+    # The last write wins, so written backward each label keeps the place where it first appears;
+    # a label that is not used comes after all.
+    size = len(labels)
+    first = np.full(count, size)
+    first[labels[::-1]] = np.arange(size - 1, -1, -1)
+    renumbered = np.empty(count, dtype=np.int64)
+    renumbered[first.argsort()] = np.arange(count)
+    numbers: np.ndarray = renumbered[labels]
+    return numbers
 
 
 def _components(images: np.ndarray) -> np.ndarray:
+    if images.shape[1] > _SMALL:
+        return _numbered(*_labels_by_scipy(images))
+    first = _first_of_each(images)
+    numbers: np.ndarray = ((first == np.arange(len(first))).cumsum() - 1).take(first)
+    return numbers
+
+
+def _first_of_each(images: np.ndarray) -> np.ndarray:
+    # f(x) is a node of the component of x, at most x; when no edge lowers it, it is the first.
+    first = np.arange(images.shape[1])
+    before = np.empty_like(first)
+    while True:
+        start = first
+        for image in images:
+            first = np.minimum(first, first.take(image))
+        # f(x) ≤ f(g(x)) along a whole cycle of g: f is constant on it.
+        if np.array_equal(first, start):
+            return first
+        for image in images[::-1]:
+            before[image] = first
+            first = np.minimum(first, before)
+        # What a node has found out, the node that it named learns, and all that name that one:
+        # the number of rounds is then about the logarithm of the component's diameter.
+        learned = start.copy()
+        np.minimum.at(learned, start, first)
+        first = learned.take(first)
+        first = first.take(first)
+
+
+def _labels_by_scipy(images: np.ndarray) -> tuple[np.ndarray, int]:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -56,10 +182,4 @@ def _components(images: np.ndarray) -> np.ndarray:
     starts = np.arange(0, generators * size + 1, generators, dtype=np.int32)
     graph = csr_array((np.ones(len(targets), dtype=np.int8), targets, starts), shape=(size, size))
     count, labels = connected_components(graph, directed=True, connection="weak")
-    # The last write wins, so written backward each label keeps the place where it first appears.
-    first = np.empty(count, dtype=np.int64)
-    first[labels[::-1]] = np.arange(size - 1, -1, -1)
-    renumbered = np.empty(count, dtype=np.int64)
-    renumbered[first.argsort()] = np.arange(count)
-    numbers: np.ndarray = renumbered[labels]
-    return numbers
+    return labels, count

@@ -81,16 +81,7 @@ class Permutation:
             >>> Permutation.from_cycles(5, (0, 1, 2), (3, 4))
             Permutation([1, 2, 0, 4, 3])
         """
-        points = [point for cycle in cycles for point in cycle]
-        if len(set(points)) != len(points):
-            raise ValueError(f"cycles must be disjoint, got {cycles}")
-        index = torch.arange(positive_int("n", n))
-        for cycle in cycles:
-            for point, image in zip(cycle, [*cycle[1:], *cycle[:1]], strict=True):
-                if not (0 <= point < n):
-                    raise ValueError(f"cycles must hold points from 0 to {n - 1}, got {cycles}")
-                index[point] = image
-        return cls._trusted(index)
+        return cls._trusted(torch.tensor(images_of_cycles(n, cycles)))
 
     @property
     def index_tensor(self) -> Int[Tensor, " n"]:
@@ -182,6 +173,29 @@ def _validated(index_tensor: Int[Tensor, " n"] | Sequence[int]) -> Int[Tensor, "
             f"index_tensor must hold each of 0, …, {len(index) - 1} once, got {index.tolist()}"
         )
     return index
+
+
+def images_of_cycles(n: int, cycles: Sequence[Sequence[int]]) -> list[int]:
+    r"""Return the images of `n` points under disjoint cycles.
+
+    Raises:
+        ValueError: if a point is in two places or is none of the `n`.
+
+    Example:
+        >>> images_of_cycles(5, [(0, 1, 2), (3, 4)])
+        [1, 2, 0, 4, 3]
+    """
+    points = [point for cycle in cycles for point in cycle]
+    if len(set(points)) != len(points):
+        raise ValueError(f"cycles must be disjoint, got {cycles}")
+    images = list(range(positive_int("n", n)))
+    if points and not 0 <= min(points) <= max(points) < n:
+        raise ValueError(f"cycles must hold points from 0 to {n - 1}, got {cycles}")
+    for cycle in filter(len, cycles):
+        before = cycle[-1]
+        for point in cycle:
+            images[before] = before = point
+    return images
 
 
 def stack_permutations(

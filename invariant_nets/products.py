@@ -14,12 +14,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from invariant_nets.chain import Level
 from invariant_nets.closed_form import grid_levels, union_levels
 from invariant_nets.groups import PermutationGroup
+from invariant_nets.orbits import grid_orbitals, union_orbitals
 
 
 def direct_product(
@@ -57,18 +60,13 @@ def direct_product(
         if not isinstance(group, PermutationGroup):
             raise TypeError(f"groups must be PermutationGroup objects, got {group!r}")
     degrees = [group.degree for group in groups]
-    name = " × ".join(group.name for group in groups)
-    levels = union_levels if on == "union" else grid_levels
-    images = [
-        _embedded(generator.index_tensor, degrees, axis, on)
-        for axis, group in enumerate(groups)
-        for generator in group.generators
-    ]
+    images = [_embedded(group._images, degrees, axis, on) for axis, group in enumerate(groups)]
     return PermutationGroup._known(
-        torch.stack(images),
-        name,
-        partial(_product_levels, levels, groups),
+        torch.from_numpy(np.concatenate(images)),
+        " × ".join(group.name for group in groups),
+        partial(_product_levels, union_levels if on == "union" else grid_levels, groups),
         shape=None if on == "union" else tuple(degrees),
+        orbitals=partial(_union_orbitals if on == "union" else _grid_orbitals, groups),
     )
 
 
@@ -102,14 +100,10 @@ def wreath_product(inner: PermutationGroup, outer: PermutationGroup) -> Permutat
             raise TypeError(f"{name} must be a PermutationGroup, got {group!r}")
     m, k = inner.degree, outer.degree
     # G on one block of each orbit of H: the others are reached by moving blocks.
-    images = [
-        _embedded(generator.index_tensor, [m] * k, orbit[0], "union")
-        for orbit in outer.orbits()
-        for generator in inner.generators
-    ]
-    images += [_embedded(g.index_tensor, [k, m], 0, "grid") for g in outer.generators]
+    images = [_embedded(inner._images, [m] * k, orbit[0], "union") for orbit in outer.orbits()]
+    images.append(_embedded(outer._images, [k, m], 0, "grid"))
     return PermutationGroup._known(
-        torch.stack(images),
+        torch.from_numpy(np.concatenate(images)),
         f"{inner.name} ≀ {outer.name}",
         partial(_wreath_levels, inner, outer),
         shape=(k, m),
@@ -123,6 +117,16 @@ def _product_levels(
     return levels(degrees, [group._chain.levels for group in groups])
 
 
+def _grid_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
+    return grid_orbitals([group.orbitals() for group in groups])
+
+
+def _union_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
+    return union_orbitals(
+        [group.orbitals() for group in groups], [group.orbit_numbers() for group in groups]
+    )
+
+
 def _wreath_levels(inner: PermutationGroup, outer: PermutationGroup) -> list[Level]:
     m, k = inner.degree, outer.degree
     # First where the blocks go, then what happens inside each.
@@ -130,12 +134,17 @@ def _wreath_levels(inner: PermutationGroup, outer: PermutationGroup) -> list[Lev
     return [*blocks, *union_levels([m] * k, [inner._chain.levels] * k)]
 
 
-def _embedded(images: Tensor, degrees: Sequence[int], axis: int, on: str) -> Tensor:
-    # How a permutation of one factor's points moves the points of the product.
-    if on == "grid":
-        points = torch.arange(math.prod(degrees)).view(*degrees)
-        return points.index_select(axis, images).flatten()
-    points = torch.arange(sum(degrees))
-    start = sum(degrees[:axis])
-    points[start : start + degrees[axis]] = start + images
-    return points
+def _embedded(
+    images: Int[Tensor, "rows n"], degrees: Sequence[int], axis: int, on: str
+) -> np.ndarray:
+    # How permutations of one factor's points move the points of the product.
+    before, n, after = degrees[:axis], degrees[axis], degrees[axis + 1 :]
+    moved = images.numpy()
+    if on == "union":
+        points = np.tile(np.arange(sum(degrees)), (len(moved), 1))
+        points[:, sum(before) : sum(before) + n] = moved + sum(before)
+        return points
+    # Point (a, i, b) is number (a n + i) m + b, where b is below m.
+    a, b = np.arange(math.prod(before))[:, None, None], np.arange(m := math.prod(after))
+    on_grid: np.ndarray = (a * n + moved[:, None, :, None]) * m + b
+    return on_grid.reshape(len(moved), -1)

@@ -250,3 +250,12 @@ def test_a_copy_is_the_same_group_with_the_same_numbers(group, used):
         assert torch.equal(next(other.elements(chunk_size=50)), chunk)
         seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
         assert torch.equal(other.sample(9, seeds[0]), group.sample(9, seeds[1]))
+
+
+def test_another_action_is_read_by_its_generators_even_of_a_named_group():
+    # The same generators on points numbered backward: what is known of S_3 must not answer.
+    group = symmetric_group(3)
+    reversed_points = PermutationGroup(
+        [[2 - i for i in g.index_tensor.tolist()][::-1] for g in group.generators]
+    )
+    assert torch.equal(group.orbitals(reversed_points), 1 - group.orbitals().flip(1))

@@ -15,6 +15,7 @@ from invariant_nets import (
     symmetric_group,
     trivial_group,
 )
+from invariant_nets.orbits import pair_orbits
 
 ORDERS = {
     symmetric_group: math.factorial,
@@ -70,3 +71,29 @@ def test_no_points_no_group(named, n):
 def test_a_mathieu_group_of_another_degree_is_refused():
     with pytest.raises(ValueError, match="n must be 11, 12 or 24, got 13"):
         mathieu_group(13)
+
+
+@pytest.mark.parametrize("n", [*range(1, 13), 30])
+@pytest.mark.parametrize("named", ORDERS)
+def test_the_known_orbitals_are_those_of_the_generators(named, n):
+    group = named(n)
+    images = torch.stack([g.index_tensor for g in group.generators])
+    assert group._known_orbitals is not None
+    assert torch.equal(group.orbitals(), pair_orbits(images, images))
+    assert group.orbitals().is_contiguous()
+    # By its generators alone, as with any other action.
+    assert torch.equal(group.orbitals(group), group.orbitals())
+    assert torch.equal(PermutationGroup(group.generators).orbitals(), group.orbitals())
+
+
+@pytest.mark.parametrize("named", ORDERS)
+def test_what_is_written_to_orbitals_stays_there(named):
+    group = named(5)
+    expected = group.orbitals().clone()
+    group.orbitals().fill_(7)
+    assert torch.equal(group.orbitals(), expected)
+
+
+def test_the_tables_hold_permutations():
+    for group in (*map(mathieu_group, (11, 12, 24)), rubiks_cube_group(), pocket_cube_group()):
+        assert PermutationGroup([g.index_tensor.tolist() for g in group.generators]) == group

@@ -266,3 +266,13 @@ def test_every_set_gets_its_own_permutation_and_rows_stay_whole():
     orders = torch.stack([torch.randperm(5) for _ in range(4)])
     expected = [oracles.permuted_rows(orders[k].tolist(), x[k]) for k in range(4)]
     assert torch.equal(permute_rows(x, orders), torch.stack(expected))
+
+
+def test_empty_and_single_cycles_leave_every_point():
+    assert Permutation.from_cycles(3, (), (1,)) == Permutation.identity(3)
+
+
+@pytest.mark.parametrize("cycles", [[(0, 3)], [(-1, 0)], [(0, 1), (5,)]])
+def test_a_cycle_through_a_point_that_is_not_there_is_refused(cycles):
+    with pytest.raises(ValueError, match="points from 0 to 2"):
+        Permutation.from_cycles(3, *cycles)

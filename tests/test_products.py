@@ -3,6 +3,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from invariant_nets import (
@@ -19,6 +21,7 @@ from invariant_nets import (
     trivial_group,
     wreath_product,
 )
+from invariant_nets.orbits import pair_orbits
 
 
 def elements(group):
@@ -116,3 +119,32 @@ def test_bad_arguments_are_refused():
         direct_product(cyclic_group(2), [Permutation([1, 0])])
     with pytest.raises(TypeError, match="outer must be a PermutationGroup, got 3"):
         wreath_product(cyclic_group(2), 3)
+
+
+NAMED = (symmetric_group, alternating_group, cyclic_group, dihedral_group, trivial_group)
+some_group = st.one_of(
+    st.builds(lambda named, n: named(n), st.sampled_from(NAMED), st.integers(1, 4)),
+    st.just(PermutationGroup([[1, 0, 2]])),
+    st.just(wreath_product(cyclic_group(2), cyclic_group(2))),
+    st.just(cyclic_group(2).on_tuples(2)),
+)
+nested = st.recursive(
+    some_group,
+    lambda groups: st.builds(
+        lambda factors, on: direct_product(*factors, on=on),
+        st.lists(groups, min_size=1, max_size=3),
+        st.sampled_from(["union", "grid"]),
+    ),
+    max_leaves=4,
+).filter(lambda group: group.degree <= 64)
+
+
+@given(nested)
+@settings(max_examples=100, deadline=None)
+def test_orbitals_of_nested_products_are_those_of_the_generators(group):
+    images = torch.stack([g.index_tensor for g in group.generators])
+    expected = pair_orbits(images, images)
+    assert torch.equal(group.orbitals(), expected)
+    assert torch.equal(group.orbitals(group), expected)
+    group.orbitals().fill_(-1)
+    assert torch.equal(group.orbitals(), expected)
