@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A notice of mkdocs-material on its maintenance, which CONTRIBUTING.md tells.
 export NO_MKDOCS_2_WARNING := true
 
-.PHONY: serve book test lint bench vendor clean
+.PHONY: serve book test lint bench mutants vendor clean
 
 serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000; edits show at once
 	$(BIN)/python -m mkdocs serve --livereload
@@ -25,6 +25,9 @@ lint: $(VENV)/dev.installed ## check style and types
 
 bench: $(VENV)/dev.installed ## measure everything against the field; half an hour
 	$(BIN)/python -m benchmarks
+
+mutants: $(VENV)/mutation.installed ## change the code, and see whether the tests notice; an hour
+	$(BIN)/python -m benchmarks.mutants
 
 vendor: $(VENV)/docs.installed ## fetch the third-party files that the repository keeps, anew (npm)
 	npm ci --prefix book/vendor

@@ -28,6 +28,7 @@ from book.benchmark_text import (
     shortened,
     unique,
 )
+from book.mutation_text import MutationFindings
 from book.outputs import page_svg
 
 
@@ -36,6 +37,7 @@ def render(markdown: str, path: Path) -> tuple[str, dict[str, str]]:
     findings = Findings(read(path))
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     methods = {name: getattr(findings, name) for name in vars(Findings) if name[0] != "_"}
+    methods["mutation"] = MutationFindings.read(path.parent)
     return environment.from_string(markdown).render(methods), findings._drawings
 
 

@@ -88,7 +88,7 @@ class Probe:
     ) -> Float[Tensor, " k"]:
         """Return the largest error of each permutation, `per_call` of them in a super-batch."""
         found = [self._errors(chunk, sets) for chunk in torch.split(images, per_call)]
-        return torch.cat(found) if found else torch.zeros(0)
+        return torch.cat(found)
 
     def _errors(self, images: Int[Tensor, "k n"], sets: slice) -> Float[Tensor, " k"]:
         x, expected = self.x[sets], self.reference[sets]
@@ -146,7 +146,8 @@ def probing(
             )
         call_to_call = largest_entry(outputs_of(model, x) - reference)
         samples = reference if len(x) > 1 else outputs_of(model, resampled(x, source))
-        spread = float((samples - samples.mean(0)).square().mean().sqrt())
+        deviations = samples - samples.mean(0)
+        spread = float(deviations.square().mean().sqrt()) if deviations.numel() else 0.0
         epsilon = torch.finfo(reference.dtype).eps
         rounding = _ROUNDING_UNITS * epsilon * largest_entry(reference)
         tolerance = atol + (epsilon**0.5 if rtol is None else rtol) * spread + rounding

@@ -34,7 +34,7 @@ from invariant_nets.sorting import (
 Canonicalization = Callable[..., Tensor]
 
 # Where each sort moves every point, which an equivariant output must know.
-_ORDERINGS: Mapping[Canonicalization, Callable[..., Ordering]] = MappingProxyType(
+_ORDERINGS: Mapping[Canonicalization | None, Callable[..., Ordering]] = MappingProxyType(
     {
         lexicographic_sort: lexicographic_ordering,
         least_rotation: least_rotation_ordering,
@@ -137,7 +137,7 @@ class CanonicalModel(nn.Module):
             )
         self.model = model
         self.canonicalization = canonicalization
-        self._ordering = None if canonicalization is None else _ORDERINGS.get(canonicalization)
+        self._ordering = _ORDERINGS.get(canonicalization)
         self.frame = frame
         self.equivariant = equivariant
         self.chunksize = None if chunksize is None else positive_int("chunksize", chunksize)
@@ -165,7 +165,7 @@ class CanonicalModel(nn.Module):
         moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
         points = tuple(x.shape[1 : 1 + axes])
         output = model_output(call(self.model, moved, front(mask)), x.shape[0], points)
-        y = _class_means(zero_padding(output, front(mask)).flatten(1, axes), classes)
+        y = _class_means(output.flatten(1, axes), classes)
         return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
 
     def _weighted(
@@ -193,7 +193,7 @@ class CanonicalModel(nn.Module):
             total = total + torch.einsum("bk,bk...->b...", shares.to(kind), output.to(kind))
         average: Tensor = total
         if self.equivariant:
-            average = zero_padding(_class_means(average, row_ranks(x, mask)), mask)
+            average = _class_means(average, row_ranks(x, mask))
         return average
 
     def extra_repr(self) -> str:

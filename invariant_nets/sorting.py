@@ -87,7 +87,7 @@ def lexicographic_ordering(
 ) -> Ordering:
     """Return the order of the rows, and which of the sorted rows are equal."""
     order = lexicographic_order(x, mask)
-    return Ordering(order, _runs(rows_in_order(zero_padding(x, mask), order), mask))
+    return Ordering(order, _runs(rows_in_order(x, order), mask))
 
 
 def row_ranks(

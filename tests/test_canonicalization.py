@@ -1,7 +1,10 @@
+import functools
 import itertools
 import math
+import re
 
 import oracles
+import padding
 import pytest
 import torch
 from hypothesis import given
@@ -82,8 +85,21 @@ def test_input_of_another_rank_is_refused_before_the_model_runs():
     assert not calls
 
 
-def test_it_names_its_canonicalization():
-    assert "canonicalization=columnwise_sort" in repr(CanonicalModel(nn.Flatten(), columnwise_sort))
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({}, "canonicalization=lexicographic_sort"),
+        (
+            {"canonicalization": columnwise_sort, "equivariant": True},
+            "canonicalization=columnwise_sort, equivariant=True",
+        ),
+        ({"canonicalization": functools.partial(least_rotation)}, "canonicalization=…"),
+    ],
+)
+def test_it_names_its_canonicalization(options, shown):
+    assert repr(CanonicalModel(nn.Flatten(), **options)) == (
+        f"CanonicalModel(\n  {shown}\n  (model): Flatten(start_dim=1, end_dim=-1)\n)"
+    )
 
 
 # Other groups, and equivariant outputs.
@@ -268,6 +284,16 @@ def test_whole_numbers_are_averaged_as_fractions():
     torch.testing.assert_close(model(x), torch.ones(1, 3))
 
 
+@pytest.mark.parametrize(
+    ("sets", "outputs"), [(torch.float32, torch.float64), (torch.float64, torch.float32)]
+)
+def test_the_sum_over_a_frame_has_the_wider_of_two_types(sets, outputs):
+    x = torch.randn(3, 4, 2).to(sets)
+    y = CanonicalModel(lambda x: x.sum(1).to(outputs), frame=CircleFrame())(x)
+    assert y.dtype == torch.float64
+    torch.testing.assert_close(y, x.sum(1).to(outputs).double(), rtol=1e-5, atol=1e-5)
+
+
 def test_a_frame_is_a_function_of_the_users_own_too():
     def both_ways(x):
         order = x[..., 0].argsort(1)
@@ -331,6 +357,76 @@ def test_where_two_rows_meet_the_circle_is_continuous_and_finitely_many_directio
     assert spread_over_angles(CanonicalModel(function, frame=DirectionFrame(2, 16))) > 1e-3
 
 
+# Padding.
+
+SYMMETRIC = {
+    "sorted": {},
+    **{
+        f"{sort.__name__}, equivariant": {"canonicalization": sort, "equivariant": True}
+        for sort in GROUPS
+    },
+    **{name: {"frame": frame} for name, frame in FRAMES.items()},
+    **{
+        f"{name}, equivariant": {"frame": frame, "equivariant": True}
+        for name, frame in FRAMES.items()
+    },
+}
+every_way = pytest.mark.parametrize("options", SYMMETRIC.values(), ids=SYMMETRIC.keys())
+
+
+def ragged_with_a_zero_row():
+    """Padded sets, one of them empty, and one with a member that looks like cleared padding."""
+    sets = padding.ragged(2)
+    sets[2][3] = 0
+    return sets, *padding.padded(sets, 6)
+
+
+@every_way
+def test_the_model_sees_the_members_first_and_then_zeros_and_is_told(options):
+    _, x, mask = ragged_with_a_zero_row()
+    seen = []
+    CanonicalModel(lambda x, mask: seen.append((x, mask)) or x, **options)(x, mask)
+    ((rows, present),) = seen
+    k = len(rows) // len(x)
+    counts = mask.sum(1).repeat_interleave(k)
+    for members, told, count in zip(rows, present, counts, strict=True):
+        assert told.tolist() == [True] * count + [False] * (6 - count)
+        assert not members[count:].any()
+
+
+@every_way
+def test_a_member_is_not_taken_for_padding_and_what_padding_gets_reaches_nothing(options):
+    # The model knows places, and writes NaN where no member is.
+    entries = options.get("canonicalization") in (columnwise_sort, row_column_sort)
+    equivariant = options.get("equivariant")
+
+    def model(x, mask=None):
+        y = (x.cumsum(1) * torch.arange(1.0, x.shape[1] + 1)[:, None]).tanh()
+        y = y if mask is None else y.masked_fill(~mask[..., None], torch.nan)
+        y = y[..., None] if entries else y
+        return y if equivariant else y[:, 0]
+
+    sets, x, mask = ragged_with_a_zero_row()
+    x.requires_grad_()
+    symmetric = CanonicalModel(model, **options)
+    y = symmetric(x, mask)
+    if equivariant:
+        assert not y[~mask].any()
+    for k, members in enumerate(sets):
+        if len(members):
+            alone = symmetric(members[None])[0]
+            torch.testing.assert_close(y[k][mask[k]] if equivariant else y[k], alone)
+    y[mask.any(1)].square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert not x.grad[~mask].any()
+
+
+def test_a_frame_must_take_a_mask_to_be_given_one():
+    _, x, mask = ragged_with_a_zero_row()
+    with pytest.raises(TypeError, match=r"^frame must take a mask .* frame\(x, mask=mask\), got <"):
+        CanonicalModel(lambda x, mask: x, frame=lambda x: x)(x, mask)
+
+
 # What is refused.
 
 
@@ -339,11 +435,13 @@ def test_where_two_rows_meet_the_circle_is_continuous_and_finitely_many_directio
     [
         (
             {"canonicalization": lexicographic_sort, "frame": CircleFrame()},
-            "canonicalization and frame must not both be given",
+            "^canonicalization and frame must not both be given$",
         ),
         (
             {"canonicalization": torch.sigmoid, "equivariant": True},
-            "need a canonicalization that tells where the rows went.*got sigmoid",
+            "^equivariant outputs need a canonicalization that tells where the rows went, one of "
+            "lexicographic_sort, least_rotation, columnwise_sort, row_column_sort, or a frame; "
+            "got sigmoid$",
         ),
         ({"chunksize": 0}, "chunksize must be at least 1, got 0"),
     ],
@@ -372,11 +470,23 @@ def test_outputs_that_cannot_be_moved_back_are_refused(model, error, words, fram
         CanonicalModel(model, frame=frame, equivariant=True)(torch.randn(4, 3, 2))
 
 
-def test_a_frame_that_does_not_fit_the_sets_is_refused():
+@pytest.mark.parametrize(
+    ("orders", "weights"),
+    [
+        ((5, 2, 4), (5, 2)),
+        ((5, 3, 3), (5, 2)),
+        ((5, 0, 3), (5, 0)),
+        ((5, 1, 3), (1, 1)),
+        ((5, 1, 3), (5,)),
+        ((5, 1, 3), (5, 1, 1)),
+    ],
+)
+def test_a_frame_that_does_not_fit_the_sets_is_refused(orders, weights):
     def wrong(x):
-        return WeightedOrders(torch.zeros(len(x), 2, 4, dtype=torch.int64), torch.ones(len(x), 2))
+        return WeightedOrders(torch.zeros(orders, dtype=torch.int64), torch.ones(weights))
 
-    with pytest.raises(ValueError, match=r"frame must return orders \(5, k, 3\)"):
+    words = f"(5, k, 3) and weights (5, k) with k ≥ 1, got {orders} and {weights}"
+    with pytest.raises(ValueError, match=re.escape(f"frame must return orders {words}")):
         CanonicalModel(nn.Identity(), frame=wrong)(torch.randn(5, 3, 2))
 
 
@@ -386,7 +496,9 @@ def test_an_empty_batch_gives_an_empty_output(options):
 
 
 def test_frames_are_moved_and_shown_with_the_model():
-    model = CanonicalModel(mlp(4, 2), frame=DirectionFrame(2, 3), equivariant=True).double()
+    model = CanonicalModel(nn.Flatten(), frame=DirectionFrame(2, 3)).double()
     assert model.frame.directions.dtype == torch.float64
-    assert "num_directions=3" in repr(model)
-    assert "equivariant=True" in repr(model)
+    flatten, frame = "Flatten(start_dim=1, end_dim=-1)", "DirectionFrame(d=2, num_directions=3)"
+    assert repr(model) == f"CanonicalModel(\n  (model): {flatten}\n  (frame): {frame}\n)"
+    model = CanonicalModel(nn.Flatten(), frame=DirectionFrame(2, 3), equivariant=True)
+    assert model.extra_repr() == "equivariant=True"

@@ -150,6 +150,14 @@ def test_keys_too_long_for_the_place_beside_a_rank_and_a_row_are_taken_in_pieces
     assert torch.equal(packed_order(copies(x)), stable_order(copies(x)))
 
 
+def test_more_than_a_million_rows_are_told_apart_by_the_last_bit_of_their_keys():
+    # A row takes 21 bits. So 42 bits of a float64's key come first, and beside a rank and a row
+    # there is room for 21 more: the last bit is a piece of its own.
+    bits = torch.ones((), dtype=torch.float64).view(torch.int64) + torch.arange(2**20 + 1) % 4
+    x = bits.view(torch.float64)[None, :, None]
+    assert torch.equal(packed_order(x), stable_order(x))
+
+
 def test_the_order_of_the_first_feature_alone_is_caught():
     x = binary(4, 9, 3)
     assert not torch.equal(stable_order(x[..., :1]), orders_by_comparison(x))
@@ -220,8 +228,10 @@ class Wrapped(torch.Tensor):
 @pytest.mark.parametrize("name", TIED)
 def test_tensors_that_numpy_is_not_given_have_the_same_order(name):
     x = TIED[name]()
-    order = row_order(x.as_subclass(Wrapped))
-    assert torch.equal(order.as_subclass(torch.Tensor), row_order(x))
+    some = torch.rand(x.shape[:2], generator=generator(3)) < 0.5
+    for mask in (None, some):
+        order = row_order(x.as_subclass(Wrapped), mask)
+        assert torch.equal(order.as_subclass(torch.Tensor), row_order(x, mask))
 
 
 MANY = torch.randn(30, 100, 2, generator=generator(1))
@@ -255,6 +265,10 @@ def test_a_trace_orders_other_sets_than_those_it_saw():
     traced = torch.jit.trace(row_order, (MANY,))
     other = MANY.flip(1).round()
     assert torch.equal(traced(other), row_order(other))
+    some, mask = torch.rand((2, *MANY.shape[:2]), generator=generator(3)) < 0.5
+    traced = torch.jit.trace(row_order, (MANY, some))
+    assert torch.equal(traced(other, mask), row_order(other, mask))
+    assert torch.equal(traced(other, ~some), row_order(other, ~some))
 
 
 def test_a_compiled_order_is_the_same():

@@ -1,6 +1,7 @@
 import math
 
 import oracles
+import padding
 import pytest
 import torch
 from hypothesis import given
@@ -253,3 +254,64 @@ def test_the_order_is_that_of_the_sort():
     x = torch.randint(0, 2, (10, 6, 3)).float()
     for rows, order in zip(x, lexicographic_order(x), strict=True):
         assert rows[order].tolist() == sorted(rows.tolist())
+
+
+# Padding.
+
+
+def ragged_with_garbage():
+    """Sets that tie, one with a zero row and one empty; no two places of padding are the same."""
+    sets = [members.round() for members in padding.ragged(3, (3, 1, 5, 0, 4, 6))]
+    sets[2][1] = 0
+    x, mask = padding.padded(sets, 6)
+    garbage = torch.randn(x.shape, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
+    garbage[:, ::2, 1] = math.nan
+    return sets, torch.where(mask[..., None], x, garbage), mask
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_the_members_are_sorted_as_if_alone_and_followed_by_zeros(sort):
+    sets, x, mask = ragged_with_garbage()
+    for members, canonical in zip(sets, sort(x, mask), strict=True):
+        if len(members):
+            assert torch.equal(canonical[: len(members)], sort(members[None])[0])
+        assert not canonical[len(members) :].any()
+
+
+@every_ordering
+def test_members_share_classes_as_if_alone_and_padding_shares_with_nobody(sort, ordering):
+    sets, x, mask = ragged_with_garbage()
+    for rows, members, order, classes in zip(x, sets, *ordering(x, mask), strict=True):
+        axes = 1 if len(order) == len(rows) else 2
+        k = len(members) * len(order) // len(rows)
+        if k:
+            places, alone = (t[0] for t in ordering(members[None]))
+            moved = rows.flatten(0, axes - 1)[order[:k]]
+            assert torch.equal(moved, members.flatten(0, axes - 1)[places])
+            assert torch.equal(classes[:k, None] == classes[:k], alone[:, None] == alone)
+        assert not set(classes[:k].tolist()) & set(classes[k:].tolist())
+        column = classes.view(len(rows), -1)[len(members) :, 0]
+        assert len(set(column.tolist())) == len(column)
+
+
+def test_the_ranks_of_members_are_those_of_the_members_alone():
+    sets, x, mask = ragged_with_garbage()
+    for members, present, ranks in zip(sets, mask, row_ranks(x, mask), strict=True):
+        if len(members):
+            assert torch.equal(ranks[present], row_ranks(members[None])[0])
+        # The padding, whatever it holds, comes after the members, each place by itself.
+        assert ranks[~present].tolist() == list(range(len(members), len(ranks)))
+
+
+@pytest.mark.parametrize(
+    "function", [*SORTS, lexicographic_order, row_ranks, *ORDERINGS.values()],
+    ids=lambda f: f.__name__,
+)  # fmt: skip
+def test_what_is_no_mask_is_refused(function):
+    x = torch.zeros(2, 4, 3)
+    with pytest.raises(ValueError, match="mask must have shape"):
+        function(x, torch.ones(2, 1, dtype=torch.bool))
+    with pytest.raises(TypeError, match="mask must be of bool"):
+        function(x, torch.ones(2, 4))
+    with pytest.raises(TypeError, match="mask must be a tensor, got list"):
+        function(x, [[True] * 4] * 2)

@@ -1,0 +1,122 @@
+"""Mutation testing: how its results are read, kept and written."""
+
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import mutants
+from benchmarks.mutants import Mutants, Reason, Survivor
+from book.mutation_text import MutationFindings
+
+ROOT = Path(__file__).parents[1]
+DIFFERENCE = """# a header
+--- invariant_nets/layers.py
++++ invariant_nets/layers.py
+@@ -1,4 +1,3 @@
+     kept
+-    y = f(
+-        -x)
++    y = f(+x)
+"""
+METHOD = "invariant_nets.layers.xǁLayerǁforward__mutmut_7"
+FUNCTION = "invariant_nets.layers.x__sum__mutmut_12"
+LEFT = Survivor("layers", "Layer.forward", "y = f( -x)", "y = f(+x)")
+FOUND = Mutants("2026-03-04", 90.0, {}, {"layers": 4}, {"layers": 3}, (LEFT,))
+
+
+def test_a_survivor_is_named_and_its_lines_are_joined():
+    assert mutants.module_and_function(METHOD) == ("layers", "Layer.forward")
+    assert mutants.module_and_function(FUNCTION) == ("layers", "_sum")
+    assert mutants.survivor_of(METHOD, DIFFERENCE) == LEFT
+
+
+def test_a_run_counts_what_mutmut_reports(monkeypatch, tmp_path):
+    exits = {
+        METHOD: 0,
+        FUNCTION: 33,
+        "invariant_nets.layers.x_f__mutmut_1": 1,
+        "invariant_nets.layers.x_f__mutmut_2": -24,
+    }
+    kept = tmp_path / "mutants" / "invariant_nets"
+
+    def mutmut(folder, command, *rest):
+        if command == "run":
+            kept.mkdir(parents=True)
+            (kept / "layers.py.meta").write_text(json.dumps({"exit_code_by_key": exits}))
+        return DIFFERENCE
+
+    monkeypatch.setattr(mutants, "_mutmut", mutmut)
+    monkeypatch.setattr(mutants, "COPIED", ("pyproject.toml",))
+    found = mutants.run("layers", tmp_path, 1)
+    assert found.mutants == {"layers": 4}
+    assert found.killed == {"layers": 2}
+    assert found.survivors == (LEFT, replace(LEFT, function="_sum"))
+    settings = tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["mutmut"]
+    for path in settings["source_paths"] + settings["pytest_add_cli_args_test_selection"]:
+        assert (ROOT / path).is_file()
+
+
+def test_a_mutant_that_could_not_be_tried_is_no_kill(monkeypatch, tmp_path):
+    kept = tmp_path / "mutants" / "invariant_nets"
+    kept.mkdir(parents=True)
+    (kept / "layers.py.meta").write_text(json.dumps({"exit_code_by_key": {METHOD: 255}}))
+    monkeypatch.setattr(mutants, "_mutmut", lambda *arguments: "")
+    monkeypatch.setattr(mutants, "COPIED", ("pyproject.toml",))
+    with pytest.raises(RuntimeError, match=r"could not try 1 mutants: .*forward"):
+        mutants.run("layers", tmp_path, 1)
+
+
+def test_what_was_found_is_read_back(tmp_path):
+    path = tmp_path / "mutants.json"
+    assert mutants.read(path) == {}
+    mutants.write({"layers": FOUND, "groups": FOUND}, path)
+    assert list(json.loads(path.read_text())) == ["groups", "layers"]
+    assert mutants.read(path) == {"groups": FOUND, "layers": FOUND}
+
+
+@pytest.mark.parametrize(
+    ("reason", "covers"),
+    [
+        (Reason("layers", "Layer\\..*", r"-x.*→.*\+x", ""), True),
+        (Reason("layers", ".*", "f", ""), True),
+        (Reason("lay", ".*", "f", ""), False),
+        (Reason("layers", "Layer", "f", ""), False),
+        (Reason("layers", ".*", "g", ""), False),
+    ],
+)
+def test_a_reason_covers_what_it_matches(reason, covers):
+    assert reason.covers(LEFT) == covers
+
+
+def test_the_page_has_shares_and_reasons():
+    clean = replace(FOUND, mutants={"checks": 8, "_defect": 2}, killed={"checks": 8, "_defect": 1})
+    text = MutationFindings(
+        {"layers": FOUND, "checks": replace(clean, survivors=())},
+        [Reason("layers", ".*", "", "it is even")],
+    )
+    assert "| layers | `layers` | 4 | 3 | 75.0% ✗ |" in text.table()
+    assert "| checks | `checks`, `_defect` | 10 | 9 | 90.0% ✓ |" in text.table()
+    assert "it is even" in text.survivors()
+    with pytest.raises(KeyError, match="no reason"):
+        MutationFindings({"layers": FOUND}, []).survivors()
+    assert not MutationFindings({}, [])
+    assert text.lacking() == "Not measured yet: groups, averaging, canonicalization."
+
+
+def test_every_survivor_that_is_kept_has_a_reason():
+    found, known = mutants.read(), mutants.reasons()
+    assert list(found) == [area for area in mutants.AREAS if area in found]
+    for area, results in found.items():
+        assert set(results.mutants) == set(mutants.AREAS[area])
+        for survivor in results.survivors:
+            assert any(reason.covers(survivor) for reason in known), survivor
+
+
+@pytest.mark.parametrize("reason", mutants.reasons(), ids=lambda reason: reason.reason)
+def test_every_reason_has_a_survivor(reason):
+    found = mutants.read()
+    survivors = [survivor for area in found.values() for survivor in area.survivors]
+    assert any(map(reason.covers, survivors)) or set(found) != set(mutants.AREAS)
