@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("mutants.json")
 REASONS = Path(__file__).with_name("survivors.toml")
 AREAS = {
-    "groups": ("groups", "chain", "orbits"),
+    "groups": ("groups", "chain", "_tables", "orbits"),
     "layers": ("layers",),
     "averaging": ("averaging", "chunked_average"),
     "canonicalization": ("canonicalization", "sorting", "_row_order"),
@@ -43,7 +43,7 @@ AREAS = {
 TESTS = {  # beside each module's own
     "groups": ("closed_form", "named_groups", "products", "group_laws"),
     "layers": ("laws", "masking", "initialization"),
-    "averaging": ("permuted_sets", "recompute", "sources", "laws", "masking"),
+    "averaging": ("permuted_sets", "recompute", "sources", "sharded_average", "laws", "masking"),
     "canonicalization": ("frames", "laws", "masking"),
     "checks": ("audit", "symmetry_search", "validation"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -10,25 +11,25 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Coset:
-    r"""The products $t\,u$ of the permutations $t$ of a table with one $u$, which permutes first.
+class Cosets:
+    r"""The products $t\,u$ of every $t$ of a table with every $u$ of another: first $u$ permutes.
 
     $(t\,u) \cdot x = t \cdot (u \cdot x)$, so the table may serve for many $u$.
     """
 
     table: Int[Tensor, "k n"]
-    u: Int[Tensor, " n"]
+    heads: Int[Tensor, "h n"]
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.heads) * len(self.table)
 
 
-Chunk = Tensor | Coset  # an index tensor, a permutation a row, or a coset
+Chunk = Tensor | Cosets  # an index tensor, a permutation a row, or cosets
 
 
 def elements_of(chunk: Chunk) -> Int[Tensor, "k n"]:
-    r"""Return the permutations of a chunk, a row each: $(t\,u)(i) = u(t(i))$."""
-    return chunk.u[chunk.table] if isinstance(chunk, Coset) else chunk
+    r"""Return the permutations of a chunk, a row each; $(t\,u)(i) = u(t(i))$, one $u$ at a time."""
+    return chunk.heads[:, chunk.table].flatten(0, 1) if isinstance(chunk, Cosets) else chunk
 
 
 class PermutedSets:
@@ -42,19 +43,27 @@ class PermutedSets:
         self._x = x
         self._table: Tensor | None = None
 
+    @cached_property
+    def _pairs(self) -> Float[Tensor, "batch nn 2 *d"]:
+        return _pairs(self._x)
+
     def __call__(self, chunk: Chunk) -> Float[Tensor, "batch kn *d"]:
         """Return the copies, one permutation after the other."""
         x = self._x
-        if isinstance(chunk, Coset):
-            x, table = x.index_select(1, chunk.u.to(x.device)), chunk.table
+        batch, n, *features = x.shape
+        if isinstance(chunk, Cosets):
+            table, heads = chunk.table, chunk.heads.to(x.device)
+            x = x.index_select(1, heads.flatten())
+            x = x.reshape(batch * len(heads), n, *features)
         else:
             table = chunk
         if table is not self._table:
-            k, n = table.shape
-            self._table, self._by_two = table, n % 2 == 0 and n * n <= k
+            self._table, self._by_two = table, n % 2 == 0 and n * n <= len(table)
             numbers = table[:, ::2] * n + table[:, 1::2] if self._by_two else table
             self._numbers = numbers.flatten().to(x.device)
-        return (_pairs(x) if self._by_two else x).index_select(1, self._numbers)
+        if self._by_two:
+            x = self._pairs if x is self._x else _pairs(x)
+        return x.index_select(1, self._numbers).reshape(batch, len(chunk) * n, *features)
 
 
 def _pairs(x: Float[Tensor, "batch n *d"]) -> Float[Tensor, "batch nn 2 *d"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets._permuted_sets import Chunk, Coset
+from invariant_nets._permuted_sets import Chunk, Cosets
 from invariant_nets._validation import set_batch
 from invariant_nets.groups import PermutationGroup
 from invariant_nets.permutation import Permutation, stack_permutations
@@ -88,7 +88,7 @@ def group_chunks(
             "export the average: call the model as it is, or average over samples=k"
         )
     start, stop, _ = part.indices(group.order)
-    return itertools.starmap(Coset, group._cosets(start, stop, size))
+    return itertools.starmap(Cosets, group._cosets(start, stop, size))
 
 
 def stacked(permutations: Iterable[Permutation], size: int) -> Iterator[Int[Tensor, "k n"]]:

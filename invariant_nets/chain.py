@@ -16,20 +16,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from invariant_nets._tables import Table, all_products, composed, smallest_type, table_of, traced
 from invariant_nets.permutation import Permutation
 
 _TABLE_BYTES = 1 << 23
 _TABLE_ROWS = 1 << 18
-# Batches of this size stay in the cache from one table to the next.
-_CACHED_ENTRIES = 1 << 18
 _COSET_ROWS = 1 << 10
 _COSET_ENTRIES = 1 << 16
-_FEWER = 8  # a subgroup so many times smaller than it may be is not worth its calls
 _RANDOM_BITS = 62
 
 
@@ -65,7 +62,7 @@ class StabilizerChain:
         self.degree = degree
         self.levels = [level for level in levels if level.size > 1]
         self.order = math.prod(level.size for level in self.levels)
-        self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
+        self._tables: dict[int, Table] = {}
 
     @cached_property
     def _blocks(self) -> list[list[Level]]:
@@ -85,10 +82,10 @@ class StabilizerChain:
         """How many rows each table has, the most significant first."""
         return [math.prod(level.size for level in block) for block in self._blocks]
 
-    def _table(self, number: int) -> Shaped[Tensor, "rows n"]:
+    def _table(self, number: int) -> Table:
         if number not in self._tables:
-            points = torch.arange(self.degree, dtype=_smallest_type(self.degree))
-            self._tables[number] = _products(self._blocks[number], points)
+            points = torch.arange(self.degree, dtype=smallest_type(self.degree))
+            self._tables[number] = table_of(_products(self._blocks[number], points))
         return self._tables[number]
 
     def _last(self, limit: int) -> Int[Tensor, "rows n"]:
@@ -106,64 +103,56 @@ class StabilizerChain:
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of them a table."""
         if torch.compiler.is_compiling():
-            product = torch.arange(self.degree).expand(k, -1)
-            for i, digit in enumerate(digits):
-                product = product.gather(1, self._table(i).index_select(0, digit).long())
-            return product
+            return traced([self._table(i) for i in range(len(digits))], digits, k, self.degree)
         # A table whose digits are all 0 changes nothing, and need not even be made.
-        used = [(self._table(i), digit) for i, digit in enumerate(digits) if digit.any()]
+        used = [i for i, digit in enumerate(digits) if digit.numpy().any()]
         if not used:
             return torch.arange(self.degree).repeat(k, 1)
-        elements = _empty(k, self.degree)
-        step = max(1, _CACHED_ENTRIES // self.degree)
-        for start in range(0, k, step):
-            part = slice(start, start + step)
-            (table, digit), *others = used
-            product = table.index_select(0, digit[part])
-            for table, digit in others:
-                product = product.gather(1, table.index_select(0, digit[part]).long())
-            elements[part] = product
-        return elements
+        return composed([self._table(i) for i in used], [digits[i] for i in used])
 
     def run(self, start: int, k: int) -> Int[Tensor, "k n"]:
         """Return the elements number `start`, …, `start + k − 1`."""
         size = len(self._subgroup)
         if k < size:
             return self._every(1, start, k)
-        # Every coset H u of the subgroup H of the last levels, and (t u)(i) = u(t(i)) for t in H.
+        # Every coset H u of the subgroup H of the last levels.
         first, last = start // size, (start + k - 1) // size
         heads = self._every(size, first * size, last - first + 1)
-        elements = _empty(len(heads), self._subgroup.numel())
-        torch.gather(heads, 1, self._subgroup.flatten().expand_as(elements), out=elements)
-        return elements.view(-1, self.degree)[start - first * size :][:k]
+        return all_products(self._subgroup, heads)[start - first * size :][:k]
 
     def cosets(
         self, start: int, stop: int, size: int
-    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, " n"]]]:
-        """Yield the elements number `start`, …, `stop − 1` as products of a table and one element.
+    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, "h n"]]]:
+        """Yield the elements number `start`, …, `stop − 1` as products of every row of two tables.
 
-        A set that the one element has permuted is then permuted by every row of the table, which
-        is the same object in all cosets but the first and the last. Where no subgroup is nearly as
-        large as asked for, the tables are runs of elements, and the one element is the identity.
+        A set that a row of the second table has permuted is then permuted by every row of the
+        first, which is a subgroup, the same object in all cosets but parts of the first and the
+        last. If no subgroup is that small, the second table holds the identity alone.
 
         Args:
             start: the first number.
             stop: the number after the last.
-            size: how many rows a table may have.
+            size: how many products two tables may have.
         """
         table = self._last(size)
         rows = len(table)
-        if rows * _FEWER < size:
+        if rows == 1:
             for first in range(start, stop, size):
-                yield self.run(first, min(size, stop - first)), torch.arange(self.degree)
+                yield self.run(first, min(size, stop - first)), table
             return
+        each = size // rows
         while start < stop:
-            first, last = start // rows, (stop - 1) // rows
-            heads = self._every(rows, first * rows, min(last - first + 1, _COSET_ROWS))
-            for number, head in enumerate(heads.unbind(), first):
-                begin, end = max(start - number * rows, 0), min(stop - number * rows, rows)
-                yield table if end - begin == rows else table[begin:end], head
-            start = (first + len(heads)) * rows
+            begin = start % rows
+            cosets = 0 if begin else (stop - start) // rows
+            if cosets:
+                count = min(cosets, each * max(1, _COSET_ROWS // each))
+                for heads in torch.split(self._every(rows, start, count), each):
+                    yield table, heads
+                start += count * rows
+            else:
+                end = min(rows, begin + stop - start)
+                yield table[begin:end], self._every(rows, start - begin, 1)
+                start += end - begin
 
     def _every(self, step: int, start: int, k: int) -> Int[Tensor, "k n"]:
         """Return the elements number `start`, `start + step`, …, as many as `k`."""
@@ -211,11 +200,6 @@ def _products(levels: Sequence[Level], points: Shaped[Tensor, " n"]) -> Shaped[T
     return table
 
 
-def _empty(rows: int, columns: int) -> Int[Tensor, "rows columns"]:
-    # NumPy asks for huge pages, torch does not: a large result is written five times faster.
-    return torch.from_numpy(np.empty((rows, columns), dtype=np.int64))
-
-
 def table_level(base: int, transversal: Int[Tensor, "size n"]) -> Level:
     """Return the level of a transversal that is given by its rows, the identity first."""
     digit_of = torch.full(transversal.shape[1:], -1)
@@ -247,13 +231,9 @@ def _uniform(below: int, k: int, generator: torch.Generator | None) -> Int[Tenso
     keys = uniform_keys((k,), generator)
     if torch.compiler.is_compiling():
         return keys % below  # a compiler cannot loop on the keys; the bias is below |level| 2⁻⁶²
-    beyond = (1 << _RANDOM_BITS) // below * below
-    while (again := keys >= beyond).any():
+    # NumPy divides by one number with vector instructions, and leaves other threads alone.
+    wholes = (1 << _RANDOM_BITS) // below
+    while (quotients := keys.numpy() // below).max() >= wholes:
+        again = torch.from_numpy(quotients >= wholes)
         keys[again] = uniform_keys((int(again.sum()),), generator)
-    return keys % below
-
-
-def _smallest_type(degree: int) -> torch.dtype:
-    if degree <= 1 << 8:
-        return torch.uint8
-    return torch.int16 if degree <= 1 << 15 else torch.int32
+    return torch.from_numpy(keys.numpy() - quotients * below)

@@ -16,11 +16,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from invariant_nets._masking import call, zero_padding
-from invariant_nets._permuted_sets import Chunk, Coset, PermutedSets, elements_of
+from invariant_nets._permuted_sets import Chunk, Cosets, PermutedSets, elements_of
 from invariant_nets._validation import model_output, set_batch, set_mask
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
-_SUPERBATCH_SETS = 8192
+_SUPERBATCH_SETS = 4096
 _COMPILED_CHUNK = 256
 
 
@@ -29,7 +29,7 @@ def chunk_size(chosen: int | None, batch: int) -> int:
 
     Example:
         >>> chunk_size(None, 32), chunk_size(10, 32)
-        (256, 10)
+        (128, 10)
     """
     if chosen is not None:
         return chosen
@@ -121,13 +121,13 @@ def outputs_over(
     present = None if mask is None else mask.flatten(1)
     permuted = PermutedSets(entries)
     for chunk in chunks:
-        table = chunk.table if isinstance(chunk, Coset) else chunk
+        table = chunk.table if isinstance(chunk, Cosets) else chunk
         if table.ndim != 2 or table.shape[1] != entries.shape[1]:
             raise ValueError(
                 f"the permutations must be of the set's size, (k, {entries.shape[1]}), "
                 f"got {tuple(table.shape)}"
             )
-        k = len(table)
+        k = len(chunk)
         sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
         moved = None
         if present is not None:

@@ -267,7 +267,7 @@ class PermutationGroup:
 
     def _cosets(
         self, start: int, stop: int, size: int
-    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, " n"]]]:
+    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, "h n"]]]:
         return self._chain.cosets(start, stop, size)
 
     def __iter__(self) -> Iterator[Permutation]:

@@ -116,7 +116,7 @@ def test_a_chunk_is_one_super_batch():
 
 def test_by_default_few_sets_go_through_together_and_many_in_turn():
     assert calls_of(None, batch=3) == [72]
-    assert calls_of(None, batch=4096) == [8192] * 12
+    assert calls_of(None, batch=2048) == [4096] * 12
     assert calls_of(None, batch=10_000) == [10_000] * 24
 
 
@@ -456,6 +456,23 @@ def test_the_estimate_needs_samples():
             model.estimate(sets())
 
 
+def test_two_samples_are_enough_for_an_estimate():
+    x = sets()
+    model = SymmetryModel(network(), cyclic_group(4), samples=2)
+    first, second = (model.model(x[:, p]) for p in one_draw(2))
+    model.generator = torch.Generator().manual_seed(0)
+    found = model.estimate(x)
+    torch.testing.assert_close(found.mean, (first + second) / 2)
+    torch.testing.assert_close(found.standard_error, (first - second).abs() / 2)
+
+
+def one_draw(k):
+    return cyclic_group(4).sample(k, torch.Generator().manual_seed(0))
+
+
 def test_it_shows_its_group():
     model = SymmetryModel(nn.Identity(), cyclic_group(4), samples=2, equivariant=True)
     assert model.extra_repr() == "group=C_4, samples=2, equivariant=True, chunksize=None"
+    model = SymmetryModel(nn.Identity(), cyclic_group(4), 3, recompute=True)
+    assert model.extra_repr() == "group=C_4, recompute=True, chunksize=3"
+    assert SymmetryModel(nn.Identity(), lambda: CYCLIC).extra_repr() == "chunksize=None"

@@ -28,7 +28,7 @@ def test_tables_may_be_small_or_large(monkeypatch):
     expected = group._chain.run(0, 7920)
     for size in (1, 11, 100):
         monkeypatch.setattr("invariant_nets.chain._TABLE_ROWS", size)
-        monkeypatch.setattr("invariant_nets.chain._CACHED_ENTRIES", 37 * size)
+        monkeypatch.setattr("invariant_nets._tables._CACHED_ENTRIES", 37 * size)
         chain = StabilizerChain(11, group._chain.levels)
         assert len(chain.radices) >= len(StabilizerChain(11, group._chain.levels[:2]).radices)
         assert torch.equal(chain.run(0, 7920), expected)
@@ -80,5 +80,5 @@ def test_random_digits_are_uniform_below_any_bound(monkeypatch, bits):
 def test_the_tables_hold_the_smallest_integers():
     for n, dtype in ((5, torch.uint8), (300, torch.int16), (40_000, torch.int32)):
         chain = StabilizerChain(n, symmetric_levels(torch.arange(2), n))
-        assert chain._table(0).dtype == dtype
+        assert chain._table(0).images.dtype == dtype
         assert chain.run(1, 1)[0, :3].tolist() == [1, 0, 2]
