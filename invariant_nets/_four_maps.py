@@ -19,6 +19,9 @@ Scales = tuple[float, float, float] | tuple[Tensor, Tensor, Tensor]
 Means = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"], Float[Tensor, "batch 1 in"]]
 Sums = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"]]
 
+# Numbers; without gradients, a call of the Function costs more than it saves a smaller tensor.
+_SMALL = 1 << 16
+
 
 class FourMaps(nn.Module):
     """The parameters $A, B, C, D$ and $b$ of a layer of $S_n × S_d$, and how they start."""
@@ -65,6 +68,8 @@ def four_maps(
     r"""Return $x_{ij} A + r_i B + c_j C + t D + b$ for the scaled sums $r, c, t$ of `x`."""
     if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
         # A compiler fuses by itself, and autocast chooses the type of each product.
+        return _plain(x, weight, bias, scales)
+    if x.numel() <= _SMALL and not torch.is_grad_enabled():
         return _plain(x, weight, bias, scales)
     with torch.no_grad():
         means = _means(_sums(x), scales)

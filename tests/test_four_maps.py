@@ -64,6 +64,13 @@ def test_derivatives_of_both_orders(function):
     assert torch.autograd.gradgradcheck(function, tensors)
 
 
+@pytest.mark.parametrize("batch", [2, 4_000])
+def test_without_gradients_small_and_large_batches_are_the_formula(batch):
+    tensors = inputs(batch)
+    with torch.no_grad():
+        torch.testing.assert_close(fused(*tensors), formula(*tensors))
+
+
 def test_a_grand_mean_of_unequal_weights_has_another_adjoint():
     tensors = [t.requires_grad_() for t in inputs()]
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):
