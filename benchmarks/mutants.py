@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("mutants.json")
 REASONS = Path(__file__).with_name("survivors.toml")
 AREAS = {
-    "groups": ("groups", "chain", "_tables", "orbits"),
+    "groups": ("groups", "chain", "orbits"),
     "layers": ("layers",),
     "averaging": ("averaging", "chunked_average"),
     "canonicalization": ("canonicalization", "sorting", "_row_order"),

@@ -61,7 +61,7 @@ class SymmetryModel(nn.Module):
             pass, that returns an iterable of `Permutation`, all of the set's size, at least one.
             It may be lazy.
         chunksize: how many permutations go through the model together, in one super-batch of
-            `chunksize · batch` sets; at least 1. By default, as many as make about 4,000 sets.
+            `chunksize · batch` sets; at least 1. By default, as many as make about 8,000 sets.
             It bounds the memory of a pass without gradients; with them, see `recompute`.
         group: the group by name, instead of `perm_creator`. A group whose `shape` is a grid acts on
             the entries of the matrix $x$: $S_n \times S_d$ on rows and columns.

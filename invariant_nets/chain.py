@@ -16,18 +16,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from invariant_nets._tables import Table, all_products, composed, smallest_type, table_of, traced
+from invariant_nets._uniform import uniform_digits
 from invariant_nets.permutation import Permutation
 
 _TABLE_BYTES = 1 << 23
 _TABLE_ROWS = 1 << 18
+# Batches of this size stay in the cache from one table to the next.
+_CACHED_ENTRIES = 1 << 18
 _COSET_ROWS = 1 << 10
 _COSET_ENTRIES = 1 << 16
-_RANDOM_BITS = 62
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class StabilizerChain:
         self.degree = degree
         self.levels = [level for level in levels if level.size > 1]
         self.order = math.prod(level.size for level in self.levels)
-        self._tables: dict[int, Table] = {}
+        self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
 
     @cached_property
     def _blocks(self) -> list[list[Level]]:
@@ -82,10 +84,10 @@ class StabilizerChain:
         """How many rows each table has, the most significant first."""
         return [math.prod(level.size for level in block) for block in self._blocks]
 
-    def _table(self, number: int) -> Table:
+    def _table(self, number: int) -> Shaped[Tensor, "rows n"]:
         if number not in self._tables:
-            points = torch.arange(self.degree, dtype=smallest_type(self.degree))
-            self._tables[number] = table_of(_products(self._blocks[number], points))
+            points = torch.arange(self.degree, dtype=_smallest_type(self.degree))
+            self._tables[number] = _products(self._blocks[number], points)
         return self._tables[number]
 
     def _last(self, limit: int) -> Int[Tensor, "rows n"]:
@@ -103,22 +105,36 @@ class StabilizerChain:
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of them a table."""
         if torch.compiler.is_compiling():
-            return traced([self._table(i) for i in range(len(digits))], digits, k, self.degree)
+            product = torch.arange(self.degree).expand(k, -1)
+            for i, digit in enumerate(digits):
+                product = product.gather(1, self._table(i).index_select(0, digit).long())
+            return product
         # A table whose digits are all 0 changes nothing, and need not even be made.
-        used = [i for i, digit in enumerate(digits) if digit.numpy().any()]
+        used = [(self._table(i), digit) for i, digit in enumerate(digits) if digit.any()]
         if not used:
             return torch.arange(self.degree).repeat(k, 1)
-        return composed([self._table(i) for i in used], [digits[i] for i in used])
+        elements = _empty(k, self.degree)
+        step = max(1, _CACHED_ENTRIES // self.degree)
+        for start in range(0, k, step):
+            part = slice(start, start + step)
+            (table, digit), *others = used
+            product = table.index_select(0, digit[part])
+            for table, digit in others:
+                product = product.gather(1, table.index_select(0, digit[part]).long())
+            elements[part] = product
+        return elements
 
     def run(self, start: int, k: int) -> Int[Tensor, "k n"]:
         """Return the elements number `start`, …, `start + k − 1`."""
         size = len(self._subgroup)
         if k < size:
             return self._every(1, start, k)
-        # Every coset H u of the subgroup H of the last levels.
+        # Every coset H u of the subgroup H of the last levels, and (t u)(i) = u(t(i)) for t in H.
         first, last = start // size, (start + k - 1) // size
         heads = self._every(size, first * size, last - first + 1)
-        return all_products(self._subgroup, heads)[start - first * size :][:k]
+        elements = _empty(len(heads), self._subgroup.numel())
+        torch.gather(heads, 1, self._subgroup.flatten().expand_as(elements), out=elements)
+        return elements.view(-1, self.degree)[start - first * size :][:k]
 
     def cosets(
         self, start: int, stop: int, size: int
@@ -167,7 +183,7 @@ class StabilizerChain:
 
     def sample(self, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
         """Return `k` independent elements, exactly uniform."""
-        return self.compose([_uniform(radix, k, generator) for radix in self.radices], k)
+        return self.compose([uniform_digits(radix, k, generator) for radix in self.radices], k)
 
     def digits(self, permutation: Permutation) -> list[int] | None:
         """Return the digits of a permutation, one a level, or None if it is not in the group."""
@@ -200,6 +216,11 @@ def _products(levels: Sequence[Level], points: Shaped[Tensor, " n"]) -> Shaped[T
     return table
 
 
+def _empty(rows: int, columns: int) -> Int[Tensor, "rows columns"]:
+    # NumPy asks for huge pages, torch does not: a large result is written five times faster.
+    return torch.from_numpy(np.empty((rows, columns), dtype=np.int64))
+
+
 def table_level(base: int, transversal: Int[Tensor, "size n"]) -> Level:
     """Return the level of a transversal that is given by its rows, the identity first."""
     digit_of = torch.full(transversal.shape[1:], -1)
@@ -207,33 +228,7 @@ def table_level(base: int, transversal: Int[Tensor, "size n"]) -> Level:
     return Level(len(transversal), base, digit_of, transversal.__getitem__)
 
 
-def uniform_keys(
-    shape: tuple[int, ...], generator: torch.Generator | None
-) -> Int[Tensor, "*shape"]:
-    """Return integers that are uniform below $2^{62}$; a power of two, so there is no bias."""
-    return torch.randint(1 << _RANDOM_BITS, shape, generator=generator)
-
-
-def uniform_orders(n: int, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
-    """Return `k` permutations of `n` points, exactly uniform on all of them."""
-    keys, orders = uniform_keys((k, n), generator).sort(-1)
-    if torch.compiler.is_compiling():
-        return orders  # a compiler cannot branch on the keys; the bias is below n² 2⁻⁶²
-    # The order of different keys is uniform; rows with equal ones are drawn again.
-    tied = (keys[:, 1:] == keys[:, :-1]).any(-1)
-    if tied.any():
-        orders[tied] = uniform_orders(n, int(tied.sum()), generator)
-    return orders
-
-
-def _uniform(below: int, k: int, generator: torch.Generator | None) -> Int[Tensor, " k"]:
-    # Exactly uniform: what lies beyond the last whole multiple of `below` is drawn again.
-    keys = uniform_keys((k,), generator)
-    if torch.compiler.is_compiling():
-        return keys % below  # a compiler cannot loop on the keys; the bias is below |level| 2⁻⁶²
-    # NumPy divides by one number with vector instructions, and leaves other threads alone.
-    wholes = (1 << _RANDOM_BITS) // below
-    while (quotients := keys.numpy() // below).max() >= wholes:
-        again = torch.from_numpy(quotients >= wholes)
-        keys[again] = uniform_keys((int(again.sum()),), generator)
-    return torch.from_numpy(keys.numpy() - quotients * below)
+def _smallest_type(degree: int) -> torch.dtype:
+    if degree <= 1 << 8:
+        return torch.uint8
+    return torch.int16 if degree <= 1 << 15 else torch.int32

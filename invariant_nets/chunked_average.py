@@ -20,7 +20,7 @@ from invariant_nets._permuted_sets import Chunk, Cosets, PermutedSets, elements_
 from invariant_nets._validation import model_output, set_batch, set_mask
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
-_SUPERBATCH_SETS = 4096
+_SUPERBATCH_SETS = 8192
 _COMPILED_CHUNK = 256
 
 
@@ -29,7 +29,7 @@ def chunk_size(chosen: int | None, batch: int) -> int:
 
     Example:
         >>> chunk_size(None, 32), chunk_size(10, 32)
-        (128, 10)
+        (256, 10)
     """
     if chosen is not None:
         return chosen

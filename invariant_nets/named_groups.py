@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariant_nets._uniform import uniform_orders
 from invariant_nets._validation import positive_int
-from invariant_nets.chain import Level, uniform_orders
+from invariant_nets.chain import Level
 from invariant_nets.closed_form import (
     cyclic_levels,
     dihedral_levels,

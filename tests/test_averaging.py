@@ -116,7 +116,7 @@ def test_a_chunk_is_one_super_batch():
 
 def test_by_default_few_sets_go_through_together_and_many_in_turn():
     assert calls_of(None, batch=3) == [72]
-    assert calls_of(None, batch=2048) == [4096] * 12
+    assert calls_of(None, batch=4096) == [8192] * 12
     assert calls_of(None, batch=10_000) == [10_000] * 24
 
 

@@ -1,12 +1,11 @@
 import itertools
-from collections import Counter
 
-import pytest
 import torch
-from scipy.stats import chisquare
+from hypothesis import given
+from hypothesis import strategies as st
 
 from invariant_nets import Permutation, mathieu_group, symmetric_group
-from invariant_nets.chain import StabilizerChain, table_level, uniform_orders
+from invariant_nets.chain import StabilizerChain, table_level
 from invariant_nets.closed_form import cyclic_levels, symmetric_levels
 
 
@@ -28,7 +27,7 @@ def test_tables_may_be_small_or_large(monkeypatch):
     expected = group._chain.run(0, 7920)
     for size in (1, 11, 100):
         monkeypatch.setattr("invariant_nets.chain._TABLE_ROWS", size)
-        monkeypatch.setattr("invariant_nets._tables._CACHED_ENTRIES", 37 * size)
+        monkeypatch.setattr("invariant_nets.chain._CACHED_ENTRIES", 37 * size)
         chain = StabilizerChain(11, group._chain.levels)
         assert len(chain.radices) >= len(StabilizerChain(11, group._chain.levels[:2]).radices)
         assert torch.equal(chain.run(0, 7920), expected)
@@ -57,28 +56,30 @@ def test_without_levels_there_is_one_element():
     assert chain.sample(2, None).tolist() == [[0, 1, 2]] * 2
 
 
-def test_random_orders_are_uniform_also_after_ties(monkeypatch):
-    draws = uniform_orders(4, 24_000, torch.Generator().manual_seed(0))
-    counts = Counter(map(tuple, draws.tolist()))
-    assert len(counts) == 24
-    assert chisquare(list(counts.values())).pvalue > 1e-4
-    # With keys of three bits, ties are the rule.
-    monkeypatch.setattr("invariant_nets.chain._RANDOM_BITS", 3)
-    draws = uniform_orders(4, 24_000, torch.Generator().manual_seed(0))
-    assert chisquare(list(Counter(map(tuple, draws.tolist())).values())).pvalue > 1e-4
+@given(st.integers(0, 5040), st.integers(0, 5040))
+def test_a_long_run_is_made_of_cosets_and_holds_what_short_ones_do(a, b):
+    start, stop = min(a, b), max(a, b)
+    chain = symmetric_group(7)._chain
+    rows = [chain.run(number, 1) for number in {start, (start + stop) // 2, stop - 1} - {-1, 5040}]
+    every = chain.run(0, 5040)
+    assert torch.equal(chain.run(start, stop - start), every[start:stop])
+    assert all((every == row).all(1).sum() == 1 for row in rows)
 
 
-@pytest.mark.parametrize("bits", [3, 62])
-def test_random_digits_are_uniform_below_any_bound(monkeypatch, bits):
-    from invariant_nets import chain
-
-    monkeypatch.setattr(chain, "_RANDOM_BITS", bits)
-    digits = chain._uniform(5, 20_000, torch.Generator().manual_seed(0))
-    assert chisquare(digits.bincount().numpy()).pvalue > 1e-4
+@given(st.integers(0, 5040), st.integers(0, 5040), st.integers(1, 300))
+def test_products_of_two_tables_are_the_elements_in_order(a, b, size):
+    start, stop = min(a, b), max(a, b)
+    chain = symmetric_group(7)._chain
+    products = []
+    for table, heads in chain.cosets(start, stop, size):
+        assert len(table) * len(heads) <= size
+        products.append(heads[:, table].flatten(0, 1))
+    every = chain.run(0, 5040)
+    assert torch.equal(torch.cat([every[:0], *products]), every[start:stop])
 
 
 def test_the_tables_hold_the_smallest_integers():
     for n, dtype in ((5, torch.uint8), (300, torch.int16), (40_000, torch.int32)):
         chain = StabilizerChain(n, symmetric_levels(torch.arange(2), n))
-        assert chain._table(0).images.dtype == dtype
+        assert chain._table(0).dtype == dtype
         assert chain.run(1, 1)[0, :3].tolist() == [1, 0, 2]

@@ -13,7 +13,7 @@ PACKAGE = Path(invariant_nets.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 GROUPS = [
-    ["_validation", "_masking", "_orbit_forms", "_initialization", "_permuted_sets", "_tables"],
+    ["_validation", "_masking", "_orbit_forms", "_initialization", "_permuted_sets", "_uniform"],
     ["ranks", "_agreement", "_inner_graph"],
     ["permutation", "bayes", "gaussian", "history", "ragged", "_four_maps", "sharding"],
     ["checkpoint", "_row_order"],
