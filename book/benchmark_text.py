@@ -81,16 +81,20 @@ def duration(seconds: float) -> str:
     return f"{number(seconds / size)}{SPACE}{unit}"
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Makes a table of Markdown, its first column to the left and all others to the right."""
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """Makes a table of Markdown, its first columns to the left and all others to the right."""
     named = [[formulas(first), *rest] for first, *rest in rows]
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *named]
+    lines = [header, [*["---"] * texts, *["---:"] * (len(header) - texts)], *named]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def formulas(text: str) -> str:
-    """Writes the groups in a text, such as S_10, as formulas."""
-    return re.sub(r"\b([CDMS])_(\d+|n)\b", r"$\1_{\2}$", text)
+    """Writes the groups in a text, such as S_10, as formulas, unless they are part of one."""
+
+    def formula(found: re.Match[str]) -> str:
+        return f"${found[1]}_{{{found[2]}}}$" if found[1] else found[0]
+
+    return re.sub(r"\$[^$]*\$|\b([CDMS])_(\d+|n)\b", formula, text)
 
 
 def described(machine: Mapping[str, Any]) -> str:

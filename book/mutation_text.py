@@ -44,7 +44,7 @@ class MutationFindings:
             names = ", ".join(f"`{module}`" for module in found.mutants)
             share = f"{killed / mutants:.1%} {mark}"
             rows.append([area, names, f"{mutants:,}", f"{killed:,}", share])
-        return markdown_table(["area", "modules", "mutants", "killed", "share"], rows)
+        return markdown_table(["area", "modules", "mutants", "killed", "share"], rows, 2)
 
     def lacking(self) -> str:
         """Says which areas have not been measured yet; nothing if all have."""
@@ -63,8 +63,8 @@ class MutationFindings:
             rows = [
                 [f"`{s.module}.{s.function}`", _change(s), self._reason(s)] for s in found.survivors
             ]
-            table = markdown_table(["in", "change", "why it is left"], rows)
-            title = f'??? note "{area}: {len(rows)} survivors"\n\n    '
+            table = markdown_table(["in", "change", "why it is left"], rows, 3)
+            title = f'??? note "{area}: {len(rows)} left"\n\n    '
             texts.append(title + table.replace("\n", "\n    "))
         return "\n\n".join(texts)
 

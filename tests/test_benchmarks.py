@@ -533,7 +533,7 @@ def filled(tmp_path):
 
 def test_tables_hold_ratios_and_reasons(filled):
     by_rival = filled('{{ by_rival("speed", ", forward") }}').splitlines()
-    assert by_rival[0] == "|  | a | b |"
+    assert by_rival[:2] == ["|  | a | b |", "| --- | ---: | ---: |"]
     assert by_rival[2:] == [
         "| floor | 2.00 ms |  |",
         f"| {OURS} | 1.12 [1.00, 1.50] ✓ | 1.25 [1.00, 2.00] ✗ |",
@@ -603,6 +603,8 @@ def test_a_figure_follows_the_page_and_says_what_it_shows(tmp_path):
 def test_groups_are_formulas_and_networks_are_none():
     assert formulas("S_10 × S_n, DeepSets_1") == "$S_{10}$ × $S_{n}$, DeepSets_1"
     assert network("deep-sets (S_n × S_d)") == r"deep-sets, $S_n \times S_d$"
+    assert formulas(network("deep-sets (S_n × S_d)")) == network("deep-sets (S_n × S_d)")
+    assert formulas("$C_4$ and C_4") == "$C_4$ and $C_{4}$"
     assert network("mlp (trivial)") == "mlp, no group"
     assert network("columnwise-mlp ((S_n)^d)") == "columnwise-mlp, $(S_n)^d$"
 
