@@ -205,6 +205,11 @@ def reasons(path: Path = REASONS) -> list[Reason]:
     return [Reason(**entry) for entry in tomllib.loads(path.read_text())["survivors"]]
 
 
+def reason_of(survivor: Survivor, known: Iterable[Reason]) -> str:
+    """Return the reason of a survivor, the first one that covers it; empty if there is none."""
+    return next((reason.reason for reason in known if reason.covers(survivor)), "")
+
+
 def main() -> None:
     """Run some areas or all, keep what was found, and print what survived without a reason."""
     parser = argparse.ArgumentParser(description="Mutation testing; all of it takes an hour.")
@@ -219,7 +224,7 @@ def main() -> None:
         for name, count in found.mutants.items():
             print(f"{name}: {found.killed[name]} of {count} killed", flush=True)
         for survivor in found.survivors:
-            if not any(reason.covers(survivor) for reason in known):
+            if not reason_of(survivor, known):
                 print(f"\n{survivor.module}.{survivor.function}")
                 print(f"  - {survivor.before}\n  + {survivor.after}", flush=True)
 

@@ -1,5 +1,6 @@
 """How results of benchmarks are written: numbers, cells and tables."""
 
+import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -79,6 +80,12 @@ def duration(seconds: float) -> str:
         return f"{seconds / 60:.0f}{SPACE}minutes"
     size, unit = next((power for power in POWERS if seconds >= power[0]), POWERS[-1])
     return f"{number(seconds / size)}{SPACE}{unit}"
+
+
+def when(date: str, seconds: float) -> str:
+    """Writes the day of a run, and how long it took."""
+    day = datetime.date.fromisoformat(date)
+    return f"Measured on {day.day} {day:%B %Y} in {duration(seconds)}"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:

@@ -4,7 +4,6 @@ The page is a Jinja template. What it can call are the public methods of `Findin
 results do not have fails the build.
 """
 
-import datetime
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ from book.benchmark_text import (
     SPACE,
     cell,
     described,
-    duration,
     formulas,
     markdown_table,
     measurement,
@@ -27,6 +25,7 @@ from book.benchmark_text import (
     sets_needed,
     shortened,
     unique,
+    when,
 )
 from book.mutation_text import MutationFindings
 from book.outputs import page_svg
@@ -78,8 +77,7 @@ class Findings:
     def measured(self, part: str) -> str:
         """Says when a part ran, and how long that took."""
         found = self._part(part)
-        date = datetime.date.fromisoformat(found.date)
-        return f"Measured on {date.day} {date:%B %Y} in {duration(found.seconds)}."
+        return f"{when(found.date, found.seconds)}."
 
     def value(self, part: str, case: str, rival: str, digits: int | None = None) -> str:
         """Writes the median of a measurement with its unit, or why there is none."""

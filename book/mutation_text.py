@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from benchmarks.mutants import AREAS, FILE, GOAL, REASONS, Mutants, Reason, Survivor, read, reasons
-from book.benchmark_text import described, duration, markdown_table
+from benchmarks.mutants import (
+    AREAS,
+    FILE,
+    GOAL,
+    REASONS,
+    Mutants,
+    Reason,
+    Survivor,
+    read,
+    reason_of,
+    reasons,
+)
+from book.benchmark_text import described, markdown_table, when
 
 LONGEST = 160  # characters of a change
 
@@ -31,9 +41,8 @@ class MutationFindings:
     def measured(self) -> str:
         """Says when the last run was, how long all took, and on what."""
         last = max(self._found.values(), key=lambda found: found.date)
-        date = datetime.date.fromisoformat(last.date)
-        seconds = duration(sum(found.seconds for found in self._found.values()))
-        return f"Measured on {date.day} {date:%B %Y} in {seconds} on {described(last.machine)}."
+        seconds = sum(found.seconds for found in self._found.values())
+        return f"{when(last.date, seconds)} on {described(last.machine)}."
 
     def table(self) -> str:
         """Makes the table of how many mutants each area had, and how many were killed."""
@@ -69,9 +78,8 @@ class MutationFindings:
         return "\n\n".join(texts)
 
     def _reason(self, survivor: Survivor) -> str:
-        for reason in self._known:
-            if reason.covers(survivor):
-                return reason.reason
+        if reason := reason_of(survivor, self._known):
+            return reason
         raise KeyError(f"no reason for the survivor {survivor}")
 
 

@@ -118,8 +118,8 @@ def outputs_over(
     set_mask(mask, x, axes)
     batch, shape = x.shape[0], x.shape[1 : 1 + axes]
     entries = zero_padding(x, mask).flatten(1, axes)
-    present = None if mask is None else mask.flatten(1)
     permuted = PermutedSets(entries)
+    present = None if mask is None else PermutedSets(mask.flatten(1))
     for chunk in chunks:
         table = chunk.table if isinstance(chunk, Cosets) else chunk
         if table.ndim != 2 or table.shape[1] != entries.shape[1]:
@@ -129,10 +129,7 @@ def outputs_over(
             )
         k = len(chunk)
         sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
-        moved = None
-        if present is not None:
-            moved = present.index_select(1, elements_of(chunk).flatten().to(x.device))
-            moved = moved.reshape(batch * k, *shape)
+        moved = None if present is None else present(chunk).reshape(batch * k, *shape)
         output = call(function, sets, moved)
         outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])

@@ -71,31 +71,31 @@ class PermutationGroup:
         ):
             raise TypeError(f"generators must be an iterable of permutations, got {generators!r}")
         permutations = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
-        self._images = stack_permutations(permutations, name="generators")
-        self._name = name
-        self._levels: Callable[[], list[Level]] = partial(levels_of, self._images)
-        self._draw: Sampler | None = None
-        self._known_orbitals: Callable[[], Int[Tensor, "n n"]] | None = None
-        self.shape: tuple[int, ...] = (self.degree,)
+        self._set(stack_permutations(permutations, name="generators"), name)
 
     @classmethod
     def _known(
-        cls,
+        cls, images: Int[Tensor, "generators n"], name: str, *args: Any, **known: Any
+    ) -> PermutationGroup:
+        # A group from rows that are permutations by construction.
+        group = cls.__new__(cls)
+        group._set(images, name, *args, **known)
+        return group
+
+    def _set(
+        self,
         images: Int[Tensor, "generators n"],
-        name: str,
+        name: str | None,
         levels: Callable[[], list[Level]] | None = None,
         shape: tuple[int, ...] | None = None,
         draw: Sampler | None = None,
         orbitals: Callable[[], Int[Tensor, "n n"]] | None = None,
-    ) -> PermutationGroup:
-        # A group from rows that are permutations by construction; its chain or its orbitals may be
-        # known in closed form, and a faster way to draw from it.
-        group = cls.__new__(cls)
-        group._images, group._name = images, name
-        group._levels = levels or partial(levels_of, images)
-        group._draw, group._known_orbitals = draw, orbitals
-        group.shape = shape or (images.shape[1],)
-        return group
+    ) -> None:
+        # The chain or the orbitals may be known in closed form, and a faster way to draw.
+        self._images, self._name = images, name
+        self._levels = levels or partial(levels_of, images)
+        self._draw, self._known_orbitals = draw, orbitals
+        self.shape = shape or (images.shape[1],)
 
     @property
     def degree(self) -> int:
