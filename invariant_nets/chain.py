@@ -53,7 +53,8 @@ class StabilizerChain:
     r"""The levels of a group, and the elements as mixed-radix numbers below $|G|$.
 
     Consecutive levels merge into a few tables of small integers, so that composing a batch of
-    elements costs one gather a table.
+    elements costs one gather a table. A level too large for a table makes its rows as they are
+    asked for.
 
     Args:
         degree: the number $n$ of points.
@@ -67,13 +68,16 @@ class StabilizerChain:
         self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
 
     @cached_property
+    def _limit(self) -> int:
+        return min(_TABLE_ROWS, _TABLE_BYTES // self.degree)
+
+    @cached_property
     def _blocks(self) -> list[list[Level]]:
-        limit = min(_TABLE_ROWS, _TABLE_BYTES // self.degree)
         blocks: list[list[Level]] = []
-        rows = limit + 1
+        rows = self._limit + 1
         for level in self.levels:
             rows *= level.size
-            if rows > limit:
+            if rows > self._limit:
                 blocks.append([])
                 rows = level.size
             blocks[-1].append(level)
@@ -89,6 +93,11 @@ class StabilizerChain:
             points = torch.arange(self.degree, dtype=_smallest_type(self.degree))
             self._tables[number] = _products(self._blocks[number], points)
         return self._tables[number]
+
+    def _rows(self, number: int, digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
+        if self.radices[number] > self._limit:
+            return self._blocks[number][0].rows(digits)
+        return self._table(number).index_select(0, digits)
 
     def _last(self, limit: int) -> Int[Tensor, "rows n"]:
         """Return the subgroup of as many of the last levels as have at most `limit` elements."""
@@ -107,20 +116,20 @@ class StabilizerChain:
         if torch.compiler.is_compiling():
             product = torch.arange(self.degree).expand(k, -1)
             for i, digit in enumerate(digits):
-                product = product.gather(1, self._table(i).index_select(0, digit).long())
+                product = product.gather(1, self._rows(i, digit).long())
             return product
         # A table whose digits are all 0 changes nothing, and need not even be made.
-        used = [(self._table(i), digit) for i, digit in enumerate(digits) if digit.any()]
+        used = [(i, digit) for i, digit in enumerate(digits) if digit.any()]
         if not used:
             return torch.arange(self.degree).repeat(k, 1)
         elements = _empty(k, self.degree)
         step = max(1, _CACHED_ENTRIES // self.degree)
         for start in range(0, k, step):
             part = slice(start, start + step)
-            (table, digit), *others = used
-            product = table.index_select(0, digit[part])
-            for table, digit in others:
-                product = product.gather(1, table.index_select(0, digit[part]).long())
+            (i, digit), *others = used
+            product = self._rows(i, digit[part])
+            for i, digit in others:
+                product = product.gather(1, self._rows(i, digit[part]).long())
             elements[part] = product
         return elements
 

@@ -47,7 +47,7 @@ def _symmetric_level(j: int, points: Int[Tensor, " m"], degree: int, even: bool)
 def cyclic_levels(n: int) -> list[Level]:
     """Return the one level of the shifts of `n` points."""
     points = torch.arange(n)
-    return [table_level(0, (points + points[:, None]) % n)]
+    return [Level(n, 0, points, lambda digits: (points + digits[:, None]) % n)]
 
 
 def dihedral_levels(n: int) -> list[Level]:

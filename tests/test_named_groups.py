@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from invariant_nets import (
+    Permutation,
     PermutationGroup,
     alternating_group,
     cyclic_group,
@@ -49,6 +50,23 @@ def test_the_symmetric_group_is_listed_in_lexicographic_order(n):
     assert elements(symmetric_group(n)).tolist() == [
         list(p) for p in itertools.permutations(range(n))
     ]
+
+
+@pytest.mark.parametrize("named", [cyclic_group, dihedral_group])
+def test_a_long_cycle_is_no_table_of_all_its_shifts(named):
+    n = 100_000  # the table would have 10¹⁰ entries
+    group = named(n)
+    assert group.order == ORDERS[named](n)
+    shift, far = group.generators[0], group.unrank(group.order - 1)
+    assert (shift @ shift in group, far in group) == (True, True)
+    assert group.rank(far) == group.order - 1
+    for row in group.sample(3, torch.Generator().manual_seed(0)):
+        steps = (row.roll(-1) - row) % n
+        assert len(steps.unique()) == 1
+        assert Permutation(row) in group
+    swap = torch.arange(n)
+    swap[:2] = torch.tensor([1, 0])
+    assert Permutation(swap) not in group
 
 
 def test_the_examples_have_their_known_orders():
