@@ -41,10 +41,12 @@ def seconds_by_turns(rivals: Mapping[str, Rival], rounds: int) -> dict[str, list
             if not callable(rival):
                 seconds[name].append(rival.seconds())
                 continue
-            # Not counted: it finds the caches as the rival before it left them.
+            # Not counted: it finds the caches as the rival before it left them, and the very first
+            # call may load libraries.
             once = seconds_of(rival)
             if once < _LONG:
-                repeats.setdefault(name, max(1, round(_SHORTEST / once)))
+                if name not in repeats:
+                    repeats[name] = max(1, round(_SHORTEST / seconds_of(rival)))
                 once = seconds_of(rival, repeats[name])
             seconds[name].append(once)
         order.reverse()

@@ -95,17 +95,18 @@ def test_rivals_take_turns_and_every_other_round_goes_backward(monkeypatch):
     monkeypatch.setattr(timing.time, "perf_counter", lambda: clock.now)
     calls = []
 
-    def rival(name, seconds):
+    def rival(name, seconds, first):
         def call():
+            clock.now += seconds if name in calls else first
             calls.append(name)
-            clock.now += seconds
 
         return call
 
-    rivals = {"short": rival("short", 2**-12), "long": rival("long", 2.0)}
+    rivals = {"short": rival("short", 2**-12, first=0.5), "long": rival("long", 2.0, first=2.0)}
     found = timing.seconds_by_turns({**rivals, "elsewhere": Fixed(7.0, 9.0)}, 2)
-    # The short one has a call before it counts and four that count; the long one is not run twice.
-    assert calls == ["short"] * 5 + ["long", "long"] + ["short"] * 5
+    # The short one has a call before it counts and four that count, as many as its second call of
+    # all tells; the long one is not run twice.
+    assert calls == ["short"] * 6 + ["long", "long"] + ["short"] * 5
     assert found["short"] == [2**-12] * 2
     assert found["long"] == [2.0, 2.0]
     assert found["elsewhere"] == [7.0, 9.0]
