@@ -200,7 +200,8 @@ def _renamed(group: PermutationGroup, name: str) -> PermutationGroup:
 
 def _images(n: int, generators: Sequence[Sequence[Sequence[int]]]) -> Tensor:
     # Points are numbered from 1 in the tables below, so point 0 stays where it is, and goes.
-    return torch.tensor([images_of_cycles(n + 1, cycles) for cycles in generators])[:, 1:] - 1
+    images = np.array([images_of_cycles(n + 1, cycles) for cycles in generators])
+    return torch.from_numpy(images[:, 1:] - 1)
 
 
 _MATHIEU = {
