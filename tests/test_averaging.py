@@ -4,6 +4,7 @@ import itertools
 import math
 import pickle
 import re
+from types import SimpleNamespace
 
 import oracles
 import pytest
@@ -14,9 +15,11 @@ from torch import nn
 
 from invariant_nets import (
     Permutation,
+    PermutationGroup,
     SymmetryModel,
     alternating_group,
     average_over,
+    averaging,
     create_all_permutations,
     create_permutations_from_generators,
     create_random_permutations,
@@ -260,7 +263,8 @@ def test_a_perm_creator_of_something_else_than_permutations_is_refused():
 
 
 def test_no_permutations_are_refused():
-    with pytest.raises(ValueError, match="perm_creator must give at least one permutation"):
+    words = "perm_creator must give at least one permutation, got none"
+    with pytest.raises(ValueError, match=f"^{words}$"):
         SymmetryModel(nn.Flatten(), list)(sets())
 
 
@@ -399,12 +403,27 @@ def test_the_standard_error_is_the_spread_of_the_estimate(equivariant):
 
 
 def test_a_group_that_is_too_large_is_refused_at_once_with_both_ways_out():
-    with pytest.raises(ValueError, match=r"2,432,902,008,176,640,000 .*samples=k.*max_order"):
+    with pytest.raises(ValueError, match=r"2,432,902,008,176,640,000 .*samples=k.*max_order$"):
         SymmetryModel(network(), symmetric_group(20))
     with pytest.raises(ValueError, match="C_5 has 5 elements, more than max_order=4"):
         SymmetryModel(network(), cyclic_group(5), max_order=4)
     SymmetryModel(network(), symmetric_group(20), samples=2)
     SymmetryModel(network(), cyclic_group(5), max_order=5)
+
+
+def test_by_default_ten_million_elements_are_not_too_many_and_one_more_are():
+    SymmetryModel(nn.Flatten(), direct_product(*[cyclic_group(10)] * 7))
+    with pytest.raises(ValueError, match="10,000,001 elements, more than max_order=10,000,000"):
+        SymmetryModel(nn.Flatten(), direct_product(cyclic_group(11), cyclic_group(909_091)))
+
+
+def test_the_elements_of_a_small_group_are_listed_once(monkeypatch):
+    model, x = SymmetryModel(network(), dihedral_group(4)), sets()
+    expected = model(x)
+    monkeypatch.setattr(PermutationGroup, "_chain", None)
+    assert torch.equal(model(x), expected)
+    # They are no part of what is saved.
+    assert model.state_dict().keys() == {f"model.{name}" for name in model.model.state_dict()}
 
 
 @pytest.mark.parametrize(
@@ -415,6 +434,12 @@ def test_a_group_that_is_too_large_is_refused_at_once_with_both_ways_out():
         ({"perm_creator": lambda: S_4, "samples": 3}, ValueError, "samples must come with a group"),
         ({"group": cyclic_group(4), "samples": 0}, ValueError, "samples must be at least 1"),
         ({}, TypeError, "perm_creator must be a function"),
+        ({"group": cyclic_group(4), "max_order": 0}, ValueError, "^max_order must be at least 1"),
+        (
+            {"perm_creator": lambda: S_4, "process_group": object()},
+            ValueError,
+            "process_group must come with a group",
+        ),
     ],
 )
 def test_contradictory_sources_are_refused(arguments, error, message):
@@ -422,9 +447,11 @@ def test_contradictory_sources_are_refused(arguments, error, message):
         SymmetryModel(network(), **arguments)
 
 
-def test_recompute_needs_a_module():
-    with pytest.raises(TypeError, match=r"recompute needs .* an nn.Module, got function"):
-        SymmetryModel(mixed(), cyclic_group(4), recompute=True)
+@pytest.mark.parametrize("option", [{"recompute": True}, {"process_group": object()}])
+def test_some_options_need_a_module(option):
+    (name,) = option
+    with pytest.raises(TypeError, match=f"^{name} needs .* an nn.Module, got function"):
+        SymmetryModel(mixed(), cyclic_group(4), **option)
 
 
 @pytest.mark.parametrize(
@@ -442,11 +469,49 @@ def test_recomputing_changes_no_gradient(source):
         torch.testing.assert_close(first, second, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("from_a_group", [True, False])
+def test_random_permutations_are_the_same_when_they_are_recomputed(from_a_group):
+    gradients = []
+    model = network()
+    for recompute in (False, True):
+        source = torch.Generator().manual_seed(0)
+        options = {"samples": 5, "generator": source} if from_a_group else {}
+        permutations = (
+            symmetric_group(4)
+            if from_a_group
+            else functools.partial(create_random_permutations, 4, 5, source)
+        )
+        average = SymmetryModel(model, permutations, 2, recompute=recompute, **options)
+        gradients.append(torch.autograd.grad(average(sets()).sum(), [*model.parameters()]))
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("shape", [(3, 5, 2), (3, 2, 4), (4, 2)])
 def test_an_input_that_the_group_does_not_permute_is_refused(shape):
     model = SymmetryModel(network(), direct_product(symmetric_group(4), cyclic_group(2), on="grid"))
     with pytest.raises(ValueError, match=r"S_4 × C_2 permutes, \(batch, 8, d\).*\(batch, 4, 2\)"):
         model(torch.zeros(shape))
+
+
+def test_a_mask_of_rows_is_one_of_the_entries_whatever_channels_they_have():
+    group = direct_product(symmetric_group(4), cyclic_group(2), on="grid")
+    x = torch.randn(3, 4, 2, 5)
+    mask = torch.tensor([4, 2, 0])[:, None] > torch.arange(4)
+    model = SymmetryModel(lambda x, mask: (x.exp() * mask[..., None]).sum((1, 2)), group)
+    torch.testing.assert_close(model(x, mask), (x.exp() * mask[..., None, None]).sum((1, 2)))
+    torch.testing.assert_close(model(x, mask), model(x, mask[..., None].expand(3, 4, 2)))
+
+
+@pytest.mark.parametrize("mask", [torch.ones(3, 5).bool(), torch.ones(3, 4), torch.ones(2, 4) > 0])
+@pytest.mark.parametrize("on", ["union", "grid"])
+def test_a_mask_that_does_not_fit_is_refused_before_anything_is_drawn(mask, on):
+    group = direct_product(symmetric_group(2), cyclic_group(2), on=on)
+    group = group if on == "union" else direct_product(symmetric_group(4), group, on="grid")
+    source = torch.Generator().manual_seed(0)
+    model = SymmetryModel(network(), group, samples=3, recompute=True, generator=source)
+    with pytest.raises((ValueError, TypeError), match="mask must"):
+        model(torch.zeros(3, 4, 4), mask)
+    assert torch.equal(source.get_state(), torch.Generator().manual_seed(0).get_state())
 
 
 def test_the_estimate_needs_samples():
@@ -476,3 +541,66 @@ def test_it_shows_its_group():
     model = SymmetryModel(nn.Identity(), cyclic_group(4), 3, recompute=True)
     assert model.extra_repr() == "group=C_4, recompute=True, chunksize=3"
     assert SymmetryModel(nn.Identity(), lambda: CYCLIC).extra_repr() == "chunksize=None"
+
+
+def test_few_estimates_go_through_together_and_many_in_turn():
+    calls = []
+    model = SymmetryModel(
+        lambda x: calls.append(len(x)) or x.sum((1, 2)), symmetric_group(4), samples=4
+    )
+    model.estimate(sets(3))
+    model.estimate(sets(4096))
+    assert calls == [12, 8192, 8192]
+
+
+# Several ranks; what they do together is in test_sharded_average.
+
+
+def shared(**options):
+    """A model that several ranks share, as far as one process can tell."""
+    model = SymmetryModel(network(), cyclic_group(4), **options)
+    model.process_group = SimpleNamespace(size=lambda: 3)
+    return model
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_ranks_must_agree_on_all_that_the_average_depends_on(monkeypatch, training):
+    asked = []
+
+    def one_rank(average, x, *, count, parameters, process_group, alike):
+        asked.append((count, process_group, alike))
+        return (average(x, slice(0, 1)) + 3 * average(x, slice(1, 4))) / 4
+
+    monkeypatch.setattr(averaging, "sharded_average", one_rank)
+    model, x = shared().train(training), sets()
+    torch.testing.assert_close(model(x), SymmetryModel(model.model, cyclic_group(4))(x))
+    model(x)
+    (count, process_group, first), (*_, second) = asked
+    assert (count, process_group) == (4, model.process_group)
+    assert first == {
+        "mask": None,
+        "the average": ["C_4", 4, None, False],
+        "the mode": "training" if training else "evaluation",
+        "the model's weights": list(model.model.parameters()),
+    }
+    # The weights agreed once.
+    assert second == {**first, "the model's weights": None}
+
+
+def test_what_traces_it_is_referred_to_its_model(monkeypatch):
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    words = (
+        "an average with a process_group cannot be compiled or exported: compile its model instead"
+    )
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        shared()(sets())
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_leaves_the_ranks(copied):
+    assert copied(shared()).process_group is None
+
+
+def test_it_shows_how_many_ranks_share_it():
+    model = shared(samples=2)
+    assert model.extra_repr() == "group=C_4, samples=2, ranks=3, chunksize=None"

@@ -1,3 +1,5 @@
+import itertools
+
 import oracles
 import pytest
 import torch
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from invariant_nets.chunked_average import average_over, outputs_over
+from invariant_nets.chunked_average import average_over, chunk_size, outputs_over
 
 
 def moved_back(sigma, y):
@@ -41,6 +43,21 @@ def test_the_equivariant_average_is_the_loop_that_moves_rows_back(n, k, size, se
     torch.testing.assert_close(actual, expected)
 
 
+def test_the_outputs_come_in_the_order_of_the_permutations():
+    x = torch.randn(2, 3, 4)
+    chunks = [torch.tensor([[1, 2, 0], [0, 1, 2]]), torch.tensor([[2, 1, 0]])]
+    first, second = outputs_over(nn.Identity(), x, chunks)
+    assert torch.equal(first, torch.stack([x[:, [1, 2, 0]], x], 1))
+    assert torch.equal(second, x[:, None, [2, 1, 0]])
+
+
+def test_what_is_made_of_padding_is_left_out():
+    x, mask = torch.randn(2, 3, 4), torch.tensor([[True, True, False], [False, False, False]])
+    every = torch.tensor(list(itertools.permutations(range(3))))
+    output = average_over(lambda x, mask: x + 1, x, [every], equivariant=True, mask=mask)
+    torch.testing.assert_close(output, torch.where(mask[..., None], x + 1, 0))
+
+
 def test_two_axes_move_together():
     x = torch.arange(12.0).view(2, 2, 3)
     order = torch.tensor([[5, 4, 3, 2, 1, 0]])
@@ -62,3 +79,11 @@ def test_an_output_without_the_set_axis_cannot_be_moved_back():
     with pytest.raises(ValueError, match=r"one output a member .*\(batch, 3, …\), got \(4, 2\)"):
         average_over(lambda x: x[:, 0], torch.randn(4, 3, 2), [torch.eye(3).argsort()[:1]],
                      equivariant=True)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("batch", "size"), [(0, 8192), (1, 8192), (2, 4096), (32, 256), (5000, 1), (9000, 1)]
+)
+def test_a_super_batch_has_about_8192_sets_and_one_permutation_at_least(batch, size):
+    assert chunk_size(None, batch) == size
+    assert chunk_size(7, batch) == 7
