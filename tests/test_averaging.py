@@ -320,6 +320,11 @@ def test_average_over_refuses_what_does_not_fit(x, chunks, words):
         average_over(nn.Flatten(), x, chunks)
 
 
+def test_average_over_refuses_a_mask_that_does_not_fit():
+    with pytest.raises(ValueError, match=r"mask must .* got \(3, 5\)"):
+        average_over(nn.Flatten(), sets(), [torch.arange(4)[None]], mask=torch.ones(3, 5) > 0)
+
+
 # Groups.
 
 
@@ -420,7 +425,7 @@ def test_by_default_ten_million_elements_are_not_too_many_and_one_more_are():
 def test_the_elements_of_a_small_group_are_listed_once(monkeypatch):
     model, x = SymmetryModel(network(), dihedral_group(4)), sets()
     expected = model(x)
-    monkeypatch.setattr(PermutationGroup, "_chain", None)
+    monkeypatch.setattr(PermutationGroup, "_cosets", None)
     assert torch.equal(model(x), expected)
     # They are no part of what is saved.
     assert model.state_dict().keys() == {f"model.{name}" for name in model.model.state_dict()}
@@ -569,7 +574,9 @@ def test_ranks_must_agree_on_all_that_the_average_depends_on(monkeypatch, traini
 
     def one_rank(average, x, *, count, parameters, process_group, alike):
         asked.append((count, process_group, alike))
-        return (average(x, slice(0, 1)) + 3 * average(x, slice(1, 4))) / 4
+        part = average(x, slice(0, 1))
+        torch.testing.assert_close(part, model.model(x))  # the identity is number 0
+        return (part + 3 * average(x, slice(1, 4))) / 4
 
     monkeypatch.setattr(averaging, "sharded_average", one_rank)
     model, x = shared().train(training), sets()

@@ -1,10 +1,11 @@
 import itertools
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariant_nets import Permutation, mathieu_group, symmetric_group
+from invariant_nets import Permutation, cyclic_group, mathieu_group, symmetric_group
 from invariant_nets.chain import StabilizerChain, table_level
 from invariant_nets.closed_form import cyclic_levels, symmetric_levels
 
@@ -66,7 +67,7 @@ def test_a_long_run_is_made_of_cosets_and_holds_what_short_ones_do(a, b):
     assert all((every == row).all(1).sum() == 1 for row in rows)
 
 
-@given(st.integers(0, 5040), st.integers(0, 5040), st.integers(1, 300))
+@given(st.integers(0, 5040), st.integers(0, 5040), st.integers(1, 9) | st.integers(10, 300))
 def test_products_of_two_tables_are_the_elements_in_order(a, b, size):
     start, stop = min(a, b), max(a, b)
     chain = symmetric_group(7)._chain
@@ -76,6 +77,24 @@ def test_products_of_two_tables_are_the_elements_in_order(a, b, size):
         products.append(heads[:, table].flatten(0, 1))
     every = chain.run(0, 5040)
     assert torch.equal(torch.cat([every[:0], *products]), every[start:stop])
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 11), (2, 11), (0, 7), (4, 4)])
+def test_without_a_small_subgroup_every_coset_has_one_element(start, stop):
+    chain = cyclic_group(11)._chain
+    tables = list(chain.cosets(start, stop, 3))
+    assert all(heads.tolist() == [list(range(11))] for _, heads in tables)
+    assert [len(table) for table, _ in tables] == [
+        min(3, stop - first) for first in range(start, stop, 3)
+    ]
+    rows = [row for table, _ in tables for row in table.tolist()]
+    assert rows == chain.run(0, 11).tolist()[start:stop]
+
+
+def test_as_many_cosets_share_a_table_as_fit():
+    tables = list(symmetric_group(7)._chain.cosets(0, 5040, 360))
+    assert [(len(table), len(heads)) for table, heads in tables] == [(120, 3)] * 14
+    assert len({id(table) for table, _ in tables}) == 1
 
 
 def test_the_tables_hold_the_smallest_integers():

@@ -72,6 +72,22 @@ def test_any_range_in_any_chunks_is_a_slice_of_the_list(images, data):
     assert all(len(c) <= size for c in group.elements(start, stop, size))
 
 
+@given(generators(), st.data())
+@settings(max_examples=40)
+def test_any_range_in_cosets_is_a_slice_of_the_list(images, data):
+    group = PermutationGroup(images)
+    start = data.draw(st.integers(0, group.order))
+    stop = data.draw(st.integers(start, group.order))
+    size = data.draw(st.integers(1, 30))
+    products = [
+        head[row].tolist()
+        for table, heads in group._cosets(start, stop, size)
+        for head in heads
+        for row in table
+    ]
+    assert list(map(tuple, products)) == rows(group)[start:stop]
+
+
 @given(generators(), generators())
 @settings(max_examples=40)
 def test_subgroups_and_equality_are_those_of_sets(first, second):
@@ -85,6 +101,11 @@ def test_subgroups_and_equality_are_those_of_sets(first, second):
     assert a != b or hash(a) == hash(b)
 
 
+def test_groups_of_other_degrees_and_orders_have_other_hashes():
+    groups = [symmetric_group(5), cyclic_group(5), cyclic_group(6), dihedral_group(3)]
+    assert len({hash(group) for group in groups}) == 4
+
+
 @given(generators())
 @settings(max_examples=60)
 def test_orbits_and_stabilizers_are_those_of_the_definition(images):
@@ -95,6 +116,12 @@ def test_orbits_and_stabilizers_are_those_of_the_definition(images):
         stabilizer = group.stabilizer(point)
         assert set(rows(stabilizer)) == {g for g in closure if g[point] == point}
     assert sorted(sum(group.orbits(), ())) == list(range(group.degree))
+
+
+def test_a_stabilizer_takes_nothing_from_the_global_source_of_randomness():
+    before = torch.get_rng_state()
+    assert symmetric_group(5).stabilizer(2).order == 24
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @given(generators())
@@ -214,6 +241,8 @@ def test_bad_arguments_are_refused_at_once():
         group.rank(Permutation([1, 0, 2, 3, 4]))
     with pytest.raises(ValueError, match="permutation must be in C_5"):
         group.rank(Permutation([1, 0]))
+    with pytest.raises(ValueError, match=r"^point must be at least 0, got -1"):
+        group.stabilizer(-1)
     with pytest.raises(ValueError, match="point must be below the degree 5"):
         group.stabilizer(5)
     with pytest.raises(TypeError, match="of must be a PermutationGroup"):

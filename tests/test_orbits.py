@@ -115,6 +115,7 @@ def test_the_patterns_are_what_they_say(n):
     row = np.random.default_rng(n).integers(0, 100, n)
     assert circulant(row).tolist() == [[row[(j - i) % n] for j in range(n)] for i in range(n)]
     assert equal_or_not(n).tolist() == [[int(i != j) for j in range(n)] for i in range(n)]
+    assert equal_or_not(n).dtype == torch.int64
 
 
 @st.composite
@@ -149,3 +150,13 @@ def test_orbitals_of_products_are_those_of_the_factors(actions):
         for g, j in union
     ]
     assert union_orbitals(of_pairs, of_points).flatten().tolist() == numbered(lambda k: k, keys)
+
+
+def test_a_product_of_transitive_groups_is_in_order_as_it_comes(monkeypatch):
+    cycle, no_moves = circulant(np.arange(5)), torch.arange(4).view(2, 2)
+    monkeypatch.setattr(orbits, "_as_they_appear", None)
+    numbers = grid_orbitals([equal_or_not(4), cycle, equal_or_not(2)])
+    with pytest.raises(TypeError):
+        grid_orbitals([no_moves, cycle])
+    monkeypatch.undo()
+    assert torch.equal(numbers, torch.from_numpy(orbits._as_they_appear(numbers.numpy())))
