@@ -49,6 +49,7 @@ TESTS = {  # beside each module's own
 }
 OPTIONS = (
     *("-k", "not compile and not compiling and not export", "-p", "no:cacheprovider"),
+    "--hypothesis-profile=unshrunk",
     # mutmut cannot select a test whose name has a × that is escaped.
     *("-o", "disable_test_id_escaping_and_forfeit_all_rights_to_community_support=true"),
 )
@@ -111,6 +112,9 @@ def configuration(area: str) -> str:
         "track_dependencies": False,
         # A process that has run torch on threads must not fork.
         "process_isolation": "forkserver",
+        # A test that hangs is ended after 4 times what all of them take, and a little more.
+        "timeout_multiplier": 4.0,
+        "timeout_constant": 4.0,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     return "\n".join(["\n[tool.mutmut]", *lines, ""])

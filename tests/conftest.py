@@ -8,8 +8,14 @@ os.environ["MPLBACKEND"] = "Agg"
 # mkdocs-material's notice on its maintenance; CONTRIBUTING.md tells it.
 os.environ["NO_MKDOCS_2_WARNING"] = "true"
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)
+# To know that a law fails, as mutation testing does, takes no simplest example of it.
+settings.register_profile(
+    "unshrunk",
+    settings.get_profile("laws"),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 settings.load_profile("laws")

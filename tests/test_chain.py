@@ -26,7 +26,7 @@ def test_a_row_of_digits_is_the_product_of_its_elements():
 def test_tables_may_be_small_or_large(monkeypatch):
     group = mathieu_group(11)
     expected = group._chain.run(0, 7920)
-    for size in (1, 11, 100):
+    for size in (1, 11, 100, 110):
         monkeypatch.setattr("invariant_nets.chain._TABLE_ROWS", size)
         monkeypatch.setattr("invariant_nets.chain._CACHED_ENTRIES", 37 * size)
         chain = StabilizerChain(11, group._chain.levels)
@@ -43,11 +43,18 @@ def test_numbers_beyond_64_bits():
 
 def test_a_level_refuses_what_its_base_cannot_reach():
     (level,) = cyclic_levels(3)
-    chain = StabilizerChain(4, [table_level(0, torch.tensor([[0, 1, 2, 3], [1, 0, 2, 3]]))])
+    swap = table_level(0, torch.tensor([[0, 1, 2, 3], [1, 0, 2, 3]]))
+    assert swap.digit_of.tolist() == [0, 1, -1, -1]
+    chain = StabilizerChain(4, [swap])
     assert chain.order == 2
     assert chain.rank(Permutation([2, 1, 0, 3])) is None
     assert chain.rank(Permutation([0, 1, 3, 2])) is None
     assert StabilizerChain(3, [level]).rank(Permutation([1, 0, 2])) is None
+
+
+def test_a_level_of_one_element_is_none():
+    chain = StabilizerChain(3, [table_level(0, torch.arange(3)[None]), *cyclic_levels(3)])
+    assert [level.size for level in chain.levels] == [3]
 
 
 def test_without_levels_there_is_one_element():
@@ -91,14 +98,27 @@ def test_without_a_small_subgroup_every_coset_has_one_element(start, stop):
     assert rows == chain.run(0, 11).tolist()[start:stop]
 
 
-def test_as_many_cosets_share_a_table_as_fit():
-    tables = list(symmetric_group(7)._chain.cosets(0, 5040, 360))
-    assert [(len(table), len(heads)) for table, heads in tables] == [(120, 3)] * 14
+@pytest.mark.parametrize("cosets", [1, 3])
+def test_as_many_cosets_share_a_table_as_fit(cosets):
+    tables = list(symmetric_group(7)._chain.cosets(0, 5040, 120 * cosets))
+    assert [(len(table), len(heads)) for table, heads in tables] == [(120, cosets)] * (42 // cosets)
     assert len({id(table) for table, _ in tables}) == 1
 
 
+def test_what_traces_it_gets_the_same_products(monkeypatch):
+    monkeypatch.setattr("invariant_nets.chain._TABLE_ROWS", 90)
+    chain = StabilizerChain(11, mathieu_group(11)._chain.levels)
+    digits = [torch.arange(200) * 7 % radix for radix in chain.radices]
+    expected = chain.compose(digits, 200)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert torch.equal(chain.compose(digits, 200), expected)
+
+
 def test_the_tables_hold_the_smallest_integers():
-    for n, dtype in ((5, torch.uint8), (300, torch.int16), (40_000, torch.int32)):
+    for n, dtype in (
+        (5, torch.uint8), (256, torch.uint8), (257, torch.int16),
+        (1 << 15, torch.int16), ((1 << 15) + 1, torch.int32),
+    ):  # fmt: skip
         chain = StabilizerChain(n, symmetric_levels(torch.arange(2), n))
         assert chain._table(0).dtype == dtype
         assert chain.run(1, 1)[0, :3].tolist() == [1, 0, 2]

@@ -2,6 +2,7 @@ import copy
 import itertools
 import math
 import pickle
+import sys
 
 import oracles
 import pytest
@@ -147,8 +148,33 @@ def test_orbitals_of_two_actions():
     assert numbers.shape == (16, 4)
     assert int(numbers.max()) + 1 == 5  # the patterns of three indices
     assert int(pairs.orbitals().max()) + 1 == 15  # of four
-    with pytest.raises(ValueError, match="generator by generator"):
+    with pytest.raises(ValueError, match=r"^other must .* generator by generator: got 1 .* for 2$"):
         group.orbitals(cyclic_group(4))
+
+
+@given(generators(max_degree=4), st.integers(1, 3))
+@settings(max_examples=30)
+def test_tuples_of_points_are_moved_in_the_order_of_the_elements(images, k):
+    group = PermutationGroup(images, "G")
+    moved, n = group.on_tuples(k), group.degree
+    assert (moved.name, moved.shape, moved.order) == (f"G on {k}-tuples", (n,) * k, group.order)
+    assert rows(moved) == list(on_tuples(group, k))
+
+
+@pytest.mark.parametrize("group", [symmetric_group(4), alternating_group(5), dihedral_group(4)])
+def test_tuples_are_moved_in_the_order_that_is_known_of_a_named_group(group):
+    assert rows(group.on_tuples(2)) == list(on_tuples(group, 2))
+
+
+def on_tuples(group, k):
+    """How each element moves the tuples of points, numbered row by row."""
+    tuples = list(itertools.product(range(group.degree), repeat=k))
+    for g in rows(group):
+        yield tuple(tuples.index(tuple(g[i] for i in t)) for t in tuples)
+
+
+def test_by_default_a_chunk_has_about_a_million_entries():
+    assert [len(chunk) for chunk in symmetric_group(9).elements()] == [2**20 // 9] * 3 + [13_356]
 
 
 def test_samples_are_uniform_on_m11():
@@ -185,6 +211,14 @@ def test_large_groups_are_exact():
     assert symmetric_group(100)  # though it has no len()
 
 
+def test_the_largest_length_is_told():
+    # 2⁶³ − 1
+    factors = 49, 73, 127, 337, 92_737, 649_657
+    assert len(direct_product(*map(cyclic_group, factors))) == sys.maxsize
+    with pytest.raises(OverflowError, match=f"{sys.maxsize + 1}"):
+        len(direct_product(*[cyclic_group(2)] * 63))
+
+
 def test_iteration_is_lazy_and_gives_permutations():
     first = list(itertools.islice(symmetric_group(60), 3))
     assert all(isinstance(p, Permutation) for p in first)
@@ -208,8 +242,8 @@ def test_names_read_well():
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([], "at least one permutation"),
-        ([[1, 0], [1, 2, 0]], "one size"),
+        ([], "^generators must hold at least one permutation"),
+        ([[1, 0], [1, 2, 0]], "^generators must .*one size"),
         ([[0.0, 1.0]], "integers"),
         ([[0, 0, 1]], "once"),
     ],
@@ -229,11 +263,13 @@ def test_bad_arguments_are_refused_at_once():
     group = cyclic_group(5)
     with pytest.raises(ValueError, match="stop must be at most the order 5, got 6"):
         group.elements(0, 6)
-    with pytest.raises(ValueError, match="stop must be at least 3"):
+    with pytest.raises(ValueError, match=r"^start must be at least 0, got -1"):
+        group.elements(-1)
+    with pytest.raises(ValueError, match=r"^stop must be at least 3"):
         group.elements(3, 2)
-    with pytest.raises(ValueError, match="chunk_size"):
+    with pytest.raises(ValueError, match=r"^chunk_size must be at least 1"):
         group.elements(chunk_size=0)
-    with pytest.raises(ValueError, match="k must be at least 1"):
+    with pytest.raises(ValueError, match=r"^k must be at least 1"):
         group.sample(0)
     with pytest.raises(ValueError, match="number must be below the order 5"):
         group.unrank(5)
@@ -243,6 +279,12 @@ def test_bad_arguments_are_refused_at_once():
         group.rank(Permutation([1, 0]))
     with pytest.raises(ValueError, match=r"^point must be at least 0, got -1"):
         group.stabilizer(-1)
+    with pytest.raises(ValueError, match=r"permutation must be in C_5, got \[0, 1, 2, 3, 4\]"):
+        group.rank([0, 1, 2, 3, 4])
+    with pytest.raises(ValueError, match=r"^number must be at least 0, got -1"):
+        group.unrank(-1)
+    with pytest.raises(ValueError, match=r"^k must be at least 1, got 0"):
+        group.on_tuples(0)
     with pytest.raises(ValueError, match="point must be below the degree 5"):
         group.stabilizer(5)
     with pytest.raises(TypeError, match="of must be a PermutationGroup"):

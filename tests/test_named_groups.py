@@ -16,6 +16,7 @@ from invariant_nets import (
     symmetric_group,
     trivial_group,
 )
+from invariant_nets._uniform import uniform_orders
 from invariant_nets.orbits import pair_orbits
 
 ORDERS = {
@@ -50,6 +51,11 @@ def test_the_symmetric_group_is_listed_in_lexicographic_order(n):
     assert elements(symmetric_group(n)).tolist() == [
         list(p) for p in itertools.permutations(range(n))
     ]
+
+
+def test_draws_from_all_permutations_are_sorted_keys():
+    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
+    assert torch.equal(symmetric_group(9).sample(5, seeds[0]), uniform_orders(9, 5, seeds[1]))
 
 
 @pytest.mark.parametrize("named", [cyclic_group, dihedral_group])
