@@ -50,7 +50,7 @@ class MutationFindings:
         for area, found in self._found.items():
             mutants, killed = sum(found.mutants.values()), sum(found.killed.values())
             mark = "✓" if killed >= GOAL * mutants else "✗"
-            names = ", ".join(f"`{module}`" for module in found.mutants)
+            names = ", ".join(f"`{module}`" for module in AREAS[area])
             share = f"{killed / mutants:.1%} {mark}"
             rows.append([area, names, f"{mutants:,}", f"{killed:,}", share])
         return markdown_table(["area", "modules", "mutants", "killed", "share"], rows, 2)
@@ -62,19 +62,22 @@ class MutationFindings:
         return ""
 
     def survivors(self) -> str:
-        """Lists the survivors, folded by area, each with the reason why it is left.
+        """Lists the survivors, folded by area, under the reasons why they are left.
 
         Raises:
             KeyError: if one has no reason.
         """
         texts = []
         for area, found in self._found.items():
-            rows = [
-                [f"`{s.module}.{s.function}`", _change(s), self._reason(s)] for s in found.survivors
-            ]
-            table = markdown_table(["in", "change", "why it is left"], rows, 3)
-            title = f'??? note "{area}: {len(rows)} left"\n\n    '
-            texts.append(title + table.replace("\n", "\n    "))
+            if not found.survivors:
+                continue
+            by_reason: dict[str, list[str]] = {}
+            for survivor in found.survivors:
+                by_reason.setdefault(self._reason(survivor), []).append(_item(survivor))
+            parts = [f'??? note "{area}: {len(found.survivors)} left"']
+            for reason, items in by_reason.items():
+                parts += [reason, "\n".join(items)]
+            texts.append("\n\n".join(parts).replace("\n", "\n    "))
         return "\n\n".join(texts)
 
     def _reason(self, survivor: Survivor) -> str:
@@ -83,10 +86,11 @@ class MutationFindings:
         raise KeyError(f"no reason for the survivor {survivor}")
 
 
-def _change(survivor: Survivor) -> str:
-    return f"{_code(survivor.before)} → {_code(survivor.after)}"
+def _item(survivor: Survivor) -> str:
+    place = f"`{survivor.module}.{survivor.function}`"
+    return f"- {place}: {_code(survivor.before)} → {_code(survivor.after)}"
 
 
 def _code(text: str) -> str:
     shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-    return f"`` {shown.replace('|', chr(92) + '|')} ``" if shown else "nothing"
+    return f"`` {shown} ``" if shown else "nothing"

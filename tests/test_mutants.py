@@ -99,7 +99,13 @@ def test_the_page_has_shares_and_reasons():
     )
     assert "| layers | `layers` | 4 | 3 | 75.0% ✗ |" in text.table()
     assert "| checks | `checks`, `_defect` | 10 | 9 | 90.0% ✓ |" in text.table()
-    assert "it is even" in text.survivors()
+    assert text.survivors().splitlines() == [
+        '??? note "layers: 1 left"',
+        "    ",
+        "    it is even",
+        "    ",
+        "    - `layers.Layer.forward`: `` y = f( -x) `` → `` y = f(+x) ``",
+    ]
     with pytest.raises(KeyError, match="no reason"):
         MutationFindings({"layers": FOUND}, []).survivors()
     assert not MutationFindings({}, [])
