@@ -26,7 +26,7 @@ lint: $(VENV)/dev.installed ## check style and types
 bench: $(VENV)/dev.installed ## measure everything against the field; half an hour
 	$(BIN)/python -m benchmarks
 
-mutants: $(VENV)/mutation.installed ## change the code, and see whether the tests notice; an hour
+mutants: $(VENV)/mutation.installed ## change the code, and see whether the tests notice; two hours
 	$(BIN)/python -m benchmarks.mutants
 
 vendor: $(VENV)/docs.installed ## fetch the third-party files that the repository keeps, anew (npm)
