@@ -112,9 +112,6 @@ def configuration(area: str) -> str:
         "track_dependencies": False,
         # A process that has run torch on threads must not fork.
         "process_isolation": "forkserver",
-        # A test that hangs is ended after 4 times what all of them take, and a little more.
-        "timeout_multiplier": 4.0,
-        "timeout_constant": 4.0,
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     return "\n".join(["\n[tool.mutmut]", *lines, ""])
