@@ -62,24 +62,26 @@ def test_membership_and_numbers_agree_with_the_list(images, random):
     assert group.rank(element) == number
 
 
-@given(generators(), st.data())
+@st.composite
+def ranges(draw):
+    """A group, and a range of the numbers of its elements."""
+    group = PermutationGroup(draw(generators()))
+    start = draw(st.integers(0, group.order))
+    return group, start, draw(st.integers(start, group.order))
+
+
+@given(ranges(), st.integers(1, 7))
 @settings(max_examples=40)
-def test_any_range_in_any_chunks_is_a_slice_of_the_list(images, data):
-    group = PermutationGroup(images)
-    start = data.draw(st.integers(0, group.order))
-    stop = data.draw(st.integers(start, group.order))
-    size = data.draw(st.integers(1, 7))
+def test_any_range_in_any_chunks_is_a_slice_of_the_list(part, size):
+    group, start, stop = part
     assert rows(group, start=start, stop=stop, chunk_size=size) == rows(group)[start:stop]
     assert all(len(c) <= size for c in group.elements(start, stop, size))
 
 
-@given(generators(), st.data())
+@given(ranges(), st.integers(1, 30))
 @settings(max_examples=40)
-def test_any_range_in_cosets_is_a_slice_of_the_list(images, data):
-    group = PermutationGroup(images)
-    start = data.draw(st.integers(0, group.order))
-    stop = data.draw(st.integers(start, group.order))
-    size = data.draw(st.integers(1, 30))
+def test_any_range_in_cosets_is_a_slice_of_the_list(part, size):
+    group, start, stop = part
     products = [
         head[row].tolist()
         for table, heads in group._cosets(start, stop, size)
