@@ -3,12 +3,14 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
 import torch
 import torch.distributed as dist
 from ranks import TORCHRUN, RanksError, on_ranks
+from tqdm import tqdm
 
 from invariant_nets.checkpoint import CheckpointError
 from invariant_nets.ranks import Ranks, join_ranks
@@ -124,6 +126,30 @@ def test_a_rank_that_hangs_is_noticed_after_the_limit():
     with pytest.raises(RanksError, match="another rank ended or does not answer") as caught:
         on_ranks(2, sleep, limit=2)
     assert "rank 1: it hung" in str(caught.value)
+    assert "in sleep" in str(caught.value)
+
+
+def test_a_rank_that_does_not_end_is_noticed_after_the_limit():
+    def stay():
+        if Ranks().number == 1:
+            threading.Thread(target=time.sleep, args=(1000,)).start()
+
+    with pytest.raises(RanksError, match="rank 1: it answered, but did not end") as caught:
+        on_ranks(2, stay, limit=2)
+    assert "in _shutdown" in str(caught.value)
+
+
+def test_a_rank_that_is_killed_keeps_no_lock():
+    def die():
+        with tqdm.get_lock():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    locks = tqdm.get_lock().locks
+    with pytest.raises(RanksError, match="it died"):
+        on_ranks(1, die)
+    for lock in locks:
+        assert lock.acquire(timeout=5)
+        lock.release()
 
 
 def test_an_interrupt_waits_until_it_is_asked_for():

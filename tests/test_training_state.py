@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from ranks import RanksError, on_ranks
+from ranks import RanksError, on_ranks, stand_alone
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -113,7 +113,7 @@ def test_a_damaged_last_checkpoint_costs_one_epoch(tmp_path):
 
 
 def fit_in_a_process(folder, epochs):
-    torch.set_num_threads(1)
+    stand_alone()
     fit(folder, epochs=epochs)
 
 
