@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,14 +12,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from invariant_nets._initialization import semi_orthogonal
+from invariant_nets._masking import at_least_single
 from invariant_nets._validation import positive_int
 
-# One over how many entries a row has and a column has, and a row's share of all entries: numbers,
-# or tensors of shapes (batch, n, 1), (batch, d, 1) and (batch, n, 1), or that broadcast to them.
+# One over how many entries a row has and a column has, and a row's share of all entries, of shapes
+# (batch, n, 1), (batch, d, 1) and (batch, n, 1), or that broadcast to them; None if no entry lacks.
 # Every entry weighs the same in the grand mean: a row's scale times its share is one number.
-Scales = tuple[float, float, float] | tuple[Tensor, Tensor, Tensor]
-Means = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"], Float[Tensor, "batch 1 in"]]
-Sums = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"]]
+Scales = tuple[Tensor, Tensor, Tensor]
+Means = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"], Float[Tensor, "batch in"]]
 
 # Numbers; without gradients, a call of the Function costs more than it saves a smaller tensor.
 _SMALL = 1 << 16
@@ -63,46 +65,58 @@ def four_maps(
     x: Float[Tensor, "batch n d in"],
     weight: Float[Tensor, "4 in out"],
     bias: Float[Tensor, "out"] | None,
-    scales: Scales,
+    scales: Scales | None = None,
 ) -> Float[Tensor, "batch n d out"]:
-    r"""Return $x_{ij} A + r_i B + c_j C + t D + b$ for the scaled sums $r, c, t$ of `x`."""
+    r"""Return $x_{ij} A + r_i B + c_j C + t D + b$ for the means $r, c, t$ of `x`."""
     if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
         # A compiler fuses by itself, and autocast chooses the type of each product.
         return _plain(x, weight, bias, scales)
     if x.numel() <= _SMALL and not torch.is_grad_enabled():
         return _plain(x, weight, bias, scales)
     with torch.no_grad():
-        means = _means(_sums(x), scales)
-    y: Tensor = _Fused.apply(x, weight, bias, *scales, *means)  # type: ignore[no-untyped-call]
+        means = _means(x, scales)
+    rest = *(scales or (None,) * 3), *means
+    y: Tensor = _Fused.apply(x, weight, bias, *rest)  # type: ignore[no-untyped-call]
     return y
 
 
-def _sums(x: Float[Tensor, "batch n d in"]) -> Sums:
-    return x.sum(2), x.sum(1)
+def _sums(x: Float[Tensor, "batch n d in"]) -> Means:
+    dtype = at_least_single(x.dtype)
+    rows = x.sum(2, dtype=dtype)
+    return rows, x.sum(1, dtype=dtype), rows.sum(1)
 
 
-def _means(sums: Sums, scales: Scales) -> Means:
+def _means(x: Float[Tensor, "batch n d in"], scales: Scales | None) -> Means:
+    if scales is None:
+        rows = x.mean(2)
+        return rows, x.mean(1), rows.mean(1)
+    return _scaled(_sums(x), scales, x.dtype)
+
+
+def _scaled(sums: Means, scales: Scales, dtype: torch.dtype) -> Means:
     row_scale, column_scale, row_share = scales
-    rows = sums[0] * row_scale
-    return rows, sums[1] * column_scale, (rows * row_share).sum(1, keepdim=True)
+    rows, columns = sums[0] * row_scale, sums[1] * column_scale
+    return rows.to(dtype), columns.to(dtype), (rows * row_share).sum(1).to(dtype)
 
 
 def _shared(means: Means, weight: Tensor, bias: Tensor | None) -> Float[Tensor, "batch n d out"]:
     # r_i B + c_j C + t D + b, what an entry shares with its row, its column and all.
     (rows, columns, total), (_, row, column, grand) = means, weight.unbind()
-    everywhere = total @ grand
-    if bias is not None:
-        everywhere = everywhere + bias
-    return (rows @ row + everywhere)[:, :, None] + (columns @ column)[:, None]
+    everywhere = total @ grand if bias is None else torch.addmm(bias, total, grand)
+    return (rows @ row)[:, :, None] + (columns @ column + everywhere[:, None])[:, None]
 
 
-def _plain(x: Tensor, weight: Tensor, bias: Tensor | None, scales: Scales) -> Tensor:
-    shared = _shared(_means(_sums(x), scales), weight, bias)
+def _plain(
+    x: Tensor, weight: Tensor, bias: Tensor | None, scales: Scales | None
+) -> Float[Tensor, "batch n d out"]:
+    shared = _shared(_means(x, scales), weight, bias)
     y = torch.addmm(shared.flatten(0, 2), x.reshape(-1, x.shape[3]), weight[0])
     return y.reshape(shared.shape)
 
 
-def _applied(x: Tensor, means: Means, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _applied(
+    x: Tensor, means: Means, weight: Tensor, bias: Tensor | None
+) -> Float[Tensor, "batch n d out"]:
     # The large result is written once, and x A is added to it in place.
     y = _shared(means, weight, bias)
     y.view(-1, y.shape[3]).addmm_(x.reshape(-1, x.shape[3]), weight[0])
@@ -124,50 +138,66 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, weight, _, *rest = inputs
-        scales, means = rest[:3], rest[3:]
-        ctx.numbers = scales if isinstance(scales[0], float) else None
-        tensors = [] if ctx.numbers else scales
-        ctx.save_for_backward(x, weight, *means, *tensors)
-        ctx.save_for_forward(x, weight, *tensors)
+        ctx.save_for_backward(x, weight, *rest)
+        ctx.save_for_forward(x, weight, *rest[:3])
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, *rest = ctx.saved_tensors
-        means, scales = rest[:3], ctx.numbers or rest[3:]
+        scales, means = _given(rest[:3]), rest[3:]
         for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
         grad_x = grad_weight = grad_bias = None
         again = torch.is_grad_enabled()
+        n, d = g.shape[1:3]
         with torch.autocast(g.device.type, enabled=False):
-            sums = _sums(g)
+            if scales is None:  # a sum is a mean times a count
+                sums = means_of_g = _means(g, None)
+                counts = 1, d, n, n * d
+            else:
+                sums, counts = _sums(g), (1, 1, 1, 1)
+                means_of_g = _scaled(sums, scales, g.dtype)
             if for_x and again:
                 grad_x = four_maps(g, weight.mT, None, scales)
             elif for_x:
-                grad_x = _applied(g, _means(sums, scales), weight.mT, None)
+                grad_x = _applied(g, means_of_g, weight.mT, None)
             if for_weight:
                 # A second derivative runs through x itself, not through the means that were kept.
-                left = (x, *(_means(_sums(x), scales) if again else means))
-                right = (g, *sums, sums[0].sum(1))
-                products = (_product(a, b) for a, b in zip(left, right, strict=True))
-                grad_weight = torch.stack(tuple(products))
+                left = (x, *(_means(x, scales) if again else means))
+                terms = zip(weight.unbind(), left, (g, *sums), counts, strict=True)
+                grad_weight = torch.stack([_product(*term) for term in terms])
             if for_bias:
-                grad_bias = sums[0].sum((0, 1))
+                grad_bias = (sums[2].sum(0) * counts[3]).to(g.dtype)
         return grad_x, grad_weight, grad_bias, *[None] * 6
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
         def plain(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> Tensor:
-            return _plain(x, weight, bias, rest[:3])
+            return _plain(x, weight, bias, _given(rest[:3]))
 
         return torch.vmap(plain, in_dims, randomness=info.randomness)(*inputs), 0
 
     @staticmethod
     def jvp(ctx: Any, x_t: Tensor, weight_t: Tensor, bias_t: Tensor | None, *_: Any) -> Tensor:
-        x, weight, *tensors = ctx.saved_tensors
-        scales = ctx.numbers or tensors
+        x, weight, *rest = ctx.saved_tensors
+        scales = _given(rest)
         return four_maps(x_t, weight, None, scales) + four_maps(x, weight_t, bias_t, scales)
 
 
+def _given(scales: Sequence[Tensor | None]) -> Scales | None:
+    rows, columns, shares = scales
+    return None if rows is None or columns is None or shares is None else (rows, columns, shares)
+
+
+# `apply` asks for it at every call, and finding it takes as long as a few products.
+_Fused.forward.__signature__ = inspect.signature(_Fused.forward)  # type: ignore[attr-defined]
+
+
 def _product(
-    a: Float[Tensor, "*rest in"], b: Float[Tensor, "*rest out"]
+    like: Float[Tensor, "in out"],
+    a: Float[Tensor, "*rest in"],
+    b: Float[Tensor, "*rest out"],
+    count: int,
 ) -> Float[Tensor, "in out"]:
-    return a.reshape(-1, a.shape[-1]).mT @ b.reshape(-1, b.shape[-1])
+    # count aᵀ b; β = 0 takes nothing but the shape from what it is added to.
+    a, b = a.reshape(-1, a.shape[-1]).to(b.dtype), b.reshape(-1, b.shape[-1])
+    return torch.addmm(like.to(b.dtype), a.mT, b, beta=0, alpha=count).to(like.dtype)

@@ -31,7 +31,14 @@ def member_mean(
     """Return the mean over the members of sets whose padding is 0; that of an empty set is 0."""
     if mask is None:
         return x.mean(1)
-    return x.sum(1) / member_counts(mask, x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+    wide = at_least_single(x.dtype)
+    counts = member_counts(mask, wide).reshape(-1, *[1] * (x.ndim - 2))
+    return (x.sum(1, dtype=wide) / counts).to(x.dtype)
+
+
+def at_least_single(dtype: torch.dtype) -> torch.dtype:
+    """Return the type for sums and counts: half precision has no large numbers, or few digits."""
+    return torch.promote_types(dtype, torch.float32)
 
 
 def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:

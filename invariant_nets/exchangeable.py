@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from invariant_nets._four_maps import FourMaps, Scales, four_maps
 from invariant_nets._initialization import semi_orthogonal
-from invariant_nets._masking import zero_padding
+from invariant_nets._masking import at_least_single, zero_padding
 from invariant_nets._validation import positive_int, set_mask
 
 
@@ -76,8 +76,7 @@ class ExchangeableEquivariant(FourMaps):
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
         _matrices(x, mask, self.in_channels)
         if mask is None:
-            n, d = x.shape[1:3]
-            return four_maps(x, self.weight, self.bias, (1 / d, 1 / n, 1 / n))
+            return four_maps(x, self.weight, self.bias)
         y = four_maps(zero_padding(x, mask), self.weight, self.bias, _scales(mask, x))
         return zero_padding(y, mask)
 
@@ -155,7 +154,8 @@ class ExchangeableInvariant(nn.Module):
             means = x.mean((1, 2))
         else:
             row_scale, _, row_share = _scales(mask, x)
-            means = (zero_padding(x, mask).sum(2) * row_scale * row_share).sum(1)
+            rows = zero_padding(x, mask).sum(2, dtype=row_scale.dtype)
+            means = (rows * row_scale * row_share).sum(1).to(x.dtype)
         y = means @ self.weight
         return y if self.bias is None else y + self.bias
 
@@ -170,9 +170,9 @@ def _scales(mask: Bool[Tensor, "batch n *d"], x: Float[Tensor, "batch n d in"]) 
     entries, each = (mask, 1) if mask.ndim == 3 else (mask[:, :, None], x.shape[2])
     in_rows, in_columns = entries.sum(2, keepdim=True) * each, entries.sum(1)[:, :, None]
     in_all = in_rows.sum(1, keepdim=True)
-    dtype = torch.promote_types(x.dtype, torch.float32)
+    dtype = at_least_single(x.dtype)
     rows, columns, every = (count.clamp(min=1).to(dtype) for count in (in_rows, in_columns, in_all))
-    return (1 / rows).to(x.dtype), (1 / columns).to(x.dtype), (rows / every).to(x.dtype)
+    return 1 / rows, 1 / columns, rows / every
 
 
 def _matrices(x: Tensor, mask: Tensor | None, channels: int) -> None:

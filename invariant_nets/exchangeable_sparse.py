@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from invariant_nets._four_maps import FourMaps
+from invariant_nets._masking import at_least_single
 from invariant_nets._validation import positive_int
 
 
@@ -76,8 +77,7 @@ class SparseExchangeableEquivariant(FourMaps):
         """Apply the layer to the entries, or give what it has at `queries` without $x A$."""
         n, d = _checked(values, indices, size, queries, self.in_channels)
         entry, row, column, grand = self.weight
-        # Long sums in half precision stop to grow.
-        wide = values.to(torch.promote_types(values.dtype, torch.float32))
+        wide = values.to(at_least_single(values.dtype))
         total = (wide.sum(0) / max(1, len(values))).to(values.dtype) @ grand
         if self.bias is not None:
             total = total + self.bias

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._initialization import semi_orthogonal
-from invariant_nets._masking import member_counts, zero_padding
+from invariant_nets._masking import at_least_single, member_mean, zero_padding
 from invariant_nets._validation import one_of, positive_int, set_batch, set_mask
 
 Normalization = Literal["mean", "sqrt", "sum"]
@@ -54,11 +54,13 @@ class _AveragedLinear(nn.Module):
     def _pooled(
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None
     ) -> Float[Tensor, "batch out"]:
-        # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean.
-        s, pool, mean = self.scale, x.sum(1), self.pooling == "mean"
-        if mean and mask is not None:
-            pool = pool / member_counts(mask, pool.dtype)
-        factor = s / x.shape[1] if mean and mask is None else s
+        # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean,
+        # but half precision has no numbers as large as a sum can be.
+        s, mean = self.scale, self.pooling == "mean"
+        if mean and (mask is not None or x.dtype != at_least_single(x.dtype)):
+            pool, factor = member_mean(x, mask), s
+        else:
+            pool, factor = x.sum(1), s / x.shape[1] if mean else s
         return torch.addmm(self.c.sum(0), pool, self.b, beta=s, alpha=factor)
 
     def _orthogonal(self, like: Tensor, gain: float) -> Float[Tensor, "in out"]:

@@ -290,6 +290,23 @@ def test_low_precision_stays_close(layer):
         torch.testing.assert_close(cast.float(), y, atol=0.1, rtol=0.1)
 
 
+@both
+def test_means_of_sums_that_half_precision_cannot_hold(layer):
+    low = layer(2, 3, dtype=torch.float16)
+    full = copy.deepcopy(low).float()
+    x = torch.rand(2, 3, 600, 2).add(1).mul(100).half().requires_grad_()
+    assert x.sum(2).isinf().all()
+    for mask in (None, torch.rand(2, 3) < 0.7, torch.rand(2, 3, 600) < 0.9):
+        y, expected = low(x, mask), full(x.float(), mask)
+        torch.testing.assert_close(y.float(), expected, atol=0.5, rtol=1e-2)
+        got, wanted = (
+            torch.autograd.grad(z.float().mean(), (x, *module.parameters()))
+            for z, module in ((y, low), (expected, full))
+        )
+        for one, other in zip(got, wanted, strict=True):
+            torch.testing.assert_close(one.float(), other.float(), atol=1e-2, rtol=1e-2)
+
+
 def test_counts_above_what_bfloat16_counts_are_exact():
     layer = ExchangeableInvariant(1, 1, bias=False, dtype=torch.bfloat16)
     x, mask = torch.ones(1, 1, 1031, 1, dtype=torch.bfloat16), torch.ones(1, 1, 1031).bool()

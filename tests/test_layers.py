@@ -165,6 +165,19 @@ def test_the_device_argument_is_obeyed(layer_type):
 
 
 @every_layer
+def test_a_mean_of_a_sum_that_half_precision_cannot_hold(layer_type):
+    low = layer_type(2, 3, dtype=torch.float16)
+    full = copy.deepcopy(low).float()
+    x = torch.rand(2, 600, 2).add(1).mul(100).half().requires_grad_()
+    assert x.sum(1).isinf().all()
+    for mask in (None, torch.rand(2, 600) < 0.9):
+        y, expected = low(x, mask=mask), full(x.float(), mask=mask)
+        torch.testing.assert_close(y.float(), expected, atol=0.5, rtol=1e-2)
+        got, wanted = (torch.autograd.grad(z.float().mean(), x)[0] for z in (y, expected))
+        torch.testing.assert_close(got, wanted, atol=1e-3, rtol=1e-2)
+
+
+@every_layer
 def test_a_half_precision_layer_starts_like_the_full_one(layer_type):
     torch.manual_seed(0)
     full = layer_type(4, 2)
