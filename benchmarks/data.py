@@ -2,9 +2,9 @@ r"""How many training sets a model needs to come within a point of the Bayes lim
 
     python -m benchmarks.data
 
-Every model of the book, and the two networks of sets that torch_geometric builds, by the rule of
-`benchmarks.training`, on the same data: the book's task with $n = 10$, $d = 5$ and variances 1 and
-0.8. Two processes with a thread each.
+Every model of the book, one of them also from a smaller start, and the two networks of sets that
+torch_geometric builds, by the rule of `benchmarks.training`, on the same data: the book's task with
+$n = 10$, $d = 5$ and variances 1 and 0.8. Two processes with a thread each.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from benchmarks.peers import MissingError, Worker, python_of
@@ -42,6 +43,7 @@ SLOW = ("cyclic-transformer", "sampled-transformer")  # ten transformers each: o
 PROCESSES = 2
 POINT = 0.01
 CURVE, NEEDED = "accuracy", "sets needed"
+HALVED = " at half the weights"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Job:
 
 JOBS = (
     *(Job(name, spec.group) for name, spec in MODELS.items()),
+    Job("deep-sets" + HALVED, MODELS["deep-sets"].group),
     Job("torch_geometric, DeepSetsAggregation", "S_n", "torch_geometric"),
     Job("torch_geometric, SetTransformerAggregation", "S_n", "torch_geometric"),
 )
@@ -100,11 +103,20 @@ def task(budget: Budget, tests: int = 20_000) -> dict[str, Any]:
     }
 
 
+def made(name: str) -> nn.Module:
+    """Return a model by its name, with half of the weights that it starts with if that says so."""
+    model = build_model(name.removesuffix(HALVED), N, D)
+    if name.endswith(HALVED):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.div_(2)
+    return model
+
+
 def curve(network: str, path: str, sizes: list[int], seeds: int, steps: int) -> dict[str, Any]:
     """Return the learning curve of a model by its name, on the data in a file."""
     data = torch.load(path, weights_only=True)
-    build = partial(build_model, network, N, D)
-    return learning_curve(build, data, Budget(sizes, seeds, steps))
+    return learning_curve(partial(made, network), data, Budget(sizes, seeds, steps))
 
 
 def needed(sizes: Sequence[int], accuracies: Sequence[float], target: float) -> float:
@@ -153,7 +165,7 @@ def measure(quick: bool) -> list[Result]:
     if quick:
         data = task(QUICK, 100)
         for job in (Job("radial", "O(nd)"), Job("sampled-mlp", "trivial")):
-            found = learning_curve(partial(build_model, job.name, N, D), data, QUICK)
+            found = learning_curve(partial(made, job.name), data, QUICK)
             results += results_of(job, found, QUICK.sizes)
         return results
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(PROCESSES) as pool:

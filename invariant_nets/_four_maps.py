@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -68,16 +66,20 @@ def four_maps(
     scales: Scales | None = None,
 ) -> Float[Tensor, "batch n d out"]:
     r"""Return $x_{ij} A + r_i B + c_j C + t D + b$ for the means $r, c, t$ of `x`."""
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
-        # A compiler fuses by itself, and autocast chooses the type of each product.
+    if _left_to_autograd(x) or (x.numel() <= _SMALL and not torch.is_grad_enabled()):
         return _plain(x, weight, bias, scales)
-    if x.numel() <= _SMALL and not torch.is_grad_enabled():
-        return _plain(x, weight, bias, scales)
-    with torch.no_grad():
-        means = _means(x, scales)
-    rest = *(scales or (None,) * 3), *means
-    y: Tensor = _Fused.apply(x, weight, bias, *rest)  # type: ignore[no-untyped-call]
+    y: Tensor = _Fused.apply(x, weight, bias, scales)  # type: ignore[no-untyped-call]
     return y
+
+
+def _left_to_autograd(x: Tensor) -> bool:
+    # A compiler fuses by itself, autocast chooses the type of each product, and a transform of
+    # torch.func has rules of its own for every operation.
+    return (
+        torch.compiler.is_compiling()
+        or torch.is_autocast_enabled(x.device.type)
+        or torch._C._are_functorch_transforms_active()
+    )
 
 
 def _sums(x: Float[Tensor, "batch n d in"]) -> Means:
@@ -127,69 +129,53 @@ class _Fused(torch.autograd.Function):
     r"""The map with its derivatives by hand, which go over the large tensors least often.
 
     Its adjoint is the map itself with transposed weights, so the input's gradient is the map of
-    $g$; the gradients of $B, C, D$ are products of the small means of `x` and sums of $g$. The
-    means of `x` come in as constants, to be kept; their share of the gradient is `x`'s.
+    $g$; the gradients of $B, C, D$ are products of the small means of `x` and sums of $g$.
     """
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> Tensor:
-        return _applied(x, rest[3:], weight, bias)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, weight, _, *rest = inputs
-        ctx.save_for_backward(x, weight, *rest)
-        ctx.save_for_forward(x, weight, *rest[:3])
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scales: Scales | None
+    ) -> Tensor:
+        means = _means(x, scales)
+        ctx.save_for_backward(x, weight, *means, *(scales or ()))
+        ctx.save_for_forward(x, weight, *(scales or ()))
+        return _applied(x, means, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, *rest = ctx.saved_tensors
-        scales, means = _given(rest[:3]), rest[3:]
-        for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
+        if torch.is_autocast_enabled(g.device.type):
+            with torch.autocast(g.device.type, enabled=False):
+                return _Fused.backward(ctx, g)
+        x, weight, rows, columns, total, *rest = ctx.saved_tensors
+        for_x, for_weight, for_bias, _ = ctx.needs_input_grad
         grad_x = grad_weight = grad_bias = None
+        means, scales = (rows, columns, total), tuple(rest) or None
+        if scales is None:  # a sum is a mean times a count
+            n, d = g.shape[1:3]
+            sums = means_of_g = _means(g, None)
+            counts = 1, d, n, n * d
+        else:
+            sums, counts = _sums(g), (1, 1, 1, 1)
+            means_of_g = _scaled(sums, scales, g.dtype)
         again = torch.is_grad_enabled()
-        n, d = g.shape[1:3]
-        with torch.autocast(g.device.type, enabled=False):
-            if scales is None:  # a sum is a mean times a count
-                sums = means_of_g = _means(g, None)
-                counts = 1, d, n, n * d
-            else:
-                sums, counts = _sums(g), (1, 1, 1, 1)
-                means_of_g = _scaled(sums, scales, g.dtype)
-            if for_x and again:
-                grad_x = four_maps(g, weight.mT, None, scales)
-            elif for_x:
-                grad_x = _applied(g, means_of_g, weight.mT, None)
-            if for_weight:
-                # A second derivative runs through x itself, not through the means that were kept.
-                left = (x, *(_means(x, scales) if again else means))
-                terms = zip(weight.unbind(), left, (g, *sums), counts, strict=True)
-                grad_weight = torch.stack([_product(*term) for term in terms])
-            if for_bias:
-                grad_bias = (sums[2].sum(0) * counts[3]).to(g.dtype)
-        return grad_x, grad_weight, grad_bias, *[None] * 6
+        if for_x and (again or _left_to_autograd(g)):
+            grad_x = four_maps(g, weight.mT, None, scales)
+        elif for_x:
+            grad_x = _applied(g, means_of_g, weight.mT, None)
+        if for_weight:
+            # A second derivative runs through x itself, not through the means that were kept.
+            left = (x, *(_means(x, scales) if again else means))
+            terms = zip(weight.unbind(), left, (g, *sums), counts, strict=True)
+            grad_weight = torch.stack([_product(*term) for term in terms])
+        if for_bias:
+            grad_bias = (sums[2].sum(0) * counts[3]).to(g.dtype)
+        return grad_x, grad_weight, grad_bias, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
-        def plain(x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> Tensor:
-            return _plain(x, weight, bias, _given(rest[:3]))
-
-        return torch.vmap(plain, in_dims, randomness=info.randomness)(*inputs), 0
-
-    @staticmethod
-    def jvp(ctx: Any, x_t: Tensor, weight_t: Tensor, bias_t: Tensor | None, *_: Any) -> Tensor:
+    def jvp(ctx: Any, x_t: Tensor, weight_t: Tensor, bias_t: Tensor | None, _: None) -> Tensor:
         x, weight, *rest = ctx.saved_tensors
-        scales = _given(rest)
+        scales = tuple(rest) or None
         return four_maps(x_t, weight, None, scales) + four_maps(x, weight_t, bias_t, scales)
-
-
-def _given(scales: Sequence[Tensor | None]) -> Scales | None:
-    rows, columns, shares = scales
-    return None if rows is None or columns is None or shares is None else (rows, columns, shares)
-
-
-# `apply` asks for it at every call, and finding it takes as long as a few products.
-_Fused.forward.__signature__ = inspect.signature(_Fused.forward)  # type: ignore[attr-defined]
 
 
 def _product(

@@ -463,6 +463,18 @@ def test_seeds_that_never_get_there_are_told(rows, value, note):
         assert result.value[2] == 1_000 > result.value[1]
 
 
+def test_a_network_may_start_with_half_of_its_weights():
+    names = [job.name for job in data.JOBS if job.name.endswith(data.HALVED)]
+    assert names
+    for name in names:
+        torch.manual_seed(0)
+        half = data.made(name)
+        torch.manual_seed(0)
+        whole = data.made(name.removesuffix(data.HALVED))
+        for one, other in zip(half.parameters(), whole.parameters(), strict=True):
+            assert torch.equal(2 * one, other)
+
+
 def test_the_luck_of_the_test_sets_is_taken_off():
     x, y, ideal, limit = data.judged(500, seed=0)
     threshold = data.bayes_threshold(data.N, data.D, data.V1, data.V2)

@@ -139,6 +139,27 @@ def test_forward_mode_and_hessians():
         )
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("function", [four_maps, scaled("right")])
+def test_dual_numbers_and_batches_of_gradients(function):
+    tensors = [t.requires_grad_() for t in inputs()]
+    tangents = [t.detach().cos() for t in tensors]
+    with torch.autograd.forward_ad.dual_level():
+        duals = map(torch.autograd.forward_ad.make_dual, tensors, tangents)
+        y, y_t = torch.autograd.forward_ad.unpack_dual(function(*duals))
+    _, expected = torch.func.jvp(function, tuple(tensors), tuple(tangents))
+    torch.testing.assert_close(y_t, expected)
+    gradients = torch.stack([y.detach().sin(), torch.ones_like(y)])
+    for needed in ([0], [1, 2], [0, 1, 2]):
+        wanted = [tensors[k] for k in needed]
+        batched, *alone = (
+            torch.autograd.grad(function(*tensors), wanted, g, is_grads_batched=g is gradients)
+            for g in (gradients, *gradients)
+        )
+        for got, *each in zip(batched, *alone, strict=True):
+            torch.testing.assert_close(got, torch.stack(each))
+
+
 def test_the_backward_may_run_under_autocast():
     layer = ExchangeableEquivariant(2, 3)
     x = torch.randn(2, 3, 4, 2)
