@@ -19,9 +19,6 @@ from invariant_nets._validation import positive_int
 Scales = tuple[Tensor, Tensor, Tensor]
 Means = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"], Float[Tensor, "batch in"]]
 
-# Numbers; without gradients, a call of the Function costs more than it saves a smaller tensor.
-_SMALL = 1 << 16
-
 
 class FourMaps(nn.Module):
     """The parameters $A, B, C, D$ and $b$ of a layer of $S_n × S_d$, and how they start."""
@@ -66,8 +63,10 @@ def four_maps(
     scales: Scales | None = None,
 ) -> Float[Tensor, "batch n d out"]:
     r"""Return $x_{ij} A + r_i B + c_j C + t D + b$ for the means $r, c, t$ of `x`."""
-    if _left_to_autograd(x) or (x.numel() <= _SMALL and not torch.is_grad_enabled()):
+    if _left_to_autograd(x):
         return _plain(x, weight, bias, scales)
+    if not torch.is_grad_enabled():
+        return _applied(x, _means(x, scales), weight, bias)
     y: Tensor = _Fused.apply(x, weight, bias, scales)  # type: ignore[no-untyped-call]
     return y
 
