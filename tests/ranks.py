@@ -77,8 +77,8 @@ def on_ranks(ranks, function, *arguments, limit=SECONDS):
 def stand_alone():
     """Makes a forked process compute on one core, and share no lock with the one that forked it.
 
-    The lock of tqdm's bars is shared else, and a process that is killed while it has it keeps it:
-    the next bar waits forever.
+    Otherwise tqdm's lock is shared, and a process that is killed while it holds it never gives it
+    back: the next bar waits forever.
     """
     torch.set_num_threads(1)
     tqdm.set_lock(threading.RLock())
