@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from invariant_nets._initialization import semi_orthogonal
 from invariant_nets._masking import at_least_single
+from invariant_nets._transforms import is_autocast, is_transformed
 from invariant_nets._validation import positive_int
 
 # One over how many entries a row has and a column has, and a row's share of all entries, of shapes
@@ -63,22 +64,12 @@ def four_maps(
     scales: Scales | None = None,
 ) -> Float[Tensor, "batch n d out"]:
     r"""Return $x_{ij} A + r_i B + c_j C + t D + b$ for the means $r, c, t$ of `x`."""
-    if _left_to_autograd(x):
+    if is_transformed(x):
         return _plain(x, weight, bias, scales)
     if not torch.is_grad_enabled():
         return _applied(x, _means(x, scales), weight, bias)
     y: Tensor = _Fused.apply(x, weight, bias, scales)  # type: ignore[no-untyped-call]
     return y
-
-
-def _left_to_autograd(x: Tensor) -> bool:
-    # A compiler fuses by itself, autocast chooses the type of each product, and a transform of
-    # torch.func has rules of its own for every operation.
-    return (
-        torch.compiler.is_compiling()
-        or torch.is_autocast_enabled(x.device.type)
-        or torch._C._are_functorch_transforms_active()
-    )
 
 
 def _sums(x: Float[Tensor, "batch n d in"]) -> Means:
@@ -142,7 +133,7 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_autocast_enabled(g.device.type):
+        if is_autocast(g):
             with torch.autocast(g.device.type, enabled=False):
                 return _Fused.backward(ctx, g)
         x, weight, rows, columns, total, *rest = ctx.saved_tensors
@@ -157,7 +148,7 @@ class _Fused(torch.autograd.Function):
             sums, counts = _sums(g), (1, 1, 1, 1)
             means_of_g = _scaled(sums, scales, g.dtype)
         again = torch.is_grad_enabled()
-        if for_x and (again or _left_to_autograd(g)):
+        if for_x and (again or is_transformed(g)):
             grad_x = four_maps(g, weight.mT, None, scales)
         elif for_x:
             grad_x = _applied(g, means_of_g, weight.mT, None)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from invariant_nets._initialization import semi_orthogonal
 from invariant_nets._masking import at_least_single, member_mean, zero_padding
+from invariant_nets._transforms import is_transformed
 from invariant_nets._validation import one_of, positive_int, set_batch, set_mask
 
 Normalization = Literal["mean", "sqrt", "sum"]
@@ -156,9 +157,14 @@ class LinearEquivariant(_AveragedLinear):
         set_batch(x, d=self.in_channels)
         set_mask(mask, x)
         x = zero_padding(x, mask)
-        # Every row gets the pooled term, and x (s a) is added to it in one kernel.
-        weight = (self.scale * self.a).expand(x.shape[0], -1, -1)
-        return zero_padding(torch.baddbmm(self._pooled(x, mask)[:, None], x, weight), mask)
+        pooled = self._pooled(x, mask)[:, None]
+        # Every row gets the pooled term, and x (s a) is added to it.
+        if torch.is_grad_enabled() or is_transformed(x):
+            y = torch.baddbmm(pooled, x, (self.scale * self.a).expand(x.shape[0], -1, -1))
+        else:  # one large product instead of one a set; its backward would cost more
+            y = pooled.expand(-1, x.shape[1], -1).contiguous()
+            y.flatten(0, 1).addmm_(x.flatten(0, 1), self.a, alpha=self.scale)
+        return zero_padding(y, mask)
 
 
 class LinearInvariant(_AveragedLinear):

@@ -73,6 +73,16 @@ def test_without_gradients_it_is_the_formula(batch):
             torch.testing.assert_close(got, expected)
 
 
+def test_on_a_device_without_autocast():
+    layer = ExchangeableEquivariant(2, 3, device="meta")
+    y = layer(torch.empty(5, N, D, 2, device="meta"))
+    assert y.shape == (5, N, D, 3)
+    y.sum().backward()
+    assert layer.weight.grad.shape == layer.weight.shape
+    with torch.no_grad():
+        assert layer(torch.empty(5, N, D, 2, device="meta")).shape == y.shape
+
+
 def test_a_grand_mean_of_unequal_weights_has_another_adjoint():
     tensors = [t.requires_grad_() for t in inputs()]
     with pytest.raises(RuntimeError, match="Jacobian mismatch"):

@@ -14,6 +14,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__i
 
 GROUPS = [
     ["_validation", "_masking", "_orbit_forms", "_initialization", "_permuted_sets", "_uniform"],
+    ["_transforms"],
     ["ranks", "_agreement", "_inner_graph"],
     ["permutation", "bayes", "gaussian", "history", "ragged", "_four_maps", "sharding"],
     ["checkpoint", "_row_order"],

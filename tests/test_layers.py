@@ -161,7 +161,27 @@ def test_the_dtype_argument_is_obeyed(layer_type, dtype):
 
 @every_layer
 def test_the_device_argument_is_obeyed(layer_type):
-    assert {p.device.type for p in layer_type(4, 2, device="meta").parameters()} == {"meta"}
+    layer = layer_type(4, 2, device="meta")
+    assert {p.device.type for p in layer.parameters()} == {"meta"}
+    shape = layer(torch.empty(3, 5, 4, device="meta")).shape
+    with torch.no_grad():
+        assert layer(torch.empty(3, 5, 4, device="meta")).shape == shape
+
+
+@every_option
+def test_without_gradients_it_computes_the_same(normalization, pooling):
+    layer = LinearEquivariant(4, 2, normalization, pooling)
+    shapes = (3, 5, 4), (0, 5, 4), (1, 5, 4), (3, 1, 4), (1, 1, 4)
+    moved = torch.randn(2, 4, 5).mT, torch.randn(5, 3, 4).transpose(0, 1)
+    for x in (*map(torch.randn, shapes), *moved):
+        before = x.clone()
+        for mask in (None, torch.rand(x.shape[:2]) < 0.7):
+            with torch.no_grad():
+                got = layer(x, mask=mask)
+                each = torch.func.vmap(lambda x, m=mask: layer(x, mask=m))(x[None])[0]
+            torch.testing.assert_close(got, layer(x, mask=mask))
+            torch.testing.assert_close(each, got)
+        assert torch.equal(x, before)
 
 
 @every_layer
