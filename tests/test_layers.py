@@ -208,6 +208,16 @@ def test_a_half_precision_layer_starts_like_the_full_one(layer_type):
 
 
 @every_layer
+def test_autocast_without_gradients(layer_type):
+    layer, x = layer_type(4, 2), torch.randn(3, 5, 4)
+    with torch.no_grad():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = layer(x)
+        assert y.dtype == torch.bfloat16
+        torch.testing.assert_close(y.float(), layer(x), atol=0.05, rtol=0.05)
+
+
+@every_layer
 def test_copies_and_state_dicts_compute_the_same(layer_type):
     layer, other, x = layer_type(4, 2), layer_type(4, 2), torch.randn(3, 5, 4)
     assert not torch.equal(other(x), layer(x))
