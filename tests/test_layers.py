@@ -192,7 +192,8 @@ def test_a_mean_of_a_sum_that_half_precision_cannot_hold(layer_type):
     assert x.sum(1).isinf().all()
     for mask in (None, torch.rand(2, 600) < 0.9):
         y, expected = low(x, mask=mask), full(x.float(), mask=mask)
-        torch.testing.assert_close(y.float(), expected, atol=0.5, rtol=1e-2)
+        # Terms of a few hundred, of which half precision knows every fourth part, may cancel.
+        torch.testing.assert_close(y.float(), expected, atol=3, rtol=1e-2)
         got, wanted = (torch.autograd.grad(z.float().mean(), x)[0] for z in (y, expected))
         torch.testing.assert_close(got, wanted, atol=1e-3, rtol=1e-2)
 
