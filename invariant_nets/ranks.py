@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -59,9 +60,10 @@ def join_ranks() -> None:
 
 
 def _leave() -> None:
-    # Its threads must not outlive the interpreter.
+    # Its threads must not outlive the interpreter, and run on while objects in a cycle hold it.
     if dist.is_initialized():
         dist.destroy_process_group()
+        gc.collect()
 
 
 class Ranks:
