@@ -50,7 +50,8 @@ SCRIPT = textwrap.dedent("""
     loaders = DataLoader(train, 16, shuffle=True), DataLoader(test, 64)
     history = trainer.fit(*loaders, 12, checkpoint=folder / "run")
     torch.save(model.state_dict(), folder / f"weights{rank}.pt")
-    print(f"rank {rank} {history.stopped} after {history.num_epochs}", flush=True)
+    # In one write: the launcher's ranks are unbuffered, and print would write a line's end apart.
+    sys.stdout.write(f"rank {rank} {history.stopped} after {history.num_epochs}\\n")
 """)
 
 
