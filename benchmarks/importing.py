@@ -48,7 +48,7 @@ def imports(rounds: int) -> list[Result]:
     seconds = quartiles(ours)
     return [
         Result("import", "torch", quartiles(theirs)),
-        Result("import", OURS, seconds, note="beyond torch", **at_most(SECONDS, seconds[1])),
+        Result("import", OURS, seconds, note="beyond torch", **at_most(SECONDS, seconds[1], "s")),
     ]
 
 
@@ -80,7 +80,7 @@ def wheel() -> list[Result]:
             return [Result("wheel", OURS, unit="kB", note=f"could not be built: {reason}")]
         (built,) = target.glob("*.whl")
         size = built.stat().st_size / 1000
-    return [Result("wheel", OURS, quartiles([size]), "kB", **at_most(KILOBYTES, size))]
+    return [Result("wheel", OURS, quartiles([size]), "kB", **at_most(KILOBYTES, size, "kB"))]
 
 
 def measure(quick: bool) -> list[Result]:

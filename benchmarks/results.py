@@ -78,9 +78,9 @@ class Part:
     results: tuple[Result, ...]
 
 
-def at_most(bound: float, measured: float) -> dict[str, Any]:
-    """Return the fields of a goal that is an upper bound."""
-    return {"goal": f"at most {bound:,g}", "met": measured <= bound}
+def at_most(bound: float, measured: float, unit: str = "") -> dict[str, Any]:
+    """Return the fields of a goal that is an upper bound; a ratio has no unit."""
+    return {"goal": f"at most {bound:,g} {unit}".strip(), "met": measured <= bound}
 
 
 def at_least(bound: float, measured: float) -> dict[str, Any]:

@@ -97,12 +97,8 @@ class Findings:
 
     def verdict(self, part: str, where: str = "") -> str:
         """Says of each goal in how many cases it was met, and by how much it was missed."""
-        goals: dict[tuple[str, str], list[Result]] = {}
-        for result in self._results(part, where):
-            if result.goal:
-                goals.setdefault((result.rival, result.goal), []).append(result)
         lines = []
-        for (rival, goal), results in goals.items():
+        for (rival, goal), results in self._goals(part, where).items():
             missed = [result for result in results if not result.met]
             said = f"met in {len(results) - len(missed)} of {len(results)}"
             if not missed:
@@ -112,6 +108,24 @@ class Findings:
             misses = "; ".join(f"{median(r)} at {formulas(r.case)}" for r in missed)
             lines.append(f"- **{rival}, {goal}:** {said}" + (f"; missed: {misses}" * bool(missed)))
         return "\n".join(lines)
+
+    def goals(self, titles: Mapping[str, str]) -> str:
+        """Makes a table of the goals of some parts, each with a title: in how many cases met."""
+        rows = []
+        for part, title in titles.items():
+            for (rival, goal), results in self._goals(part).items():
+                met = sum(bool(result.met) for result in results)
+                mark = "✓" if met == len(results) else "✗"
+                rows.append([title, f"{rival}, {goal}", f"{met} of {len(results)} {mark}"])
+                title = ""
+        return markdown_table(["", "goal", "met in"], rows, texts=2)
+
+    def _goals(self, part: str, where: str = "") -> dict[tuple[str, str], list[Result]]:
+        goals: dict[tuple[str, str], list[Result]] = {}
+        for result in self._results(part, where):
+            if result.goal:
+                goals.setdefault((result.rival, result.goal), []).append(result)
+        return goals
 
     def absent(self, part: str) -> str:
         """Says which rivals could not run, and why; nothing if all could."""

@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from invariant_nets._initialization import semi_orthogonal
-from invariant_nets._masking import at_least_single
+from invariant_nets._precision import at_least_single
 from invariant_nets._transforms import is_autocast, is_transformed
 from invariant_nets._validation import positive_int
 
 # One over how many entries a row has and a column has, and a row's share of all entries, of shapes
-# (batch, n, 1), (batch, d, 1) and (batch, n, 1), or that broadcast to them; None if no entry lacks.
+# (batch, n, 1), (batch, d, 1) and (batch, n, 1), or that broadcast to them; None if all are there.
 # Every entry weighs the same in the grand mean: a row's scale times its share is one number.
 Scales = tuple[Tensor, Tensor, Tensor]
 Means = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"], Float[Tensor, "batch in"]]

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from invariant_nets._precision import at_least_single
+
 
 def semi_orthogonal(
     like: Float[Tensor, "rows columns"], channels: tuple[int, int], gain: float, scale: float = 1.0
@@ -21,7 +23,6 @@ def semi_orthogonal(
         scale: the factor that stands before the matrix where it is used.
     """
     d, out = channels
-    # The QR decomposition behind it needs float32 at least.
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    matrix = torch.empty(like.shape, dtype=dtype, device=like.device)
+    # There is no QR decomposition in half precision.
+    matrix = torch.empty(like.shape, dtype=at_least_single(like.dtype), device=like.device)
     return nn.init.orthogonal_(matrix, gain * math.sqrt(max(1, out / d)) / scale)

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from invariant_nets._precision import at_least_single
+
 
 def zero_padding(
     x: Shaped[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
@@ -34,11 +36,6 @@ def member_mean(
     wide = at_least_single(x.dtype)
     counts = member_counts(mask, wide).reshape(-1, *[1] * (x.ndim - 2))
     return (x.sum(1, dtype=wide) / counts).to(x.dtype)
-
-
-def at_least_single(dtype: torch.dtype) -> torch.dtype:
-    """Return the type for sums and counts: half precision has no large numbers, or few digits."""
-    return torch.promote_types(dtype, torch.float32)
 
 
 def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:

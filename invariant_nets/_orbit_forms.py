@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from invariant_nets._precision import at_least_single
+
 Form = Callable[[Float[Tensor, "batch n in"], Float[Tensor, "orbitals in out"]], Tensor]
 
 _MOST_BLOCKS = 16
@@ -137,7 +139,7 @@ def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
         if x.shape[0] == 0:
             return x @ weight[0]  # no library transforms nothing
         kernel = weight.index_select(0, first.to(x.device)).movedim(0, 2)
-        kind = torch.promote_types(x.dtype, torch.float32)  # none is made for half precision
+        kind = at_least_single(x.dtype)  # there is no transform in half precision
         kernel = kernel.to(torch.promote_types(weight.dtype, kind))
         # Channels first: transforms along the last axis are the fast ones.
         inputs = torch.fft.rfft(x.transpose(1, 2).to(kind).contiguous())

@@ -30,6 +30,7 @@ _TABLE_ROWS = 1 << 18
 _CACHED_ENTRIES = 1 << 18
 _COSET_ROWS = 1 << 10
 _COSET_ENTRIES = 1 << 16
+_HEAD_ENTRIES = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -133,17 +134,29 @@ class StabilizerChain:
             elements[part] = product
         return elements
 
-    def run(self, start: int, k: int) -> Int[Tensor, "k n"]:
-        """Return the elements number `start`, …, `start + k − 1`."""
-        size = len(self._subgroup)
-        if k < size:
-            return self._every(1, start, k)
+    def runs(self, start: int, stop: int, size: int) -> Iterator[Int[Tensor, "k n"]]:
+        """Yield the elements number `start`, …, `stop − 1`, so many at a time."""
+        coset = len(self._subgroup)
+        if start < stop < start + coset:
+            yield from torch.split(self._every(1, start, stop - start), size)
+            return
+        # Short runs are parts of one that is no shorter than a coset.
+        long = size * math.ceil(coset / size)
+        block = long * max(1, _HEAD_ENTRIES // self.degree * coset // long)
+        for begin in range(start, stop, block):
+            end = min(stop, begin + block)
+            first, last = begin // coset, (end - 1) // coset
+            heads = self._every(coset, first * coset, last - first + 1)
+            for low in range(begin, end, long):
+                high = min(end, low + long)
+                part = heads[low // coset - first : (high - 1) // coset - first + 1]
+                yield from torch.split(self._moved(part)[low % coset :][: high - low], size)
+
+    def _moved(self, heads: Int[Tensor, "h n"]) -> Int[Tensor, "hk n"]:
         # Every coset H u of the subgroup H of the last levels, and (t u)(i) = u(t(i)) for t in H.
-        first, last = start // size, (start + k - 1) // size
-        heads = self._every(size, first * size, last - first + 1)
         elements = _empty(len(heads), self._subgroup.numel())
         torch.gather(heads, 1, self._subgroup.flatten().expand_as(elements), out=elements)
-        return elements.view(-1, self.degree)[start - first * size :][:k]
+        return elements.view(-1, self.degree)
 
     def cosets(
         self, start: int, stop: int, size: int
@@ -162,8 +175,7 @@ class StabilizerChain:
         table = self._last(size)
         rows = len(table)
         if rows == 1:
-            for first in range(start, stop, size):
-                yield self.run(first, min(size, stop - first)), table
+            yield from ((elements, table) for elements in self.runs(start, stop, size))
             return
         each = size // rows
         while start < stop:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from invariant_nets._four_maps import FourMaps, Scales, four_maps
 from invariant_nets._initialization import semi_orthogonal
-from invariant_nets._masking import at_least_single, zero_padding
+from invariant_nets._masking import zero_padding
+from invariant_nets._precision import at_least_single
 from invariant_nets._validation import positive_int, set_mask
 
 

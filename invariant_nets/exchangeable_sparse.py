@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from invariant_nets._four_maps import FourMaps
-from invariant_nets._masking import at_least_single
+from invariant_nets._precision import at_least_single
 from invariant_nets._validation import positive_int
 
 

@@ -257,13 +257,7 @@ class PermutationGroup:
             if chunk_size is None
             else positive_int("chunk_size", chunk_size)
         )
-        return self._runs(start, stop, size)
-
-    def _runs(self, start: int, stop: int, size: int) -> Iterator[Int[Tensor, "k n"]]:
-        while start < stop:
-            k = min(size, stop - start)
-            yield self._chain.run(start, k)
-            start += k
+        return self._chain.runs(start, stop, size)
 
     def _cosets(
         self, start: int, stop: int, size: int
@@ -311,7 +305,8 @@ class PermutationGroup:
         number = int_at_least("number", number, 0)
         if number >= self.order:
             raise ValueError(f"number must be below the order {self.order}, got {number}")
-        return Permutation._trusted(self._chain.run(number, 1)[0])
+        (element,) = self._chain.runs(number, number + 1, 1)
+        return Permutation._trusted(element[0])
 
     def on_tuples(self, k: int) -> PermutationGroup:
         r"""Return the same group as it acts on the $n^k$ tuples of $k$ points, numbered row by row.

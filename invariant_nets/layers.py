@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._initialization import semi_orthogonal
-from invariant_nets._masking import at_least_single, member_mean, zero_padding
+from invariant_nets._masking import member_mean, zero_padding
+from invariant_nets._precision import at_least_single
 from invariant_nets._transforms import is_transformed
 from invariant_nets._validation import one_of, positive_int, set_batch, set_mask
 

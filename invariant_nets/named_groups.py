@@ -159,7 +159,7 @@ def rubiks_cube_group() -> PermutationGroup:
         >>> rubiks_cube_group().order
         43252003274489856000
     """
-    return PermutationGroup._known(_images(48, _TURNS), "Rubik's cube")
+    return PermutationGroup._known(_TURNS.clone(), "Rubik's cube")
 
 
 def pocket_cube_group() -> PermutationGroup:
@@ -171,8 +171,8 @@ def pocket_cube_group() -> PermutationGroup:
     """
     corners = [p for p in range(48) if p % 8 in (0, 2, 5, 7)]
     number = {facelet: i for i, facelet in enumerate(corners)}
-    turns = _images(48, [_TURNS[face] for face in (0, 2, 3)]).tolist()
-    images = [[number[turn[facelet]] for facelet in corners] for turn in turns]
+    turns = _TURNS[[0, 2, 3]][:, corners].tolist()
+    images = [[number[facelet] for facelet in turn] for turn in turns]
     return PermutationGroup._known(torch.tensor(images), "the pocket cube")
 
 
@@ -220,11 +220,11 @@ _MATHIEU = {
 }  # fmt: skip
 
 # Facelets 1 to 8 lie around the upper face, then left, front, right, back and down.
-_TURNS = (
+_TURNS = _images(48, (
     ((1, 3, 8, 6), (2, 5, 7, 4), (9, 33, 25, 17), (10, 34, 26, 18), (11, 35, 27, 19)),
     ((9, 11, 16, 14), (10, 13, 15, 12), (1, 17, 41, 40), (4, 20, 44, 37), (6, 22, 46, 35)),
     ((17, 19, 24, 22), (18, 21, 23, 20), (6, 25, 43, 16), (7, 28, 42, 13), (8, 30, 41, 11)),
     ((25, 27, 32, 30), (26, 29, 31, 28), (3, 38, 43, 19), (5, 36, 45, 21), (8, 33, 48, 24)),
     ((33, 35, 40, 38), (34, 37, 39, 36), (3, 9, 46, 32), (2, 12, 47, 29), (1, 14, 48, 27)),
     ((41, 43, 48, 46), (42, 45, 47, 44), (14, 22, 30, 38), (15, 23, 31, 39), (16, 24, 32, 40)),
-)
+))  # fmt: skip

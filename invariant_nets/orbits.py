@@ -63,7 +63,9 @@ def pair_orbits(
 
 def equal_or_not(n: int) -> Int[Tensor, "n n"]:
     """Return the orbitals of a doubly transitive group: pairs of equal points, and all others."""
-    return torch.ones(n, n, dtype=torch.int64).fill_diagonal_(0)
+    numbers = np.ones(n * n, dtype=np.int64)
+    numbers[:: n + 1] = 0
+    return torch.from_numpy(numbers.reshape(n, n))
 
 
 def circulant(first_row: np.ndarray) -> Int[Tensor, "n n"]:
@@ -91,8 +93,10 @@ def grid_orbitals(factors: Sequence[Int[Tensor, "n n"]]) -> Int[Tensor, "m m"]:
     for factor in others:
         size = int(factor.max()) + 1
         count *= size
-        m = len(numbers) * len(factor)
-        numbers = (numbers[:, None, :, None] * size + factor[:, None, :]).reshape(m, m)
+        n, m = len(numbers), len(factor)
+        # Entry (i, i') meets (j, j') in row (i, j), column (i', j'): long rows add up fastest.
+        wide = (numbers * size).repeat(m, axis=1)
+        numbers = (wide[:, None] + np.concatenate([factor] * n, axis=1)).reshape(n * m, n * m)
     # The first row is in order; if all factors are transitive, it holds every orbital.
     if int(numbers[0].max()) + 1 < count:
         numbers = _as_they_appear(numbers)

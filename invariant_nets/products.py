@@ -144,7 +144,6 @@ def _embedded(
         points = np.tile(np.arange(sum(degrees)), (len(moved), 1))
         points[:, sum(before) : sum(before) + n] = moved + sum(before)
         return points
-    # Point (a, i, b) is number (a n + i) m + b, where b is below m.
-    a, b = np.arange(math.prod(before))[:, None, None], np.arange(m := math.prod(after))
-    on_grid: np.ndarray = (a * n + moved[:, None, :, None]) * m + b
-    return on_grid.reshape(len(moved), -1)
+    # (a, i, b) goes to (a, g(i), b).
+    points = np.arange(math.prod(degrees)).reshape(math.prod(before), n, math.prod(after))
+    return points[:, moved].swapaxes(0, 1).reshape(len(moved), -1)

@@ -474,6 +474,16 @@ def test_recomputing_changes_no_gradient(source):
         torch.testing.assert_close(first, second, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("options", [{}, {"recompute": True}, {"samples": 3}])
+def test_the_shape_of_an_average_is_known_without_numbers(options):
+    model = SymmetryModel(network().to("meta"), cyclic_group(4), **options)
+    y = model(sets().to("meta"))
+    assert y.is_meta
+    assert y.shape == (3, 1)
+    y.sum().backward()
+    assert all(p.grad.is_meta for p in model.parameters())
+
+
 @pytest.mark.parametrize("from_a_group", [True, False])
 def test_random_permutations_are_the_same_when_they_are_recomputed(from_a_group):
     gradients = []

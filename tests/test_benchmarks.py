@@ -1,5 +1,6 @@
 """The benchmarks: that they measure what they say. Nothing here depends on how fast anything is."""
 
+import ast
 import json
 import math
 import re
@@ -140,6 +141,7 @@ def test_goals_are_judged_by_the_median(ours, met, ahead):
 def test_bounds_are_inclusive():
     assert at_most(1.15, 1.15) == {"goal": "at most 1.15", "met": True}
     assert at_most(1.15, 1.16)["met"] is False
+    assert at_most(200, 184, "kB") == {"goal": "at most 200 kB", "met": True}
     assert at_least(10_000, 9_999) == {"goal": "at least 10,000", "met": False}
 
 
@@ -563,6 +565,22 @@ def test_verdicts_say_by_how_much(filled):
     assert filled('{% if missed("speed", "a,") %}why{% endif %}') == ""
     assert filled('{{ absent("speed") }}') == (
         "**gone** is missing here: could not be installed: no wheel."
+    )
+
+
+def test_all_goals_are_counted(filled):
+    table = filled('{{ goals({"data": "Data", "speed": "[Speed](#speed)"}) }}').splitlines()
+    assert table[1:] == [
+        "| --- | --- | ---: |",
+        f"| [Speed](#speed) | {OURS}, at most 1.15 | 1 of 2 ✗ |",
+    ]
+
+
+def test_the_page_counts_all_goals():
+    page, results = (ROOT / "docs" / "benchmarks.md").read_text(), read()
+    table = re.search(r"{{ goals\(({.*?})\) }}", page, re.S)
+    assert {name for name, part in results.items() if any(r.goal for r in part.results)} == set(
+        ast.literal_eval(table[1])
     )
 
 

@@ -9,7 +9,7 @@ from invariant_nets.closed_form import on_tuples, symmetric_levels
 def test_levels_on_some_of_the_points_leave_the_others(even):
     points = torch.tensor([1, 3, 4, 6])
     chain = StabilizerChain(8, symmetric_levels(points, 8, even))
-    elements = chain.run(0, chain.order)
+    (elements,) = chain.runs(0, chain.order, chain.order)
     assert len(elements.unique(dim=0)) == chain.order == (12 if even else 24)
     others = torch.tensor([0, 2, 5, 7])
     assert torch.equal(elements[:, others], others.expand(chain.order, -1))

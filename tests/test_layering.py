@@ -13,6 +13,7 @@ PACKAGE = Path(invariant_nets.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 GROUPS = [
+    ["_precision"],
     ["_validation", "_masking", "_orbit_forms", "_initialization", "_permuted_sets", "_uniform"],
     ["_transforms"],
     ["ranks", "_agreement", "_inner_graph"],
