@@ -136,7 +136,7 @@ class StabilizerChain:
 
     def runs(self, start: int, stop: int, size: int) -> Iterator[Int[Tensor, "k n"]]:
         """Yield the elements number `start`, …, `stop − 1`, so many at a time."""
-        coset = len(self._subgroup)
+        coset, size = len(self._subgroup), max(1, min(size, stop - start))
         if start < stop < start + coset:
             yield from torch.split(self._every(1, start, stop - start), size)
             return
