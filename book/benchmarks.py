@@ -115,8 +115,8 @@ class Findings:
         for part, title in titles.items():
             for (rival, goal), results in self._goals(part).items():
                 met = sum(bool(result.met) for result in results)
-                mark = "✓" if met == len(results) else "✗"
-                rows.append([title, f"{rival}, {goal}", f"{met} of {len(results)} {mark}"])
+                count = [f"{met}", "of", f"{len(results)}", "✓" if met == len(results) else "✗"]
+                rows.append([title, f"{rival}, {goal}", SPACE.join(count)])
                 title = ""
         return markdown_table(["", "goal", "met in"], rows, texts=2)
 
