@@ -190,7 +190,7 @@ class SymmetryModel(nn.Module):
     def _average(self, mask: Tensor | None, x: Tensor, part: slice = _EVERY) -> Tensor:
         options = self._options(x, mask)
         chunks = partial(self._chunks, x.shape[0], part)
-        recompute = self.recompute and torch.is_grad_enabled() and not x.is_meta
+        recompute = self.recompute and torch.is_grad_enabled()
         if not recompute or torch.compiler.is_compiling():
             return average_over(self.model, x, chunks(), **options)
         if self.group is None or self.samples is not None:

@@ -135,7 +135,7 @@ class StabilizerChain:
         return elements
 
     def runs(self, start: int, stop: int, size: int) -> Iterator[Int[Tensor, "k n"]]:
-        """Yield the elements number `start`, …, `stop − 1`, so many at a time."""
+        """Yield the elements number `start`, …, `stop − 1`, `size` at a time."""
         coset, size = len(self._subgroup), max(1, min(size, stop - start))
         if start < stop < start + coset:
             yield from torch.split(self._every(1, start, stop - start), size)
@@ -150,9 +150,9 @@ class StabilizerChain:
             for low in range(begin, end, long):
                 high = min(end, low + long)
                 part = heads[low // coset - first : (high - 1) // coset - first + 1]
-                yield from torch.split(self._moved(part)[low % coset :][: high - low], size)
+                yield from torch.split(self._whole_cosets(part)[low % coset :][: high - low], size)
 
-    def _moved(self, heads: Int[Tensor, "h n"]) -> Int[Tensor, "hk n"]:
+    def _whole_cosets(self, heads: Int[Tensor, "h n"]) -> Int[Tensor, "hk n"]:
         # Every coset H u of the subgroup H of the last levels, and (t u)(i) = u(t(i)) for t in H.
         elements = _empty(len(heads), self._subgroup.numel())
         torch.gather(heads, 1, self._subgroup.flatten().expand_as(elements), out=elements)
