@@ -3,10 +3,11 @@
 import ast
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from nbformat import NotebookNode
 
@@ -34,56 +35,122 @@ def fingerprint(notebook: NotebookNode, package: Path) -> str:
 def reached_code(sources: Iterable[str], package: Path) -> list[str]:
     """Returns the code of every module of `package` that `sources` import, directly or not.
 
-    Whatever cannot be told from the import statements alone counts as reaching every module.
+    A folder's `__init__` is its face: a name that it takes from a module leads to that module, and
+    to no other. Whatever cannot be told from the import statements alone reaches every module.
     """
-    if not package.is_dir():
-        return []
-    modules = {path.stem: path.read_text() for path in package.glob("*.py")}
-    exports, rest = read_init(modules.pop("__init__"))
+    files = {dotted(path, package): path.read_text() for path in package.rglob("*.py")}
+    paths = {name: f"{package.name}.{name}".rstrip(".") for name in files}
+    faces = {
+        name: read_face(files[name], paths[name])
+        for name in (dotted(path, package) for path in package.rglob("__init__.py"))
+    }
     found: set[str] = set()
     names: set[str] = set()
-    waiting = list(sources)
+    waiting = [imports(source, package.name) for source in sources]
     while waiting:
-        for module, name in imports(waiting.pop(), package.name):
-            target = module or (name if name in modules else exports.get(name, "*"))
-            names.add(f"{name} from {target}")
-            new = ({target} if target in modules else set(modules)) - found
+        for imported in waiting.pop():
+            target = home(imported, files, faces)
+            names.add(f"{imported} from {target}")
+            new = (set(files) if target is None else {target, *above(target, faces)}) - found
             found |= new
-            waiting += [modules[stem] for stem in new]
-    return [rest, *sorted(names), *(code_of(modules[stem]) for stem in sorted(found))]
+            waiting += [
+                faces[name].uses if name in faces else imports(files[name], paths[name])
+                for name in new
+            ]
+    return [
+        *sorted(names),
+        *(faces[name].rest if name in faces else code_of(files[name]) for name in sorted(found)),
+    ]
+
+
+def above(module: str, faces: Iterable[str]) -> set[str]:
+    """Returns the faces that run when a module is imported."""
+    return {face for face in faces if not face or module.startswith(f"{face}.")}
+
+
+def dotted(path: Path, package: Path) -> str:
+    """Returns the name of a module below its package, as in `groups.chain`; the top's is empty."""
+    parts = path.relative_to(package).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def home(imported: str, modules: Container[str], faces: Mapping[str, "Face"]) -> str | None:
+    """Returns the module that an imported name leads to, or none if that is not to be told."""
+    seen: set[str] = set()
+    while imported not in seen:
+        seen.add(imported)
+        place, _, name = imported.rpartition(".")
+        if place in faces and name in faces[place].exports:
+            imported = faces[place].exports[name]
+        elif imported in modules and imported not in faces:
+            return imported
+        else:
+            return place if place in modules and place not in faces else None
+    return None
 
 
 @cache
-def imports(source: str, package: str) -> set[tuple[str, str]]:
-    """Returns (module, name) of all that `source` imports from `package`; its top is `""`."""
+def imports(source: str, module: str) -> frozenset[str]:
+    """Returns what `source`, which is or belongs to `module`, imports from the package around it.
+
+    Each is a name below the package, as in `groups.chain.count`; `*` is all there is.
+    """
+    package = module.partition(".")[0]
     try:
         tree = ast.parse(source)
     except SyntaxError:  # not plain Python, such as a cell with a magic command
-        return {("", "*")}
+        return frozenset("*")
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             if any(alias.name.split(".")[0] == package for alias in node.names):
-                found.add(("", "*"))
+                found.add("*")
         elif isinstance(node, ast.ImportFrom):
-            first, *path = [package] * (node.level > 0) + (node.module or "").split(".")
-            if first == package:
-                found |= {(path[0] if path else "", alias.name) for alias in node.names}
-    return found
+            place = absolute(node, module.rpartition(".")[0])
+            if place.split(".")[0] == package:
+                found |= {f"{place}.{alias.name}".partition(".")[2] for alias in node.names}
+    return frozenset(found)
 
 
-def read_init(source: str) -> tuple[dict[str, str], str]:
-    """Splits `__init__.py` into the names that it exports, each with its module, and other code."""
+def absolute(node: ast.ImportFrom, package: str) -> str:
+    """Returns the module that a `from` in a package names, whether or not it begins with dots."""
+    if not node.level:
+        return node.module or ""
+    around = package.split(".")
+    return ".".join([*around[: len(around) - node.level + 1], *filter(None, [node.module])])
+
+
+class Face(NamedTuple):
+    """An `__init__`: the names that it takes from elsewhere, and its other code.
+
+    Attributes:
+        exports: Its names, each with its home below the package.
+        rest: The other code.
+        uses: What of the package the other code uses.
+    """
+
+    exports: Mapping[str, str]
+    rest: str
+    uses: frozenset[str]
+
+
+def read_face(source: str, package: str) -> Face:
+    """Splits the `__init__` of a package into the names that it exports and its other code."""
     tree = ast.parse(source)
     exports: dict[str, str] = {}
     rest: list[ast.stmt] = []
     for node in without_docstrings(tree).body:
-        if isinstance(node, ast.ImportFrom):
-            module = (node.module or "").split(".")[-1]
-            exports |= {alias.asname or alias.name: module or alias.name for alias in node.names}
+        place = absolute(node, package) if isinstance(node, ast.ImportFrom) else ""
+        if isinstance(node, ast.ImportFrom) and place.split(".")[0] == package.split(".")[0]:
+            exports |= {
+                alias.asname or alias.name: f"{place}.{alias.name}".partition(".")[2]
+                for alias in node.names
+            }
         elif not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"):
             rest.append(node)
-    return exports, ast.dump(ast.Module(rest, []))
+    used = {node.id for part in rest for node in ast.walk(part) if isinstance(node, ast.Name)}
+    uses = frozenset(exports[name] for name in used & exports.keys())
+    return Face(exports, ast.dump(ast.Module(rest, [])), uses)
 
 
 @cache

@@ -18,7 +18,7 @@ from bs4 import BeautifulSoup
 from book import outputs, repeat
 from book.chapters import ChapterError, code_cells, read
 from book.download import plain_markdown
-from book.fingerprint import fingerprint
+from book.fingerprint import fingerprint, reached_code
 from book.katex import FormulaError
 from book.notation import read as read_symbols
 from book.run import Runner
@@ -210,13 +210,67 @@ def test_only_the_modules_that_a_chapter_reaches_count(project):
     assert key(project) != before
 
 
-def test_names_imported_from_the_top_lead_to_their_module(project):
-    package = project / "invariant_nets"
-    (package / "__init__.py").write_text("from invariant_nets.core import double\n")
-    chapter = "# %%\nfrom invariant_nets import double"
-    before = key(project, chapter)
-    (package / "core.py").write_text(CORE.replace("2 * x", "3 * x"))
-    assert key(project, chapter) != before
+ROOMS = {  # a package of two rooms, one of which has a room inside
+    "": "from invariant_nets.near import value\nfrom invariant_nets.far import other\n",
+    "near": "from invariant_nets.near.core import value, unused\n",
+    "near.core": "from invariant_nets.far.deep.core import base\nvalue = unused = base\n",
+    "near.beside": "value = 1\n",
+    "far": "from .deep import other\n",
+    "far.beside": "value = 1\n",
+    "far.deep": "from .core import base as root\nfrom .more import other\nVERSION = 1\nroot\n",
+    "far.deep.core": "base = 1\n",
+    "far.deep.more": "from ..beside import value\nother = value\n",
+}
+FACES = {"", "near", "far", "far.deep"}
+VALUE = {"near.core", "far.deep.core", *FACES}
+REACHED = {  # by what a chapter says
+    "from invariant_nets import value": VALUE,
+    "from invariant_nets.near import value": VALUE,
+    "from invariant_nets.near.core import value": VALUE,
+    "from invariant_nets import other": {
+        *("far.deep.more", "far.beside", "far.deep.core"),
+        *("", "far", "far.deep"),
+    },
+    "from invariant_nets.near import beside": {"near.beside", "", "near"},
+    "from invariant_nets.near.beside import value": {"near.beside", "", "near"},
+    "from invariant_nets.far.deep import VERSION": set(ROOMS),
+    "import invariant_nets": set(ROOMS),
+    "import numpy": set(),
+}
+
+
+def files_of(package, rooms):
+    """The files of a package, by the dotted names of its modules."""
+    files = {
+        name: package.joinpath(*name.split("."), *["__init__"] * (name in FACES)).with_suffix(".py")
+        for name in rooms
+    }
+    for name, file in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(rooms[name])
+    return files
+
+
+@pytest.mark.parametrize("chapter", REACHED)
+def test_a_change_in_a_room_makes_stale_what_reaches_it_and_nothing_else(tmp_path, chapter):
+    package = tmp_path / "invariant_nets"
+    files = files_of(package, ROOMS)
+    before, stale = reached_code([chapter], package), set()
+    for name, file in files.items():
+        file.write_text(f"{ROOMS[name]}added = 1\n")
+        stale |= {name} if reached_code([chapter], package) != before else set()
+        file.write_text(ROOMS[name])
+    assert stale == REACHED[chapter]
+
+
+def test_a_name_that_a_face_takes_from_elsewhere_makes_stale(tmp_path):
+    package = tmp_path / "invariant_nets"
+    files = files_of(package, ROOMS | {"near.other": "value = 1\n"})
+    before = reached_code(["from invariant_nets import value"], package)
+    files["near"].write_text(
+        ROOMS["near"].replace("near.core import value", "near.other import value")
+    )
+    assert reached_code(["from invariant_nets import value"], package) != before
 
 
 # What fails the build
