@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from invariant_nets.groups import PermutationGroup
+    from invariant_nets import PermutationGroup
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,7 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("groups")
     if marker is None or "symmetry_group" not in metafunc.fixturenames:
         return
-    from invariant_nets.groups import PermutationGroup
+    from invariant_nets import PermutationGroup
 
     wrong = [group for group in marker.args if not isinstance(group, PermutationGroup)]
     if wrong or marker.kwargs or not marker.args:
@@ -73,7 +73,7 @@ def assert_invariant(symmetry_group: PermutationGroup | None) -> Callable[..., N
 
     Without the marker `groups` the group is $S_n$ on the rows of the input.
     """
-    from invariant_nets import checks
+    from invariant_nets.checks import assertions as checks
 
     return _for_group(checks.assert_invariant, symmetry_group)
 
@@ -84,7 +84,7 @@ def assert_equivariant(symmetry_group: PermutationGroup | None) -> Callable[...,
 
     Without the marker `groups` the group is $S_n$ on the rows of the input.
     """
-    from invariant_nets import checks
+    from invariant_nets.checks import assertions as checks
 
     return _for_group(checks.assert_equivariant, symmetry_group)
 

@@ -1,6 +1,6 @@
 """Runs all benchmarks: `python -m benchmarks`."""
 
-from benchmarks.running import main
+from benchmarks.harness.running import main
 
 if __name__ == "__main__":  # processes that measure memory import this too
     main()

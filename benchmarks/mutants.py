@@ -28,24 +28,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks.harness.machine import machine
 
 ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("mutants.json")
 REASONS = Path(__file__).with_name("survivors.toml")
-AREAS = {
-    "groups": ("groups", "chain", "orbits"),
-    "layers": ("layers",),
-    "averaging": ("averaging", "chunked_average"),
-    "canonicalization": ("canonicalization", "sorting", "_row_order"),
-    "checks": ("checks", "_defect"),
+AREAS = {  # rooms of the package, and the modules that are changed
+    "groups": ("group", "chain", "orbits"),
+    "layers": ("averaged",),
+    "averaging": ("model", "chunked"),
+    "canonicalization": ("model", "sorting", "row_order"),
+    "checks": ("assertions", "probe"),
 }
-TESTS = {  # beside each module's own
-    "groups": ("closed_form", "named_groups", "products", "group_laws"),
-    "layers": ("laws", "masking", "initialization"),
-    "averaging": ("permuted_sets", "recompute", "sources", "sharded_average", "laws", "masking"),
-    "canonicalization": ("frames", "laws", "masking"),
-    "checks": ("audit", "symmetry_search", "validation"),
+TESTS = {  # beside those of the room
+    "groups": (),
+    "layers": ("contracts/test_laws.py", "contracts/test_masking.py"),
+    "averaging": ("contracts/test_laws.py", "contracts/test_masking.py"),
+    "canonicalization": ("contracts/test_laws.py", "contracts/test_masking.py"),
+    "checks": ("test_arguments.py",),
 }
 OPTIONS = (
     *("-k", "not compile and not compiling and not export", "-p", "no:cacheprovider"),
@@ -103,10 +103,8 @@ class Reason:
 def configuration(area: str) -> str:
     """Return the section of pyproject.toml that mutmut reads."""
     settings = {
-        "source_paths": [f"invariant_nets/{name}.py" for name in AREAS[area]],
-        "pytest_add_cli_args_test_selection": [
-            f"tests/test_{name.removeprefix('_')}.py" for name in AREAS[area] + TESTS[area]
-        ],
+        "source_paths": [f"invariant_nets/{area}/{name}.py" for name in AREAS[area]],
+        "pytest_add_cli_args_test_selection": [f"tests/{path}" for path in (area, *TESTS[area])],
         "pytest_add_cli_args": list(OPTIONS),
         "also_copy": list(COPIED),
         "track_dependencies": False,
@@ -127,7 +125,7 @@ def run(area: str, folder: Path, processes: int) -> Mutants:
         file.write(configuration(area))
     _mutmut(folder, "run", "--max-children", str(processes))
     exits: dict[str, int] = {}
-    for path in (folder / "mutants" / "invariant_nets").glob("*.meta"):
+    for path in (folder / "mutants" / "invariant_nets").rglob("*.meta"):
         exits |= json.loads(path.read_text())["exit_code_by_key"]
     if broken := {name: code for name, code in exits.items() if code not in KILLED | SURVIVED}:
         raise RuntimeError(f"mutmut could not try {len(broken)} mutants: {', '.join(broken)[:200]}")
@@ -162,14 +160,14 @@ def module_and_function(name: str) -> tuple[str, str]:
     """Take mutmut's name of a mutant apart.
 
     Example:
-        >>> module_and_function("invariant_nets.groups.xǁPermutationGroupǁrank__mutmut_4")
-        ('groups', 'PermutationGroup.rank')
-        >>> module_and_function("invariant_nets.orbits.x_pair_orbits__mutmut_12")
-        ('orbits', 'pair_orbits')
+        >>> module_and_function("invariant_nets.groups.group.xǁPermutationGroupǁrank__mutmut_4")
+        ('groups.group', 'PermutationGroup.rank')
+        >>> module_and_function("invariant_nets.groups.orbits.x_pair_orbits__mutmut_12")
+        ('groups.orbits', 'pair_orbits')
     """
-    _, module, function = name.split(".")
+    _, room, module, function = name.split(".")
     function = function.rpartition("__mutmut_")[0]
-    return module, function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+    return f"{room}.{module}", function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
 
 
 def survivor_of(name: str, difference: str) -> Survivor:

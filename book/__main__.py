@@ -11,10 +11,10 @@ from mkdocs.commands.build import build as mkdocs_build
 from mkdocs.config import load_config
 from nbformat import NotebookNode
 
-from book.chapters import ChapterError, read
-from book.fingerprint import fingerprint
-from book.repeat import repeat as repeat_chapters
-from book.run import Runner
+from book.running.chapters import ChapterError, read
+from book.running.fingerprint import fingerprint
+from book.running.repeat import repeat as repeat_chapters
+from book.running.run import Runner
 
 ROOT = Path.cwd()
 

@@ -20,13 +20,13 @@ from mkdocs.structure.toc import AnchorLink
 from mkdocs_jupyter.config import settings
 from nbformat import NotebookNode
 
-from book.chapters import ChapterError, code_cells
-from book.download import download
-from book.katex import typeset, typeset_title
-from book.notation import Symbol, read
-from book.outputs import prepare, set_aside
-from book.run import Runner
-from book.symbols import Links
+from book.pages.download import download
+from book.pages.katex import typeset, typeset_title
+from book.pages.notation import Symbol, read
+from book.pages.outputs import prepare, set_aside
+from book.pages.symbols import Links
+from book.running.chapters import ChapterError, code_cells
+from book.running.run import Runner
 
 log = logging.getLogger("mkdocs.book")
 
@@ -36,7 +36,6 @@ settings.templates_dir = str(Path(__file__).parent / "templates")
 PLACEHOLDER = re.compile(r"<p>CODE-CELL-(\d+)</p>(?:\s*<p class=\"caption\">(.*?)</p>)?", re.DOTALL)
 IDS = re.compile(r'\bid="([^"]*)"')
 NOTATION = "notation.md"  # its tables name the symbols that formulas link
-BENCHMARKS = "benchmarks.md"  # a template, see `book.benchmarks`
 CELLS = re.compile(r"<!--cell-->(.*?)<!--/cell-->", re.DOTALL)
 
 chapters: dict[str, NotebookNode] = {}  # by the path below docs/, as in `chapters/04_….py`
@@ -101,8 +100,6 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Returns the prose of a chapter as Markdown, with a placeholder for each code cell."""
-    if page.file.src_uri == BENCHMARKS:
-        return benchmarks_page(markdown, page, config)
     if not (notebook := chapters.get(page.file.src_uri)):
         return markdown
     page.meta["number"] = int(page.file.name.split("_")[0])
@@ -122,18 +119,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         r"^# .*$", rf"\g<0> {{#chapter-{page.meta['number']}}}", parts[0], count=1, flags=re.M
     )
     return "\n\n".join(parts)
-
-
-def benchmarks_page(markdown: str, page: Page, config: MkDocsConfig) -> str:
-    """Returns the page of benchmarks, filled from their results."""
-    from book.benchmarks import render  # only a book that has the page has the benchmarks
-
-    results = Path(config.config_file_path).parent / "benchmarks" / "results.json"
-    try:
-        filled, drawings[page.file.src_uri] = render(markdown, results)
-    except Exception as error:
-        raise PluginError(f"{BENCHMARKS}: {error}") from error
-    return filled
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -5,7 +5,7 @@ The copies are committed, so that building and testing the book needs neither np
 - `book/vendor/katex.min.js` typesets the formulas at build time; no page loads it;
 - `docs/assets/katex/` is KaTeX's stylesheet and fonts;
 - `docs/assets/fonts/` is the book's own typefaces;
-- `tests/vendor/axe.min.js` checks the accessibility of the pages in the browser tests.
+- `tests/book/vendor/axe.min.js` checks the accessibility of the pages in the browser tests.
 """
 
 import re
@@ -66,8 +66,8 @@ def fonts() -> None:
 
 def axe() -> None:
     """Copies axe-core for the browser tests."""
-    copy(MODULES / "axe-core" / "axe.min.js", ROOT / "tests" / "vendor" / "axe.min.js")
-    copy(MODULES / "axe-core" / "LICENSE", ROOT / "tests" / "vendor" / "axe.LICENSE")
+    copy(MODULES / "axe-core" / "axe.min.js", ROOT / "tests" / "book" / "vendor" / "axe.min.js")
+    copy(MODULES / "axe-core" / "LICENSE", ROOT / "tests" / "book" / "vendor" / "axe.LICENSE")
 
 
 if __name__ == "__main__":

@@ -7,18 +7,20 @@ import importlib
 import io
 import os
 import sys
+import textwrap
+import time
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import torch.distributed as dist
 
-from invariant_nets._command_line import Parser, is_first, parsers
-from invariant_nets._output_files import output_file
-from invariant_nets.checkpoint import CheckpointError
-from invariant_nets.comparison import prepare
-from invariant_nets.comparison_report import FIGURE_EXTENSIONS, Comparison
+from invariant_nets._files import output_file
+from invariant_nets.comparison.compare import prepare
+from invariant_nets.comparison.models import MODELS
+from invariant_nets.comparison.report import FIGURE_EXTENSIONS, Comparison
+from invariant_nets.comparison.tasks import GaussianTask, SetsTask, Task
 from invariant_nets.ranks import Ranks
-from invariant_nets.sets_task import SetsTask
-from invariant_nets.tasks import GaussianTask, Task
+from invariant_nets.training.checkpoint import CheckpointError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,6 +127,149 @@ def _need_matplotlib() -> None:
     except ImportError as error:
         message = "--figure needs matplotlib: pip install 'invariant_nets[plot]'"
         raise ImportError(message) from error
+
+
+DESCRIPTION = """\
+Train models on one task with one budget, and rank them by their accuracy on
+test sets that chose nothing. As it stands it is the comparison of chapter 11:
+all models of the book on its Gaussian task, whose best possible accuracy is
+known. With --data it is yours."""
+
+EPILOG = """\
+models:
+{models}
+
+data:
+  An .npz, or a .pt with a dict, that has x (sets, n, d), y (sets) of 0 and 1,
+  and, where sets are smaller than n, a boolean mask (sets, n) that is true
+  where a member is. A test split of its own: x_test, y_test, mask_test. In a
+  .pt, x may also be a list of sets of different sizes, and the whole a tuple
+  (x, y). Bring features to similar scales first.
+
+examples:
+  the comparison of chapter 11, about a minute:
+    python -m invariant_nets compare
+  three models on larger sets, with all that was measured:
+    python -m invariant_nets compare --models mlp cyclic-mlp deep-sets \\
+        -n 20 --json sets.json --figure sets.svg
+  all models on your own sets; killed, the same line goes on where it was:
+    python -m invariant_nets compare --data sets.npz --checkpoint runs
+  on two processes; -n and -d must be short there, torchrun has its own --n:
+    torchrun --nproc-per-node 2 -m invariant_nets compare -n 20
+
+It exits with 0 when all is done, 1 when a training failed, 2 when an argument
+or a file is bad, and 130 when it was interrupted, after printing what was done.
+"""
+
+_LAYOUT: dict[str, Any] = {
+    "initial_indent": "  ",
+    "subsequent_indent": "  ",
+    "break_on_hyphens": False,
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """One line for an error, and one voice among several ranks."""
+
+    patience = 5.0
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and end."""
+        rank = ""
+        if not is_first():
+            # The launcher ends all ranks when one has ended, and the first is to be heard.
+            time.sleep(self.patience)
+            rank = f" on rank {os.environ['RANK']}"
+        line = " ".join(message.split())
+        sys.stderr.write(f"{self.prog}: error{rank}: {line} (--help says more)\n")
+        sys.exit(2)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if is_first():
+            super()._print_message(message, file)
+
+
+def is_first() -> bool:
+    """Return whether this process speaks for all ranks, also before they have found each other."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def parsers() -> tuple[Parser, Parser]:
+    """Return the parser of the program and that of its command."""
+    parser = Parser(
+        prog="python -m invariant_nets",
+        description="Permutation-invariant neural networks: the book's comparison as a command.",
+        epilog="python -m invariant_nets compare --help says what it compares, and how.",
+        allow_abbrev=False,
+    )
+    number = sys.modules["invariant_nets"].__version__
+    parser.add_argument("--version", action="version", version=f"invariant_nets {number}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="compare")
+    compare = commands.add_parser(
+        "compare",
+        usage="%(prog)s [options]",
+        help="train models, and rank them by their accuracy",
+        description=DESCRIPTION,
+        epilog=EPILOG.format(models=textwrap.fill(", ".join(MODELS), 79, **_LAYOUT)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_options(compare)
+    return parser, compare
+
+
+def _add_options(parser: Parser) -> None:
+    def option(group: Any, name: str, metavar: str, kind: Any, words: str, **more: Any) -> None:
+        group.add_argument(*name.split(), metavar=metavar, type=kind, help=words, **more)
+
+    option(parser, "--models", "NAME", str, "which models, listed below; all by default", nargs="+")
+    data = parser.add_argument_group("your own sets")
+    option(data, "--data", "FILE", str, "an .npz or .pt file of sets and labels, as below")
+    option(
+        data, "--test-share", "SHARE", float, "test sets among them, if none are set apart (0.25)"
+    )
+    default = GaussianTask()
+    task = parser.add_argument_group("the Gaussian task")
+    option(task, "-n --n", "N", int, f"the size of a set ({default.n})")
+    option(task, "-d --d", "D", int, f"the number of features ({default.d})")
+    option(task, "--var1", "V", float, f"the variance under label 0 ({default.var1})")
+    option(task, "--var2", "V", float, f"the variance under label 1 ({default.var2})")
+    task.add_argument(
+        "--static",
+        action="store_true",
+        default=None,
+        help="the same training sets in every epoch; otherwise no set comes twice",
+    )
+    sets = f"training sets an epoch ({default.train_sets})"
+    option(task, "--sets", "COUNT", int, sets, dest="train_sets")
+    option(task, "--test-sets", "COUNT", int, f"fresh test sets ({default.test_sets:,})")
+    budget = parser.add_argument_group("budget")
+    option(
+        budget, "--epochs", "COUNT", int, "passes over the training sets (%(default)s)", default=18
+    )
+    option(budget, "--batch-size", "COUNT", int, "sets a step (%(default)s)", default=32)
+    option(
+        budget,
+        "--seeds",
+        "COUNT",
+        int,
+        "seeds of weights and data, from 0 on (%(default)s)",
+        default=3,
+    )
+    option(
+        budget, "--lr", "STEP", float, "the step size of every model; each has its own by default"
+    )
+    option(budget, "--device", "DEVICE", str, "where to train: cpu, cuda, cuda:1 (cpu)")
+    output = parser.add_argument_group("files")
+    option(output, "--json", "FILE", str, "write settings, scores and histories to a .json")
+    option(output, "--figure", "FILE", str, "write the ranking to an .svg, .png or .pdf")
+    option(
+        output,
+        "--checkpoint",
+        "FOLDER",
+        str,
+        "keep every training there; the same command goes on where it was killed",
+    )
 
 
 if __name__ == "__main__":

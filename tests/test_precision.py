@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from invariant_nets._precision import at_least_single
+from invariant_nets._sets import at_least_single
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int64])

@@ -9,11 +9,10 @@ import time
 import pytest
 import torch
 import torch.distributed as dist
-from ranks import TORCHRUN, RanksError, on_ranks
 from tqdm import tqdm
 
-from invariant_nets.checkpoint import CheckpointError
-from invariant_nets.ranks import Ranks, join_ranks
+from invariant_nets import CheckpointError, Ranks, join_ranks
+from tests.ranks import TORCHRUN, RanksError, on_ranks
 
 K = 3
 

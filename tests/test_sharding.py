@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariant_nets.sharding import shard
+from invariant_nets import shard
 
 
 @given(st.integers(0, 10**20), st.integers(1, 50))

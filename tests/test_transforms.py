@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.func import grad, jvp, vmap
 
-from invariant_nets._transforms import is_transformed
+from invariant_nets._sets import is_transformed
 
 
 def seen(transform):

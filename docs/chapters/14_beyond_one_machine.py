@@ -26,9 +26,8 @@ from matplotlib import pyplot as plt
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
-from invariant_nets import intrinsic, mlp, symmetric_group
+from invariant_nets import intrinsic, mlp, shard, symmetric_group
 from invariant_nets.figures import INK, table, use_book_style
-from invariant_nets.sharding import shard
 
 use_book_style()
 
@@ -302,8 +301,7 @@ def average():
     import torch
     import torch.distributed as dist
 
-    from invariant_nets import SymmetryModel, mlp, symmetric_group
-    from invariant_nets.ranks import join_ranks
+    from invariant_nets import SymmetryModel, join_ranks, mlp, symmetric_group
 
     join_ranks()  # does nothing in a single process
     group = dist.group.WORLD if dist.is_initialized() else None
@@ -337,10 +335,10 @@ def on_a_mesh():
         BinaryTrainer,
         GaussianDataset,
         SymmetryModel,
+        join_ranks,
         mlp,
         symmetric_group,
     )
-    from invariant_nets.ranks import join_ranks
 
     join_ranks()
     data = group = None
@@ -492,9 +490,13 @@ def measure():
     import torch.distributed as dist
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    from invariant_nets import SymmetryModel, mlp, symmetric_group
-    from invariant_nets.ranks import join_ranks
-    from invariant_nets.sharding import shard
+    from invariant_nets import (
+        SymmetryModel,
+        join_ranks,
+        mlp,
+        shard,
+        symmetric_group,
+    )
 
     join_ranks()
     rank, ranks = dist.get_rank(), dist.get_world_size()

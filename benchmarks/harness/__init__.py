@@ -1,0 +1,1 @@
+"""How a benchmark is run, timed, fitted and kept."""

@@ -1,0 +1,1 @@
+"""The book's page of benchmarks, made from what they kept."""

@@ -1,0 +1,204 @@
+"""Fills the page of benchmarks: its tables, verdicts, figures and numbers come from the results.
+
+The page is a Jinja template. What it can call are the public methods of `Findings`; a name that the
+results do not have fails the build.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from benchmarks.harness.results import OURS, Part, Result, read
+from benchmarks.page.figures import Figure, growth
+from benchmarks.page.mutants import MutationFindings
+from benchmarks.page.text import (
+    SPACE,
+    cell,
+    described,
+    formulas,
+    markdown_table,
+    measurement,
+    median,
+    network,
+    number,
+    sets_needed,
+    shortened,
+    unique,
+    when,
+)
+from book.pages.outputs import page_svg
+
+
+def render(markdown: str, path: Path) -> tuple[str, dict[str, str]]:
+    """Returns the page as Markdown, and its drawings by the marks in their places."""
+    findings = Findings(read(path))
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    methods = {name: getattr(findings, name) for name in vars(Findings) if name[0] != "_"}
+    methods["mutation"] = MutationFindings.read(path.parent)
+    return environment.from_string(markdown).render(methods), findings._drawings
+
+
+class Findings:
+    """What the page says, by the names of the parts, cases and rivals in the results."""
+
+    def __init__(self, parts: Mapping[str, Part]) -> None:
+        self._parts = parts
+        self._drawings: dict[str, str] = {}
+
+    def _results(self, part: str, where: str = "") -> list[Result]:
+        return [result for result in self._part(part).results if where in result.case]
+
+    def _part(self, part: str) -> Part:
+        if part not in self._parts:
+            raise KeyError(f"no results of {part!r}: run `python -m benchmarks --only {part}`")
+        return self._parts[part]
+
+    def _one(self, part: str, case: str, rival: str) -> Result:
+        for result in self._results(part):
+            if (result.case, result.rival) == (case, rival):
+                return result
+        raise KeyError(f"no result of {rival!r} in {case!r} of {part!r}")
+
+    def has(self, part: str) -> bool:
+        """Returns whether a part has been measured."""
+        return part in self._parts
+
+    def machines(self) -> str:
+        """Says what the parts ran on: in a sentence if all ran on the same."""
+        ran: dict[str, list[str]] = {}
+        for name, part in self._parts.items():
+            ran.setdefault(described(part.machine), []).append(name)
+        if len(ran) == 1:
+            return f"All of it ran on {next(iter(ran))}."
+        return "\n".join(f"- {', '.join(names)}: {machine}" for machine, names in ran.items())
+
+    def measured(self, part: str) -> str:
+        """Says when a part ran, and how long that took."""
+        found = self._part(part)
+        return f"{when(found.date, found.seconds)}."
+
+    def value(self, part: str, case: str, rival: str, digits: int | None = None) -> str:
+        """Writes the median of a measurement with its unit, or why there is none."""
+        result = self._one(part, case, rival)
+        if digits is not None and result.value:
+            return f"{result.value[1]:.{digits}f}"
+        return measurement(result)
+
+    def ratio(self, part: str, case: str, rival: str) -> str:
+        """Writes the median of a ratio."""
+        result = self._one(part, case, rival)
+        return number(result.ratio[1]) if result.ratio else result.note
+
+    def missed(self, part: str, where: str = "", rival: str = "") -> list[Result]:
+        """Returns what missed its goal, in the cases and of the rivals that contain a text."""
+        return [r for r in self._results(part, where) if r.met is False and rival in r.rival]
+
+    def verdict(self, part: str, where: str = "") -> str:
+        """Says of each goal in how many cases it was met, and by how much it was missed."""
+        lines = []
+        for (rival, goal), results in self._goals(part, where).items():
+            missed = [result for result in results if not result.met]
+            said = f"met in {len(results) - len(missed)} of {len(results)}"
+            if not missed:
+                said = "met" if len(results) == 1 else f"met in all {len(results)}"
+            elif len(results) == 1:
+                said = "missed"
+            misses = "; ".join(f"{median(r)} at {formulas(r.case)}" for r in missed)
+            lines.append(f"- **{rival}, {goal}:** {said}" + (f"; missed: {misses}" * bool(missed)))
+        return "\n".join(lines)
+
+    def goals(self, titles: Mapping[str, str]) -> str:
+        """Makes a table of the goals of some parts, each with a title: in how many cases met."""
+        rows = []
+        for part, title in titles.items():
+            for (rival, goal), results in self._goals(part).items():
+                met = sum(bool(result.met) for result in results)
+                count = [f"{met}", "of", f"{len(results)}", "✓" if met == len(results) else "✗"]
+                rows.append([title, f"{rival}, {goal}", SPACE.join(count)])
+                title = ""
+        return markdown_table(["", "goal", "met in"], rows, texts=2)
+
+    def _goals(self, part: str, where: str = "") -> dict[tuple[str, str], list[Result]]:
+        goals: dict[tuple[str, str], list[Result]] = {}
+        for result in self._results(part, where):
+            if result.goal:
+                goals.setdefault((result.rival, result.goal), []).append(result)
+        return goals
+
+    def absent(self, part: str) -> str:
+        """Says which rivals could not run, and why; nothing if all could."""
+        reasons = {r.rival: r.note for r in self._results(part) if "install" in r.note}
+        lines = [f"**{rival}** is missing here: {reason}." for rival, reason in reasons.items()]
+        return "\n\n".join(lines)
+
+    def by_rival(self, part: str, where: str = "", unit: str = "") -> str:
+        """Makes a table with a row a rival and a column a case, named without `where`."""
+        results = self._chosen(part, where, unit)
+        cases, rivals = unique(r.case for r in results), unique(r.rival for r in results)
+        cells = {(result.case, result.rival): cell(result) for result in results}
+        rows = [[rival, *(cells.get((case, rival), "") for case in cases)] for rival in rivals]
+        return markdown_table(["", *(shortened(case, where) for case in cases)], rows)
+
+    def by_case(self, part: str, where: str = "", unit: str = "", peer: str = "") -> str:
+        """Makes a table with a row a case, named without `where`, and a column a rival.
+
+        With `peer` the rivals are this package and those whose names begin like that.
+        """
+        results = [
+            result
+            for result in self._chosen(part, where, unit)
+            if result.rival.startswith((OURS, peer))
+        ]
+        cases, rivals = unique(r.case for r in results), unique(r.rival for r in results)
+        cells = {(result.case, result.rival): cell(result) for result in results}
+        rows = [
+            [shortened(case, where), *(cells.get((case, rival), "") for rival in rivals)]
+            for case in cases
+        ]
+        return markdown_table(["", *rivals], rows)
+
+    def _chosen(self, part: str, where: str, unit: str) -> list[Result]:
+        return [r for r in self._results(part, where) if r.size is None and unit in ("", r.unit)]
+
+    def learning(self, part: str) -> str:
+        """Makes the table of accuracies by the number of sets, and of how many sets are needed."""
+        results = self._results(part)
+        needed = [result for result in results if result.case == "sets needed"]
+        sizes = unique(r.size for r in results if r.size is not None)
+        found = {(r.rival, r.size): r.value for r in results if r.size is not None}
+
+        def order(result: Result) -> tuple[float, float]:
+            last = found.get((result.rival, sizes[-1]))
+            return (result.value[1] if result.value else math.inf), -last[1] if last else 0.0
+
+        rows = []
+        for result in sorted(needed, key=order):
+            values = [found.get((result.rival, size)) for size in sizes]
+            accuracies = [f"{value[1]:.3f}" if value else "" for value in values]
+            rows.append([network(result.rival), *accuracies, sets_needed(result)])
+        return markdown_table(["", *(f"{size:,g}" for size in sizes), "sets needed"], rows)
+
+    def slopes(self, part: str, where: str = "") -> str:
+        """Makes the table of fitted slopes beside those of theory."""
+        rows = []
+        for result in self._results(part, where):
+            if result.unit == "slope" and result.value:
+                lower, middle, upper = (f"{value:.2f}" for value in result.value)
+                fitted, theory = f"{middle} [{lower},{SPACE}{upper}]", f"{result.theory or 0:.2f}"
+                rows.append([result.case, result.rival, fitted, theory])
+        return markdown_table(["cost", "of", "slope", "theory"], rows)
+
+    def figure(self, part: str, *cases: str) -> str:
+        """Draws the curves of some cases, and returns the mark in their place."""
+        curves = {case: self._results(part, case) for case in cases}
+        if lacking := [case for case, results in curves.items() if not results]:
+            raise KeyError(f"no results of {lacking} of {part!r}")
+        return self._draw(growth(curves))
+
+    def _draw(self, figure: Figure) -> str:
+        number = len(self._drawings) + 1
+        mark = f"<!--benchmark-figure-{number}-->"
+        self._drawings[mark] = page_svg(figure.svg, figure.alt, f"benchmark-{number}-")
+        return f'<figure class="plot"><div class="scroll">{mark}</div></figure>'

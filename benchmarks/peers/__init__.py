@@ -1,0 +1,1 @@
+"""Other packages, measured in an environment of their own."""

@@ -1,0 +1,1 @@
+"""What makes pages of chapters: outputs, formulas and their links, the notebook to download."""

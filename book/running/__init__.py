@@ -1,0 +1,1 @@
+"""Reads, runs and repeats chapters; knows nothing of MkDocs."""

@@ -1,0 +1,116 @@
+"""Checks of arguments that several modules share; each raises an error that names what came."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+import torch
+from torch import Tensor
+
+
+def positive_int(name: str, value: SupportsIndex) -> int:
+    """Return `value` as an int of at least 1, or raise."""
+    return int_at_least(name, value, 1)
+
+
+def int_at_least(name: str, value: SupportsIndex, least: int) -> int:
+    """Return `value` as an int of at least `least`, or raise."""
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got the bool {value}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number}")
+    return number
+
+
+def one_of(name: str, value: object, options: tuple[str, ...]) -> None:
+    """Raise unless `value` is one of some words."""
+    if value not in options:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
+
+
+def positive_variance(name: str, value: object) -> float:
+    """Return `value` as a float that is finite and above 0, or raise."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    variance = float(value)
+    if not (math.isfinite(variance) and variance > 0):
+        raise ValueError(f"{name} must be a positive, finite variance, got {value}")
+    return variance
+
+
+def open_share(name: str, value: object) -> float:
+    """Return `value` as a float strictly between 0 and 1, or raise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie between 0 and 1, got {value}")
+    return float(value)
+
+
+def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: str = "x") -> None:
+    """Raise unless `x` is a batch of non-empty sets, of size `n` and `d` features where given."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    expected = f"(batch, {n or 'n'}, {d or 'd'})"
+    if x.ndim != 3:
+        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
+    _, rows, columns = x.shape
+    if rows < 1 or columns < 1:
+        raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
+    if (n is not None and rows != n) or (d is not None and columns != d):
+        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
+
+
+def set_mask(mask: Tensor | None, x: Tensor, *axes: int, name: str = "mask") -> None:
+    """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member.
+
+    With 2 `axes` it must say so of each entry of the matrices `x`; of several numbers any will do.
+    """
+    if mask is None:
+        return
+    if not isinstance(mask, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
+    if mask.dtype != torch.bool:
+        raise TypeError(f"{name} must be of bool, True where a member is, got {mask.dtype}")
+    shapes = [x.shape[: 1 + count] for count in axes or (1,)]
+    if mask.shape not in shapes:
+        names = {2: "(batch, n)", 3: "(batch, n, d)"}
+        allowed = (f"{names.get(len(s), '(batch, …)')} = {tuple(s)}" for s in shapes)
+        raise ValueError(f"{name} must have shape {' or '.join(allowed)}, got {tuple(mask.shape)}")
+
+
+def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Tensor:
+    """Return a model's output, or raise unless it is a tensor of one output a set (and point)."""
+    if not isinstance(output, Tensor):
+        raise TypeError(f"model must return a tensor, got {type(output).__name__}")
+    if output.ndim == 0 or output.shape[0] != sets:
+        raise ValueError(
+            f"model must keep the batch axis: {sets} sets came in, "
+            f"an output of shape {tuple(output.shape)} came out"
+        )
+    if output.shape[1 : 1 + len(points)] != points:
+        raise ValueError(
+            f"model must return one output a member to be equivariant, "
+            f"(batch, {', '.join(map(str, points))}, …), got {tuple(output.shape)}"
+        )
+    return output
+
+
+def layer_widths(first: int, hidden: Sequence[int]) -> list[int]:
+    """Return the widths of a network from what comes in on; at least one must be hidden."""
+    if len(hidden) < 1:
+        raise ValueError(f"hidden must hold at least one width, got {hidden!r}")
+    return [first, *hidden]
+
+
+def checked_widths(name: str, widths: Sequence[int]) -> list[int]:
+    """Return the widths as integers of at least 1, or raise an error that says which is not."""
+    return [positive_int(f"{name}[{k}]", width) for k, width in enumerate(widths)]

@@ -1,0 +1,195 @@
+r"""The one equation, a super-batch at a time: the mean of a network over permutations.
+
+$$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma \cdot x),$$
+
+with $\rho$ trivial for invariant outputs and the permutation of the output's own set axis for
+equivariant ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from invariant_nets._arguments import model_output, set_batch, set_mask
+from invariant_nets._sets import call, zero_padding
+
+# Super-batches of a few thousand sets keep a small network's activations in the cache.
+
+
+def average_over(
+    function: Callable[..., Tensor],
+    x: Float[Tensor, "batch n *d"],
+    chunks: Iterable[Chunk],
+    *,
+    equivariant: bool = False,
+    axes: int = 1,
+    mask: Bool[Tensor, "batch n"] | None = None,
+) -> Float[Tensor, "batch *out"]:
+    r"""Return the mean of $\rho(\sigma)^{-1} f(\sigma x)$ over permutations that come in chunks.
+
+    A chunk of $k$ permutations is one call of $f$ on a super-batch of $k \cdot \mathrm{batch}$
+    sets.
+
+    Args:
+        function: maps a batch of sets to one output a set.
+        x: the sets.
+        chunks: index tensors, a permutation a row, or cosets; at least one.
+        equivariant: whether $\rho$ permutes the output as $\sigma$ permutes the input; otherwise
+            it is trivial.
+        axes: how many axes after the batch the permutations move together, their entries numbered
+            row by row: 1 for the members of a set, 2 for the entries of a matrix.
+        mask: true where a member (an entry) is, for sets with padding. It moves with them, and the
+            function gets it as `mask=`.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, *)$; to $(\mathrm{batch}, n, *)$ if
+        equivariant.
+
+    Raises:
+        TypeError: if `function` returns no tensor.
+        ValueError: if the permutations do not fit the set, there are none, or `function` does not
+            keep the batch axis (and the set axis, if equivariant).
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([[[1.0], [2.0], [4.0]]])
+        >>> average_over(lambda x: x[:, 0], x, [torch.tensor([[0, 1, 2], [1, 2, 0]])]).item()
+        1.5
+        >>> shifts = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
+        >>> average_over(lambda x: x.cumsum(1), x, [shifts], equivariant=True).flatten().tolist()
+        [4.333..., 4.0, 5.666...]
+
+    Derived in chapter 8.
+    """
+    total: Tensor | None = None
+    count = 0
+    options: dict[str, Any] = {"equivariant": equivariant, "axes": axes, "mask": mask}
+    for outputs in outputs_over(function, x, chunks, **options):
+        chunk_sum = outputs.sum(1)
+        total = chunk_sum if total is None else total + chunk_sum
+        count += outputs.shape[1]
+    if total is None or not count:
+        raise ValueError("perm_creator must give at least one permutation, got none")
+    return zero_padding(total / count, mask if equivariant else None)
+
+
+def outputs_over(
+    function: Callable[..., Tensor],
+    x: Float[Tensor, "batch n *d"],
+    chunks: Iterable[Chunk],
+    *,
+    equivariant: bool = False,
+    axes: int = 1,
+    mask: Bool[Tensor, "batch n"] | None = None,
+) -> Iterator[Float[Tensor, "batch k *out"]]:
+    r"""Yield $\rho(\sigma)^{-1} f(\sigma x)$ for the permutations of each chunk.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([[[1.0], [2.0]]])
+        >>> swap = torch.tensor([[0, 1], [1, 0]])
+        >>> [y.flatten().tolist() for y in outputs_over(lambda x: x[:, 0], x, [swap])]
+        [[1.0, 2.0]]
+    """
+    if axes == 1:
+        set_batch(x)
+    set_mask(mask, x, axes)
+    batch, shape = x.shape[0], x.shape[1 : 1 + axes]
+    entries = zero_padding(x, mask).flatten(1, axes)
+    permuted = PermutedSets(entries)
+    present = None if mask is None else PermutedSets(mask.flatten(1))
+    for chunk in chunks:
+        table = chunk.table if isinstance(chunk, Cosets) else chunk
+        if table.ndim != 2 or table.shape[1] != entries.shape[1]:
+            raise ValueError(
+                f"the permutations must be of the set's size, (k, {entries.shape[1]}), "
+                f"got {tuple(table.shape)}"
+            )
+        k = len(chunk)
+        sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
+        moved = None if present is None else present(chunk).reshape(batch * k, *shape)
+        output = call(function, sets, moved)
+        outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
+        outputs = outputs.reshape(batch, k, *outputs.shape[1:])
+        if equivariant:
+            outputs = _moved_back(outputs, elements_of(chunk).to(x.device), axes)
+        yield outputs
+
+
+def _moved_back(
+    outputs: Float[Tensor, "batch k n *out"], chunk: Int[Tensor, "k n"], axes: int
+) -> Float[Tensor, "batch k n *out"]:
+    # (σ⁻¹ · y)_i = y_{σ⁻¹(i)}
+    entries = outputs.flatten(2, 1 + axes)
+    each = torch.arange(len(chunk), device=chunk.device)[:, None]
+    return entries[:, each, chunk.argsort(-1)].reshape(outputs.shape)
+
+
+@dataclass(frozen=True)
+class Cosets:
+    r"""The products $t\,u$ of every $t$ of a table with every $u$ of another: first $u$ permutes.
+
+    $(t\,u) \cdot x = t \cdot (u \cdot x)$, so the table may serve for many $u$.
+    """
+
+    table: Int[Tensor, "k n"]
+    heads: Int[Tensor, "h n"]
+
+    def __len__(self) -> int:
+        return len(self.heads) * len(self.table)
+
+
+Chunk = Tensor | Cosets  # an index tensor, a permutation a row, or cosets
+
+
+def elements_of(chunk: Chunk) -> Int[Tensor, "k n"]:
+    r"""Return the permutations of a chunk, a row each; $(t\,u)(i) = u(t(i))$, one $u$ at a time."""
+    return chunk.heads[:, chunk.table].flatten(0, 1) if isinstance(chunk, Cosets) else chunk
+
+
+class PermutedSets:
+    """Copies a batch of sets in the orders of one chunk after the other.
+
+    A copy costs by the member, however short it is, so members are copied two at a time from a
+    table of all pairs if that is smaller than the copies.
+    """
+
+    def __init__(self, x: Float[Tensor, "batch n *d"]) -> None:
+        self._x = x
+        self._table: Tensor | None = None
+
+    @cached_property
+    def _pairs(self) -> Float[Tensor, "batch nn 2 *d"]:
+        return _pairs(self._x)
+
+    def __call__(self, chunk: Chunk) -> Float[Tensor, "batch kn *d"]:
+        """Return the copies, one permutation after the other."""
+        x = self._x
+        batch, n, *features = x.shape
+        if isinstance(chunk, Cosets):
+            table, heads = chunk.table, chunk.heads.to(x.device)
+            x = x.index_select(1, heads.flatten())
+            x = x.reshape(batch * len(heads), n, *features)
+        else:
+            table = chunk
+        if table is not self._table:
+            self._table, self._by_two = table, n % 2 == 0 and n * n <= len(table)
+            numbers = table[:, ::2] * n + table[:, 1::2] if self._by_two else table
+            self._numbers = numbers.flatten().to(x.device)
+        if self._by_two:
+            x = self._pairs if x is self._x else _pairs(x)
+        return x.index_select(1, self._numbers).reshape(batch, len(chunk) * n, *features)
+
+
+def _pairs(x: Float[Tensor, "batch n *d"]) -> Float[Tensor, "batch nn 2 *d"]:
+    # Number i n + j holds the members i and j.
+    every = x.shape[0], x.shape[1], *x.shape[1:]
+    first, second = x.unsqueeze(2), x.unsqueeze(1)
+    return torch.stack((first.expand(every), second.expand(every)), 3).flatten(1, 2)

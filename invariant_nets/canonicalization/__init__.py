@@ -1,0 +1,28 @@
+r"""One order for every set: sort it, and any network on the sorted set is invariant.
+
+Of the average over $\mu(x)$ this is the case of a single permutation, the one that sorts $x$:
+exactly invariant, and not continuous for $d > 1$. A weighted frame, which averages a few sorts with
+weights that depend on $x$, is both.
+
+Chapter 7 derives it.
+"""
+
+from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
+from invariant_nets.canonicalization.model import CanonicalModel
+from invariant_nets.canonicalization.rotation import least_rotation
+from invariant_nets.canonicalization.sorting import (
+    columnwise_sort,
+    lexicographic_sort,
+    row_column_sort,
+)
+
+__all__ = [
+    "CanonicalModel",
+    "CircleFrame",
+    "DirectionFrame",
+    "WeightedOrders",
+    "columnwise_sort",
+    "least_rotation",
+    "lexicographic_sort",
+    "row_column_sort",
+]

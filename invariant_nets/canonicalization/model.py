@@ -1,0 +1,237 @@
+r"""Canonicalization: put the set in order first, and any network becomes invariant.
+
+A canonicalization picks one member $c(x)$ of the orbit of $x$, the same for the whole orbit:
+$c(\sigma x) = c(x)$. Then $\bar f(x) = f(c(x))$ is invariant whatever $f$ is. For an equivariant
+output the order is undone at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from invariant_nets._arguments import model_output, positive_int, set_batch, set_mask
+from invariant_nets._sets import call, chunk_size, front, zero_padding
+from invariant_nets.canonicalization.frames import Frame
+from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
+from invariant_nets.canonicalization.sorting import (
+    Ordering,
+    columnwise_ordering,
+    columnwise_sort,
+    lexicographic_ordering,
+    lexicographic_sort,
+    row_column_ordering,
+    row_column_sort,
+    row_ranks,
+)
+
+Canonicalization = Callable[..., Tensor]
+
+# Where each sort moves every point, which an equivariant output must know.
+_ORDERINGS: Mapping[Canonicalization | None, Callable[..., Ordering]] = MappingProxyType(
+    {
+        lexicographic_sort: lexicographic_ordering,
+        least_rotation: least_rotation_ordering,
+        columnwise_sort: columnwise_ordering,
+        row_column_sort: row_column_ordering,
+    }
+)
+
+
+class CanonicalModel(nn.Module):
+    r"""Makes any model invariant, or equivariant, by putting its input in order first.
+
+    $$\bar f(x) = f(c(x)), \qquad c(\sigma x) = c(x);$$
+
+    with a weighted frame, which is several orders $\sigma_k x$ of the set, and with
+    `equivariant=True`,
+
+    $$\bar f(x) = \sum_k w_k(x)\, f(\sigma_k x), \qquad \bar f(x) = \rho(\sigma)^{-1} f(c(x))
+    \ \text{ for } c(x) = \sigma x.$$
+
+    It is invariant (equivariant) exactly to the group of the canonicalization:
+
+    | canonicalization | group |
+    |---|---|
+    | `lexicographic_sort`, the default | $S_n$ |
+    | `least_rotation` | $C_n$ |
+    | `row_column_sort` | $S_n \times S_d$, unless rows and columns tie |
+    | `columnwise_sort` | $(S_n)^d$, a permutation for each column |
+    | a `frame` such as `CircleFrame()` or `DirectionFrame(d, 32)` | $S_n$, and continuous |
+
+    If some of these permutations leave $x$ as it is, then $\sigma$ is not determined, and $\bar f$
+    is the mean over the choices: equal rows, say, get the mean of their outputs.
+
+    With a mask the members are put in order, the padding after them, and the model gets a mask of
+    its own; so an empty set gives what the model gives it. A `canonicalization` or `frame` of yours
+    must then take a `mask` too, and do the same.
+
+    Args:
+        model: any module or function of a batch of sets.
+        canonicalization: the function $c$ of a batch of sets; `lexicographic_sort` by default. To
+            be equivariant it must be one of those in the table.
+        frame: several orders and their weights instead of one, as a function of a batch of sets
+            that returns `WeightedOrders`.
+        equivariant: whether the output's set axis moves with the input's; otherwise the output is
+            invariant. For the two groups that move single entries it has one value an entry.
+        chunksize: how many of the frame's orders go through the model together, at least 1; by
+            default, as many as make about 8,000 sets.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to whatever `model` returns; with a frame, $(\mathrm{batch}, *)$.
+        If equivariant, $(\mathrm{batch}, n, *)$, or $(\mathrm{batch}, n, d, *)$ for the two groups
+        that move single entries. `mask` is $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        TypeError: if `model`, `canonicalization` or `frame` is not callable, or takes no mask where
+            there is one, or the model returns no tensor where one is needed.
+        ValueError: if there is both a canonicalization and a frame, the places of the sorted rows
+            are needed and not known, `chunksize` is below 1, or the input or the output has
+            another shape.
+
+    Example:
+        >>> model = CanonicalModel(nn.Sequential(nn.Flatten(), nn.Linear(6, 1)))
+        >>> x = torch.randn(4, 3, 2)
+        >>> torch.equal(model(x), model(x.flip(-2)))
+        True
+        >>> ranks = CanonicalModel(lambda x: torch.arange(3.0).expand(len(x), 3), equivariant=True)
+        >>> ranks(torch.tensor([[[7.0], [5.0], [7.0]]])).tolist()
+        [[1.5, 0.0, 1.5]]
+
+    References:
+        Kaba et al. (2023), *Equivariance with Learned Canonicalization Functions*; Dym et al.
+        (2024), *Equivariant Frames and the Impossibility of Continuous Canonicalization*.
+
+    Derived in chapter 7.
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        canonicalization: Canonicalization | None = None,
+        *,
+        frame: Frame | None = None,
+        equivariant: bool = False,
+        chunksize: int | None = None,
+    ) -> None:
+        super().__init__()
+        if canonicalization is not None and frame is not None:
+            raise ValueError("canonicalization and frame must not both be given")
+        if canonicalization is None and frame is None:
+            canonicalization = lexicographic_sort
+        chosen = ("canonicalization", canonicalization) if frame is None else ("frame", frame)
+        for name, value in (("model", model), chosen):
+            if not callable(value):
+                raise TypeError(f"{name} must be a module or a function, got {value!r}")
+        if equivariant and frame is None and canonicalization not in _ORDERINGS:
+            known = ", ".join(_name(sort) for sort in _ORDERINGS)
+            raise ValueError(
+                "equivariant outputs need a canonicalization that tells where the rows went, "
+                f"one of {known}, or a frame; got {_name(canonicalization)}"
+            )
+        self.model = model
+        self.canonicalization = canonicalization
+        self._ordering = _ORDERINGS.get(canonicalization)
+        self.frame = frame
+        self.equivariant = equivariant
+        self.chunksize = None if chunksize is None else positive_int("chunksize", chunksize)
+
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Any:
+        """Apply the model to the sets in order, and undo the order if equivariant."""
+        set_batch(x)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
+        if self.canonicalization is None:
+            return self._weighted(x, mask)
+        if self.equivariant:
+            return self._undone(x, mask)
+        ordered = call(self.canonicalization, x, mask, "canonicalization")
+        return call(self.model, ordered, front(mask))
+
+    def _undone(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
+    ) -> Tensor:
+        assert self._ordering is not None
+        order, classes = self._ordering(x, mask)
+        axes = 1 if order.shape[1] == x.shape[1] else 2
+        moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
+        points = tuple(x.shape[1 : 1 + axes])
+        output = model_output(call(self.model, moved, front(mask)), x.shape[0], points)
+        y = _class_means(output.flatten(1, axes), classes)
+        return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
+
+    def _weighted(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
+    ) -> Tensor:
+        assert self.frame is not None
+        batch, n, _ = x.shape
+        members = front(mask)
+        orders, weights = _checked(call(self.frame, x, mask, "frame"), batch, n)
+        size = chunk_size(self.chunksize, batch)
+        total: Any = 0
+        for chunk, shares in zip(
+            torch.split(orders, size, 1), torch.split(weights, size, 1), strict=True
+        ):
+            k = chunk.shape[1]
+            flat = chunk.flatten(0, 1)
+            sets = _gathered(x, chunk.flatten(1)).reshape(batch * k, *x.shape[1:])
+            present = None if members is None else members.repeat_interleave(k, 0)
+            output = call(self.model, sets, present)
+            output = model_output(output, batch * k, (n,) if self.equivariant else ())
+            if self.equivariant:
+                output = _gathered(zero_padding(output, present), flat.argsort(-1))
+            output = output.reshape(batch, k, *output.shape[1:])
+            kind = torch.promote_types(shares.dtype, output.dtype)
+            total = total + torch.einsum("bk,bk...->b...", shares.to(kind), output.to(kind))
+        average: Tensor = total
+        if self.equivariant:
+            average = _class_means(average, row_ranks(x, mask))
+        return average
+
+    def extra_repr(self) -> str:
+        """Show the canonicalization when it is a function."""
+        parts = [] if self.canonicalization is None else [_name(self.canonicalization)]
+        parts = [f"canonicalization={part}" for part in parts]
+        return ", ".join([*parts, *(["equivariant=True"] if self.equivariant else [])])
+
+
+def _name(function: object) -> str:
+    return getattr(function, "__name__", "…")
+
+
+def _checked(
+    frame: tuple[Tensor, Tensor], batch: int, n: int
+) -> tuple[Int[Tensor, "batch k n"], Float[Tensor, "batch k"]]:
+    orders, weights = frame
+    k = weights.shape[1] if weights.ndim == 2 else 0
+    if k < 1 or weights.shape[0] != batch or orders.shape != (batch, k, n):
+        raise ValueError(
+            f"frame must return orders ({batch}, k, {n}) and weights ({batch}, k) with k ≥ 1, "
+            f"got {tuple(orders.shape)} and {tuple(weights.shape)}"
+        )
+    return orders, weights
+
+
+def _gathered(
+    y: Float[Tensor, "batch points *rest"], index: Int[Tensor, "batch places"]
+) -> Float[Tensor, "batch places *rest"]:
+    each = torch.arange(y.shape[0], device=y.device)[:, None]
+    return y[each, index]
+
+
+def _class_means(
+    y: Float[Tensor, "batch points *rest"], classes: Int[Tensor, "batch points"]
+) -> Float[Tensor, "batch points *rest"]:
+    # The mean over the permutations that leave x as it is: that over each of their orbits.
+    each = torch.arange(y.shape[0], device=y.device)[:, None].expand_as(classes)
+    sums = torch.zeros_like(y).index_put((each, classes), y, accumulate=True)
+    counts = torch.zeros_like(classes).scatter_add(1, classes, torch.ones_like(classes))
+    means = sums / counts.clamp(min=1).reshape(*counts.shape, *[1] * (y.ndim - 2))
+    return means[each, classes]

@@ -1,0 +1,224 @@
+r"""Sorting a set: choices of one member of each orbit, for three groups.
+
+| sort | group | tears? |
+|---|---|---|
+| `lexicographic_sort` | $S_n$, whole rows | yes, for $d > 1$ |
+| `columnwise_sort` | $(S_n)^d$, each column by itself | no |
+| `row_column_sort` | $S_n \times S_d$, rows and columns | yes |
+
+Each has an ordering beside it, which says where every row or entry went. With a mask the members
+come first, in the order in which they would be sorted alone, and the padding after them, as zeros.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from invariant_nets._arguments import set_batch, set_mask
+from invariant_nets._sets import front, members_first, permute_rows, zero_padding
+from invariant_nets.canonicalization.row_order import row_order, rows_in_order
+
+
+class Ordering(NamedTuple):
+    r"""How a canonicalization moves points, $c(x)_p = x_{\mathrm{order}(p)}$.
+
+    The points are the rows of $x$, or its entries, numbered row by row.
+
+    Attributes:
+        order: the point that goes to each place.
+        classes: a number for each place; places that share it are moved to each other by
+            permutations that leave $c(x)$ as it is, such as those of equal rows.
+    """
+
+    order: Int[Tensor, "batch points"]
+    classes: Int[Tensor, "batch points"]
+
+
+def lexicographic_sort(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Shaped[Tensor, "batch n d"]:
+    r"""Sort the rows of every set by their first feature, ties by the second, and so on.
+
+    Invariant to $S_n$, exactly: equal rows may change places, but nobody can see it. It is not
+    continuous for $d > 1$: where two rows tie in the first feature, a small step makes them swap.
+
+    Args:
+        x: the sets, of a real type. NaN counts as larger than every number.
+        mask: true where a member is; by default everywhere.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape.
+
+    Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
+        ValueError: if `x` has another rank, or $n$ or $d$ is 0.
+
+    Example:
+        >>> lexicographic_sort(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
+        [[[1.0, 4.0], [1.0, 5.0], [2.0, 1.0]]]
+
+    Derived in chapter 7.
+    """
+    order = lexicographic_order(x, mask)  # it checks its arguments
+    return rows_in_order(zero_padding(x, mask), order)
+
+
+def lexicographic_order(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Int[Tensor, "batch n"]:
+    """Return the rows of every set in the order in which `lexicographic_sort` puts them.
+
+    Example:
+        >>> lexicographic_order(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
+        [[2, 1, 0]]
+    """
+    set_batch(x)
+    set_mask(mask, x)
+    return row_order(x, mask)
+
+
+def lexicographic_ordering(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Ordering:
+    """Return the order of the rows, and which of the sorted rows are equal."""
+    order = lexicographic_order(x, mask)
+    return Ordering(order, _runs(rows_in_order(x, order), mask))
+
+
+def row_ranks(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Int[Tensor, "batch n"]:
+    """Return the rank of every row among the different rows of its set, from 0.
+
+    Example:
+        >>> row_ranks(torch.tensor([[[2.0], [1.0], [2.0], [5.0]]])).tolist()
+        [[1, 0, 1, 2]]
+    """
+    order, classes = lexicographic_ordering(x, mask)
+    return torch.empty_like(order).scatter_(1, order, classes)
+
+
+def columnwise_sort(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Shaped[Tensor, "batch n d"]:
+    r"""Sort every column of every set by itself.
+
+    Invariant to $(S_n)^d$, a permutation for each column, which is larger than $S_n$: it is blind
+    to which entries stood in one row. It is continuous.
+
+    Args:
+        x: the sets.
+        mask: true where a member is; by default everywhere.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape.
+
+    Raises:
+        ValueError: if `x` has another rank, or $n$ or $d$ is 0.
+
+    Example:
+        >>> columnwise_sort(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
+        [[[1.0, 1.0], [1.0, 4.0], [2.0, 5.0]]]
+
+    Derived in chapter 7.
+    """
+    set_batch(x)
+    set_mask(mask, x)
+    values, order = zero_padding(x, mask).sort(-2)
+    if mask is None:
+        return values
+    return values.gather(1, members_first(mask[..., None].expand_as(x).gather(1, order)))
+
+
+def columnwise_ordering(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Ordering:
+    """Return the order of the entries, and which entries of a sorted column are equal."""
+    set_batch(x)
+    set_mask(mask, x)
+    batch, n, d = x.shape
+    columns = x.mT.reshape(batch * d, n, 1)
+    each = None if mask is None else mask.repeat_interleave(d, 0)
+    order, classes = (t.reshape(batch, d, n).mT for t in lexicographic_ordering(columns, each))
+    column = torch.arange(d, device=x.device)
+    return Ordering((order * d + column).flatten(1), (classes * d + column).flatten(1))
+
+
+def row_column_sort(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Shaped[Tensor, "batch n d"]:
+    r"""Sort the rows of a matrix by their sorted entries, and the columns by theirs.
+
+    The sorted entries of a row do not depend on the order of the columns, and the other way round,
+    so neither sort disturbs the other. Where rows hold the same entries, the sorted columns tell
+    them apart; then the sorted rows do so for the columns.
+
+    Invariant to $S_n \times S_d$, exactly, **unless both tie**: two different rows hold the same
+    entries and two different columns do as well. Then the order in which they came may show. No
+    simple sort can do without an exception: to find a canonical form of every 0-1 matrix is as hard
+    as to tell whether two graphs are the same. It is not continuous.
+
+    Args:
+        x: the matrices. NaN counts as larger than every number.
+        mask: true where a row is; by default everywhere.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape.
+
+    Raises:
+        ValueError: if `x` has another rank, or $n$ or $d$ is 0.
+
+    Example:
+        >>> x = torch.tensor([[[3.0, 1.0, 5.0], [2.0, 6.0, 4.0]]])
+        >>> row_column_sort(x).tolist()
+        [[[1.0, 3.0, 5.0], [6.0, 2.0, 4.0]]]
+        >>> torch.equal(row_column_sort(x.flip(1).roll(1, dims=2)), row_column_sort(x))
+        True
+
+    Derived in chapter 7.
+    """
+    rows, columns = _row_column_orders(x, mask)
+    return permute_rows(permute_rows(zero_padding(x, mask), rows).mT, columns).mT
+
+
+def row_column_ordering(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Ordering:
+    """Return the order of the entries, and which lie in equal rows and equal columns."""
+    rows, columns = _row_column_orders(x, mask)
+    d = x.shape[2]
+    z = permute_rows(permute_rows(zero_padding(x, mask), rows).mT, columns).mT
+    return Ordering(
+        (rows[:, :, None] * d + columns[:, None]).flatten(1),
+        (_runs(z, mask)[:, :, None] * d + _runs(z.mT)[:, None]).flatten(1),
+    )
+
+
+def _row_column_orders(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
+) -> tuple[Int[Tensor, "batch n"], Int[Tensor, "batch d"]]:
+    set_batch(x)
+    set_mask(mask, x)
+    # Padding adds the same zeros to the keys of all columns, which leaves their order as it is.
+    x = zero_padding(x, mask)
+    row_keys, column_keys = x.sort(-1).values, x.mT.sort(-1).values
+    by_columns = permute_rows(x.mT, lexicographic_order(column_keys)).mT
+    rows = lexicographic_order(torch.cat((row_keys, by_columns), -1), mask)
+    columns = lexicographic_order(torch.cat((column_keys, permute_rows(x, rows).mT), -1))
+    return rows, columns
+
+
+def _runs(
+    rows: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+) -> Int[Tensor, "batch n"]:
+    # The number of different rows before: equal neighbors share it. Padding shares with nobody.
+    before, after = rows[:, :-1], rows[:, 1:]
+    differs = ((before != after) & ~(before.isnan() & after.isnan())).any(-1)
+    runs = torch.nn.functional.pad(differs.cumsum(1), (1, 0))
+    members = front(mask)
+    places = torch.arange(rows.shape[1], device=rows.device)
+    return runs if members is None else torch.where(members, runs, places)

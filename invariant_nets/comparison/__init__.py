@@ -1,0 +1,26 @@
+r"""Models trained on one task with one budget, and ranked by their accuracy on fresh sets.
+
+The models of the book are registered by name, each with its route, the largest group that it is
+exactly invariant to, and its chapter; your own are compared in the same way, on the Gaussian task
+or on labeled sets of yours.
+
+Chapter 11 uses it; `python -m invariant_nets compare` is the same as a command.
+"""
+
+from invariant_nets.comparison.compare import compare
+from invariant_nets.comparison.models import MODELS, build_model
+from invariant_nets.comparison.report import Comparison
+from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
+from invariant_nets.comparison.tasks import GaussianTask, SetsTask
+
+__all__ = [
+    "MODELS",
+    "Comparison",
+    "GaussianTask",
+    "ModelResult",
+    "ModelSpec",
+    "Run",
+    "SetsTask",
+    "build_model",
+    "compare",
+]

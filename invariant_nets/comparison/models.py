@@ -1,0 +1,110 @@
+r"""The book's models by name, each with the group that it claims to be invariant to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from torch import nn
+
+from invariant_nets._arguments import positive_int
+from invariant_nets.averaging.augmentation import Augmentation
+from invariant_nets.averaging.model import SymmetryModel
+from invariant_nets.canonicalization.model import CanonicalModel
+from invariant_nets.canonicalization.sorting import columnwise_sort
+from invariant_nets.comparison.results import Builder, ModelSpec
+from invariant_nets.groups.named import cyclic_group, symmetric_group
+from invariant_nets.networks.backbones import mlp, transformer
+from invariant_nets.networks.deep_sets import deep_sets
+from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
+from invariant_nets.networks.set_transformer import set_transformer
+
+SAMPLED_PERMUTATIONS = 10
+
+
+def _canonical(backbone: Builder, n: int, d: int) -> nn.Module:
+    return CanonicalModel(backbone(n, d))
+
+
+def _columnwise(backbone: Builder, n: int, d: int) -> nn.Module:
+    return CanonicalModel(backbone(n, d), columnwise_sort)
+
+
+def _cyclic(backbone: Builder, n: int, d: int) -> nn.Module:
+    return SymmetryModel(backbone(n, d), cyclic_group(n))
+
+
+def _sampled(backbone: Builder, n: int, d: int) -> nn.Module:
+    return SymmetryModel(backbone(n, d), symmetric_group(n), samples=SAMPLED_PERMUTATIONS)
+
+
+def _augmented(backbone: Builder, n: int, d: int) -> nn.Module:
+    return Augmentation(backbone(n, d))
+
+
+def _spec(
+    route: Callable[[Builder, int, int], nn.Module],
+    backbone: Builder,
+    words: str,
+    group: str,
+    chapter: int,
+    lr: float = 1e-3,
+) -> ModelSpec:
+    return ModelSpec(functools.partial(route, backbone), words, group, chapter, lr)
+
+
+MODELS: Mapping[str, ModelSpec] = MappingProxyType(
+    {
+        "mlp": ModelSpec(mlp, "none", "trivial", 10),
+        "transformer": ModelSpec(transformer, "none", "trivial", 10, 1e-2),
+        "augmented-mlp": _spec(_augmented, mlp, "augmentation", "trivial", 9),
+        "canonical-mlp": _spec(_canonical, mlp, "canonicalization", "S_n", 7),
+        "canonical-transformer": _spec(_canonical, transformer, "canonicalization", "S_n", 7, 1e-2),
+        "columnwise-mlp": _spec(_columnwise, mlp, "canonicalization", "(S_n)^d", 7),
+        "cyclic-mlp": _spec(_cyclic, mlp, "symmetrization", "C_n", 8),
+        "cyclic-transformer": _spec(_cyclic, transformer, "symmetrization", "C_n", 8, 1e-2),
+        "sampled-mlp": _spec(_sampled, mlp, "sampled symmetrization", "trivial", 8),
+        "sampled-transformer": _spec(
+            _sampled, transformer, "sampled symmetrization", "trivial", 8, 1e-2
+        ),
+        "intrinsic": ModelSpec(intrinsic, "intrinsic", "S_n", 4, 1e-2),
+        "deep-sets": ModelSpec(deep_sets, "intrinsic", "S_n", 13, 1e-2),
+        "set-transformer": ModelSpec(set_transformer, "intrinsic", "S_n", 13),
+        "cyclic-elements": ModelSpec(cyclic_elements, "intrinsic", "S_n × C_d", 6, 1e-2),
+        "exchangeable": ModelSpec(exchangeable_matrix, "intrinsic", "S_n × S_d", 6, 1e-2),
+        "entrywise": ModelSpec(entrywise, "intrinsic", "S_{nd}", 6, 1e-2),
+        "radial": ModelSpec(radial, "intrinsic", "O(nd)", 6, 1e-2),
+    }
+)
+"""The book's models, by name."""
+
+
+def build_model(name: str, n: int, d: int) -> nn.Module:
+    r"""Build one of the book's models for sets of $n$ members with $d$ features.
+
+    Args:
+        name: a key of `MODELS`.
+        n: the set size, at least 1.
+        d: the number of features, at least 1.
+
+    Shape:
+        The model maps $(\mathrm{batch}, n, d)$ to logits $(\mathrm{batch}, 1)$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        ValueError: if there is no such model, or a number is below 1.
+
+    Example:
+        >>> import torch
+        >>> build_model("cyclic-mlp", 10, 5)(torch.zeros(32, 10, 5)).shape
+        torch.Size([32, 1])
+        >>> MODELS["cyclic-mlp"].group
+        'C_n'
+
+    Compared in chapter 11.
+    """
+    if name not in MODELS:
+        raise ValueError(f"name must be one of {', '.join(MODELS)}, got {name!r}")
+    return MODELS[name].build(positive_int("n", n), positive_int("d", d))

@@ -1,0 +1,150 @@
+r"""Sets of different sizes in one tensor: padding, and a mask that says what is not padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import default_collate
+
+from invariant_nets._arguments import int_at_least, set_batch, set_mask
+
+
+class PaddedSets(NamedTuple):
+    """A batch of sets of different sizes; made by `pad_sets`.
+
+    Attributes:
+        x: the sets, their members first, then zeros.
+        mask: true where a member is.
+    """
+
+    x: Shaped[Tensor, "batch n d"]
+    mask: Bool[Tensor, "batch n"]
+
+
+def pad_sets(sets: Sequence[Shaped[Tensor, "n_i d"]] | Tensor, n: int | None = None) -> PaddedSets:
+    r"""Put sets of different sizes into one tensor, with a mask that says where the members are.
+
+    Every layer and model of the package takes the two as `model(x, mask=mask)`, and gives for each
+    set what it gives for that set alone.
+
+    Args:
+        sets: the sets, at least one, $(n_i, d)$ each with the same $d$, of one type of numbers; or
+            a nested tensor of them. A set may be empty, $(0, d)$.
+        n: the number of rows, at least that of the largest set; by default its size, but 1 at
+            least.
+
+    Shape:
+        $(n_1, d), \dots, (n_B, d)$ to `x` $(B, n, d)$ and `mask` $(B, n)$.
+
+    Raises:
+        TypeError: if a set is no tensor, or the sets have several types of numbers.
+        ValueError: if there is no set, one has another shape, they lie on several devices, or `n`
+            is too small.
+
+    Example:
+        >>> x, mask = pad_sets([torch.ones(1, 2), torch.ones(3, 2)])
+        >>> x.shape, mask.tolist()
+        (torch.Size([2, 3, 2]), [[True, False, False], [True, True, True]])
+
+    Used in chapter 13.
+    """
+    if isinstance(sets, Tensor) and not sets.is_nested:
+        raise TypeError(
+            "sets must be a sequence of tensors or a nested tensor, got a tensor of shape "
+            f"{tuple(sets.shape)}"
+        )
+    if not isinstance(sets, Iterable):
+        raise TypeError(f"sets must be a sequence of tensors, got {type(sets).__name__}")
+    members = list(sets.unbind()) if isinstance(sets, Tensor) else list(sets)
+    _check(members)
+    sizes = [len(rows) for rows in members]
+    least = max(1, *sizes)
+    n = least if n is None else int_at_least("n", n, least)
+    # One set of n rows makes all others as long; it is dropped again.
+    longest = members[0].new_zeros(n, members[0].shape[1])
+    x = pad_sequence([*members, longest], batch_first=True)[:-1]
+    mask = torch.arange(n) < torch.tensor(sizes)[:, None]
+    return PaddedSets(x, mask.to(x.device))
+
+
+def unpad_sets(
+    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"]
+) -> list[Shaped[Tensor, "n_i d"]]:
+    r"""Return the members of each set, in their order: what `pad_sets` was given.
+
+    Args:
+        x: a batch of sets, or what an equivariant model made of one.
+        mask: true where a member is.
+
+    Shape:
+        $(B, n, d)$ and $(B, n)$ to $B$ tensors $(n_i, d)$.
+
+    Raises:
+        TypeError: if `mask` is not of bool.
+        ValueError: if a shape is another one.
+
+    Example:
+        >>> sets = [torch.ones(1, 2), torch.ones(3, 2)]
+        >>> [rows.shape for rows in unpad_sets(*pad_sets(sets))]
+        [torch.Size([1, 2]), torch.Size([3, 2])]
+        >>> torch.nested.nested_tensor(unpad_sets(*pad_sets(sets)), layout=torch.jagged).is_nested
+        True
+
+    Used in chapter 13.
+    """
+    set_batch(x)
+    set_mask(mask, x)
+    if mask is None:
+        raise TypeError("mask must be a tensor, got None")
+    return [rows[present] for rows, present in zip(x, mask, strict=True)]
+
+
+def collate_sets(samples: Sequence[Any]) -> Any:
+    r"""Put samples of sets of different sizes into a batch: the `collate_fn` of a `DataLoader`.
+
+    Args:
+        samples: sets $(n_i, d)$, or tuples that begin with a set, such as `(set, label)`; at least
+            one, all alike.
+
+    Returns:
+        The `PaddedSets` of the sets; for tuples, a tuple of it and of whatever torch's own collate
+        function makes of the rest. `BinaryTrainer` takes such batches as they are.
+
+    Raises:
+        TypeError: if a set is no tensor.
+        ValueError: if there is no sample, or a set has another shape.
+
+    Example:
+        >>> from torch.utils.data import DataLoader
+        >>> data = [(torch.ones(size, 2), torch.zeros(1)) for size in (1, 3)]
+        >>> (x, mask), label = next(iter(DataLoader(data, batch_size=2, collate_fn=collate_sets)))
+        >>> x.shape, mask.sum(1).tolist(), label.shape
+        (torch.Size([2, 3, 2]), [1, 3], torch.Size([2, 1]))
+
+    Used in chapter 13.
+    """
+    samples = list(samples)
+    if not samples or not isinstance(samples[0], tuple | list):
+        return pad_sets(samples)
+    sets, *rest = zip(*samples, strict=True)
+    return (pad_sets(sets), *(default_collate(list(column)) for column in rest))
+
+
+def _check(members: list[Any]) -> None:
+    if not members:
+        raise ValueError("sets must hold at least one set, got none")
+    for rows in members:
+        if not isinstance(rows, Tensor):
+            raise TypeError(f"sets must hold tensors, got {type(rows).__name__}")
+        if rows.ndim != 2 or rows.shape[1] < 1 or rows.shape[1] != members[0].shape[-1]:
+            d = members[0].shape[-1] if members[0].ndim == 2 and members[0].shape[1] else "d"
+            raise ValueError(f"sets must all have shape (n_i, {d}), got {tuple(rows.shape)}")
+    if len(types := {rows.dtype for rows in members}) > 1:
+        raise TypeError(f"sets must have one dtype, got {', '.join(sorted(map(str, types)))}")
+    if len(devices := {rows.device for rows in members}) > 1:
+        raise ValueError(f"sets must lie on one device, got {', '.join(map(str, devices))}")

@@ -1,0 +1,58 @@
+r"""Permutations, and groups of them of any size.
+
+A set has no order, so a function of a set must not change when its $n$ rows are permuted:
+$(\sigma \cdot x)_i = x_{\sigma(i)}$ for every $\sigma$ of a group $G \le S_n$. This room holds one
+permutation and how it acts, lists of many, and groups that are known by a few generators. A group
+is counted, listed and drawn from by a chain of stabilizers, without a search through its elements,
+and its orbits on pairs of points say which linear layers it has.
+
+Chapters 1, 12 and 13 derive it. Nothing here knows of networks.
+"""
+
+from invariant_nets.groups.chain import Level, StabilizerChain
+from invariant_nets.groups.enumeration import (
+    create_all_permutations,
+    create_permutations_from_generators,
+    create_random_permutations,
+)
+from invariant_nets.groups.group import PermutationGroup
+from invariant_nets.groups.named import (
+    alternating_group,
+    cyclic_generator,
+    cyclic_group,
+    dihedral_group,
+    mathieu_group,
+    pocket_cube_group,
+    rubiks_cube_group,
+    symmetric_group,
+    trivial_group,
+)
+from invariant_nets.groups.orbits import pair_orbits, point_orbits
+from invariant_nets.groups.permutation import Permutation
+from invariant_nets.groups.products import direct_product, wreath_product, young_subgroup
+from invariant_nets.groups.schreier_sims import levels_of
+
+__all__ = [
+    "Level",
+    "Permutation",
+    "PermutationGroup",
+    "StabilizerChain",
+    "alternating_group",
+    "create_all_permutations",
+    "create_permutations_from_generators",
+    "create_random_permutations",
+    "cyclic_generator",
+    "cyclic_group",
+    "dihedral_group",
+    "direct_product",
+    "levels_of",
+    "mathieu_group",
+    "pair_orbits",
+    "pocket_cube_group",
+    "point_orbits",
+    "rubiks_cube_group",
+    "symmetric_group",
+    "trivial_group",
+    "wreath_product",
+    "young_subgroup",
+]

@@ -1,0 +1,100 @@
+r"""Many permutations at once: all of them, those that some generators generate, a random sample."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from invariant_nets._arguments import positive_int
+from invariant_nets.groups.permutation import Permutation, stack_permutations
+
+_LAZY_BLOCK = 4096
+
+
+def create_all_permutations(n: int) -> Iterator[Permutation]:
+    r"""Yield the $n!$ permutations of $n$ points lazily, in lexicographic order, identity first.
+
+    Args:
+        n: the number of points, at least 1.
+
+    Raises:
+        ValueError: if `n` is below 1.
+
+    Example:
+        >>> [str(p) for p in create_all_permutations(3)]
+        ['()', '(1 2)', '(0 1)', '(0 1 2)', '(0 2 1)', '(0 2)']
+
+    Chapter 8 averages over all of them.
+    """
+    return _all_permutations(positive_int("n", n))
+
+
+def _all_permutations(n: int) -> Iterator[Permutation]:
+    rows = itertools.permutations(range(n))
+    while block := list(itertools.islice(rows, _LAZY_BLOCK)):
+        yield from map(Permutation._trusted, torch.tensor(block).unbind())
+
+
+def create_permutations_from_generators(generators: Iterable[Permutation]) -> list[Permutation]:
+    r"""Return the group that the generators generate: their closure under products.
+
+    The elements come in order of their length as words in the generators (breadth first, the
+    generators in the order given), so the identity is first and the order is the same every time.
+    The list holds all $|G|$ elements: up to about a million is comfortable.
+
+    Args:
+        generators: at least one permutation, all of one size.
+
+    Raises:
+        ValueError: if there is no generator, or their sizes differ.
+        TypeError: if one of them is not a `Permutation`.
+
+    Example:
+        >>> shift = Permutation([1, 2, 3, 0])
+        >>> [str(p) for p in create_permutations_from_generators([shift])]
+        ['()', '(0 1 2 3)', '(0 2)(1 3)', '(0 3 2 1)']
+
+    Chapter 8 averages over such a group.
+    """
+    indices = stack_permutations(generators, name="generators")
+    frontier = torch.arange(indices.shape[1])[None]
+    seen = {frontier.numpy().tobytes()}
+    elements = [frontier]
+    while len(frontier):
+        # (g p)(i) = p(g(i)) for every p of the frontier and every generator g.
+        products = frontier[:, indices].flatten(0, 1)
+        fresh = []
+        for row, key in enumerate(map(bytes, products.numpy())):
+            if key not in seen:
+                seen.add(key)
+                fresh.append(row)
+        frontier = products[fresh]
+        elements.append(frontier)
+    return [Permutation._trusted(index) for index in torch.cat(elements).unbind()]
+
+
+def create_random_permutations(
+    n: int, k: int, generator: torch.Generator | None = None
+) -> list[Permutation]:
+    r"""Draw `k` permutations of `n` points, independent and uniform on $S_n$.
+
+    Args:
+        n: the number of points, at least 1.
+        k: the number of draws, at least 1.
+        generator: the source of randomness; torch's global one by default.
+
+    Raises:
+        ValueError: if `n` or `k` is below 1.
+
+    Example:
+        >>> create_random_permutations(4, 2, torch.Generator().manual_seed(0))
+        [Permutation([2, 1, 3, 0]), Permutation([2, 3, 0, 1])]
+
+    Chapter 8 shows what such a sample costs in exactness.
+    """
+    shape = positive_int("k", k), positive_int("n", n)
+    # Sorting i.i.d. keys gives a uniform permutation; float64 makes ties negligible.
+    keys = torch.rand(shape, generator=generator, dtype=torch.float64)
+    return [Permutation._trusted(index) for index in keys.argsort(-1).unbind()]

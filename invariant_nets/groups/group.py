@@ -1,0 +1,351 @@
+r"""Permutation groups of any size, from their generators.
+
+A group is a set of permutations that is closed under products. A few generators determine it; a
+chain of stabilizers (`invariant_nets.chain`) then counts it, tells its members, lists them from any
+number on, and draws them uniformly, without ever searching through the elements.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from invariant_nets._arguments import int_at_least, positive_int, set_batch
+from invariant_nets.groups.chain import Level, StabilizerChain
+from invariant_nets.groups.known_chains import on_tuples, tuple_levels
+from invariant_nets.groups.orbits import pair_orbits, point_orbits
+from invariant_nets.groups.permutation import Permutation, stack_permutations
+from invariant_nets.groups.schreier_sims import levels_of
+
+_CHUNK_ENTRIES = 1 << 20
+_LAZY_BLOCK = 4096
+NAME_LENGTH = 60
+
+Sampler = Callable[[int, torch.Generator | None], Int[Tensor, "k n"]]
+
+
+class PermutationGroup:
+    r"""The group that some permutations generate, acting on the points $0, \dots, n-1$.
+
+    $$G = \langle g_1, \dots, g_m \rangle \le S_n, \qquad (\sigma \cdot x)_i = x_{\sigma(i)}.$$
+
+    Everything but the generators is computed when it is first asked for, exactly: the order by a
+    stabilizer chain, the orbits as connected components. Two groups are equal if they have the same
+    elements.
+
+    Args:
+        generators: at least one permutation, all of one size: `Permutation` objects, or whatever
+            makes one. For the group with one element see `trivial_group`.
+        name: what the group is called in texts.
+
+    Raises:
+        ValueError: if there is no generator, one is no permutation, or their sizes differ.
+
+    Example:
+        >>> klein = PermutationGroup([[1, 0, 3, 2], [2, 3, 0, 1]])
+        >>> klein.order, klein.degree
+        (4, 4)
+        >>> Permutation([3, 2, 1, 0]) in klein, Permutation([1, 0, 2, 3]) in klein
+        (True, False)
+        >>> [str(g) for g in klein]
+        ['()', '(0 1)(2 3)', '(0 2)(1 3)', '(0 3)(1 2)']
+
+    References:
+        Sims (1970), *Computational Methods in the Study of Permutation Groups*; Seress (2003),
+        *Permutation Group Algorithms*, chapter 4.
+
+    Derived in chapter 12; chapter 1 introduces groups.
+    """
+
+    def __init__(
+        self, generators: Iterable[Permutation | Sequence[int]], name: str | None = None
+    ) -> None:
+        if isinstance(generators, (Permutation, PermutationGroup)) or not isinstance(
+            generators, Iterable
+        ):
+            raise TypeError(f"generators must be an iterable of permutations, got {generators!r}")
+        permutations = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
+        self._set(stack_permutations(permutations, name="generators"), name)
+
+    @classmethod
+    def _known(
+        cls, images: Int[Tensor, "generators n"], name: str, *args: Any, **known: Any
+    ) -> PermutationGroup:
+        # A group from rows that are permutations by construction.
+        group = cls.__new__(cls)
+        group._set(images, name, *args, **known)
+        return group
+
+    def _set(
+        self,
+        images: Int[Tensor, "generators n"],
+        name: str | None,
+        levels: Callable[[], list[Level]] | None = None,
+        shape: tuple[int, ...] | None = None,
+        draw: Sampler | None = None,
+        orbitals: Callable[[], Int[Tensor, "n n"]] | None = None,
+    ) -> None:
+        # The chain or the orbitals may be known in closed form, and a faster way to draw.
+        self._images, self._name = images, name
+        self._levels = levels or partial(levels_of, images)
+        self._draw, self._known_orbitals = draw, orbitals
+        self.shape = shape or (images.shape[1],)
+
+    @property
+    def degree(self) -> int:
+        """The number of points that the group permutes."""
+        return self._images.shape[1]
+
+    @property
+    def generators(self) -> tuple[Permutation, ...]:
+        """The permutations that the group was made from, in order."""
+        return tuple(map(Permutation._trusted, self._images.unbind()))
+
+    @property
+    def name(self) -> str:
+        """What the group is called: $S_n$, say, or by its generators."""
+        if self._name is not None:
+            return self._name
+        shown = ", ".join(map(str, self.generators))
+        return f"⟨{shown if len(shown) <= NAME_LENGTH else f'{len(self._images)} generators'}⟩"
+
+    @cached_property
+    def _chain(self) -> StabilizerChain:
+        return StabilizerChain(self.degree, self._levels())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The chain holds functions of functions, and is made again when it is asked for.
+        return {name: value for name, value in self.__dict__.items() if name != "_chain"}
+
+    @property
+    def order(self) -> int:
+        """The number of elements, exactly."""
+        return self._chain.order
+
+    def __len__(self) -> int:
+        if self.order > sys.maxsize:
+            raise OverflowError(f"len() cannot tell {self.order}; ask for `order`")
+        return self.order
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, permutation: object) -> bool:
+        if not isinstance(permutation, Permutation) or len(permutation) != self.degree:
+            return False
+        return self._chain.digits(permutation) is not None
+
+    def is_subgroup(self, of: PermutationGroup) -> bool:
+        """Return whether every element of this group is an element of the other."""
+        if not isinstance(of, PermutationGroup):
+            raise TypeError(f"of must be a PermutationGroup, got {of!r}")
+        return self.degree == of.degree and all(g in of for g in self.generators)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PermutationGroup):
+            return NotImplemented
+        return self.is_subgroup(other) and self.order == other.order
+
+    def __hash__(self) -> int:
+        return hash((self.degree, self.order))
+
+    def orbits(self) -> tuple[tuple[int, ...], ...]:
+        """Return the orbits of the points, each sorted, in the order of their first points.
+
+        Example:
+            >>> PermutationGroup([[1, 0, 2, 4, 3]]).orbits()
+            ((0, 1), (2,), (3, 4))
+        """
+        numbers = self.orbit_numbers()
+        return tuple(
+            tuple((numbers == orbit).nonzero().flatten().tolist())
+            for orbit in range(int(numbers.max()) + 1)
+        )
+
+    def orbit_numbers(self) -> Int[Tensor, " n"]:
+        """Return the number of each point's orbit, from 0, as they first appear."""
+        return point_orbits(self._images)
+
+    def orbitals(self, other: PermutationGroup | None = None) -> Int[Tensor, "n m"]:
+        r"""Return the number of the orbit of every pair of points, from 0, as they first appear.
+
+        There are as many as independent equivariant linear maps from the second points to the
+        first. For $S_n$, $A_n$, $C_n$, $D_n$, $\{e\}$ and for direct products of any groups they
+        are written down without a search through the pairs, as `invariant_nets.orbits` tells.
+
+        Args:
+            other: another action of the same group, its generators in the same order; by default
+                this one.
+
+        Raises:
+            ValueError: if the two have different numbers of generators.
+
+        Example:
+            >>> PermutationGroup([[1, 2, 0], [1, 0, 2]]).orbitals().tolist()
+            [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+        """
+        if other is None and self._known_orbitals is not None:
+            return self._known_orbitals()
+        other = self if other is None else other
+        if len(other._images) != len(self._images):
+            raise ValueError(
+                "other must be an action of the same group, generator by generator: got "
+                f"{len(other._images)} generators for {len(self._images)}"
+            )
+        return pair_orbits(self._images, other._images)
+
+    def stabilizer(self, point: int) -> PermutationGroup:
+        """Return the subgroup of the elements that leave a point where it is.
+
+        Random elements of it are collected until they generate a subgroup of the right order, so
+        the answer is exact.
+
+        Raises:
+            ValueError: if `point` is none of the group's points.
+        """
+        point = int_at_least("point", point, 0)
+        if point >= self.degree:
+            raise ValueError(f"point must be below the degree {self.degree}, got {point}")
+        orbit = next(orbit for orbit in self.orbits() if point in orbit)
+        target = self.order // len(orbit)
+        source = torch.Generator().manual_seed(0)
+        found = [Permutation.identity(self.degree)]
+        stabilizer = PermutationGroup(found)
+        first: dict[int, Permutation] = {}
+        while stabilizer.order < target:
+            g = Permutation._trusted(self.sample(1, source)[0])
+            image = int(g.index_tensor[point])
+            # If g and h take the point to one place, then g h⁻¹ leaves it; it is uniform there.
+            if (fixing := g @ first.setdefault(image, g).inverse()) not in stabilizer:
+                found.append(fixing)
+                stabilizer = PermutationGroup(found[1:])
+        return stabilizer
+
+    def elements(
+        self, start: int = 0, stop: int | None = None, chunk_size: int | None = None
+    ) -> Iterator[Int[Tensor, "k n"]]:
+        r"""Yield the elements number `start`, …, `stop − 1` as index rows, a chunk at a time.
+
+        The identity is number 0, and for $S_n$ the order is lexicographic. Memory stays constant,
+        so ranges of a large group can be worked on apart.
+
+        Args:
+            start: the first number, from 0.
+            stop: the number after the last; $|G|$ by default.
+            chunk_size: how many elements a tensor holds, at least 1; by default about a million
+                entries.
+
+        Raises:
+            ValueError: if the range is not within $0, \dots, |G|$, or `chunk_size` is below 1.
+
+        Example:
+            >>> [chunk.tolist() for chunk in PermutationGroup([[1, 2, 0]]).elements(1, 3)]
+            [[[1, 2, 0], [2, 0, 1]]]
+        """
+        start = int_at_least("start", start, 0)
+        stop = self.order if stop is None else int_at_least("stop", stop, start)
+        if stop > self.order:
+            raise ValueError(f"stop must be at most the order {self.order}, got {stop}")
+        size = (
+            max(1, _CHUNK_ENTRIES // self.degree)
+            if chunk_size is None
+            else positive_int("chunk_size", chunk_size)
+        )
+        return self._chain.runs(start, stop, size)
+
+    def _cosets(
+        self, start: int, stop: int, size: int
+    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, "h n"]]]:
+        return self._chain.cosets(start, stop, size)
+
+    def __iter__(self) -> Iterator[Permutation]:
+        for chunk in self.elements(chunk_size=min(_LAZY_BLOCK, self.order)):
+            yield from map(Permutation._trusted, chunk.unbind())
+
+    def sample(self, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "k n"]:
+        """Draw `k` elements, independent and exactly uniform, as index rows.
+
+        Args:
+            k: the number of draws, at least 1.
+            generator: the source of randomness; torch's global one by default.
+
+        Raises:
+            ValueError: if `k` is below 1.
+        """
+        k = positive_int("k", k)
+        return self._draw(k, generator) if self._draw else self._chain.sample(k, generator)
+
+    def rank(self, permutation: Permutation) -> int:
+        """Return the number of an element, as `elements` counts them.
+
+        Raises:
+            ValueError: if the permutation is not in the group.
+        """
+        number = (
+            self._chain.rank(permutation)
+            if isinstance(permutation, Permutation) and len(permutation) == self.degree
+            else None
+        )
+        if number is None:
+            raise ValueError(f"permutation must be in {self.name}, got {permutation}")
+        return number
+
+    def unrank(self, number: int) -> Permutation:
+        """Return the element of a number, from 0 to $|G| − 1$.
+
+        Raises:
+            ValueError: if there is no such element.
+        """
+        number = int_at_least("number", number, 0)
+        if number >= self.order:
+            raise ValueError(f"number must be below the order {self.order}, got {number}")
+        (element,) = self._chain.runs(number, number + 1, 1)
+        return Permutation._trusted(element[0])
+
+    def on_tuples(self, k: int) -> PermutationGroup:
+        r"""Return the same group as it acts on the $n^k$ tuples of $k$ points, numbered row by row.
+
+        On pairs ($k = 2$) it permutes rows and columns of an $n \times n$ matrix together, as a
+        graph's nodes ask for.
+
+        Example:
+            >>> pairs = PermutationGroup([[1, 2, 3, 0], [1, 0, 2, 3]]).on_tuples(2)
+            >>> pairs.degree, pairs.order, int(pairs.orbitals().max()) + 1
+            (16, 24, 15)
+        """
+        k = positive_int("k", k)
+        return PermutationGroup._known(
+            on_tuples(self._images, k),
+            f"{self.name} on {k}-tuples",
+            partial(_levels_on_tuples, self, k),
+            shape=(self.degree,) * k,
+        )
+
+    def __repr__(self) -> str:
+        return f"PermutationGroup({self.name}, degree={self.degree})"
+
+
+def moved_axes(group: PermutationGroup, x: Tensor, name: str = "x") -> int:
+    """Return how many axes of a batch a group permutes together, or raise if it does not fit."""
+    degree, shape = group.degree, group.shape
+    if not isinstance(x, Tensor) or x.ndim == 3 or len(shape) == 1:
+        set_batch(x, name=name)
+    if x.ndim == 3 and x.shape[1] == degree:
+        return 1
+    if len(shape) > 1 and x.ndim > len(shape) and x.shape[1 : 1 + len(shape)] == shape:
+        return len(shape)
+    grid = f" or matrices (batch, {', '.join(map(str, shape))})" if len(shape) > 1 else ""
+    raise ValueError(
+        f"{name} must be sets that {group.name} permutes, (batch, {degree}, d){grid}, "
+        f"got {tuple(x.shape)}"
+    )
+
+
+def _levels_on_tuples(group: PermutationGroup, k: int) -> list[Level]:
+    return tuple_levels(group.degree, group._chain.levels, k)

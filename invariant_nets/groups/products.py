@@ -1,0 +1,204 @@
+r"""Products of groups: on the union of their points, on a grid of them, of sets of sets, on blocks.
+
+| product | acts on | order | what it keeps |
+|---|---|---|---|
+| $G \times H$, union | $m + k$ points | $\lvert G \rvert \lvert H \rvert$ | the two parts |
+| $G \times H$, grid | $m \times k$ entries | $\lvert G \rvert \lvert H \rvert$ | rows, columns |
+| $G \wr H$ | $k$ blocks of $m$ | $\lvert G \rvert^k \lvert H \rvert$ | the blocks |
+| $S_{b_1} \times S_{b_2} \cdots$ | blocks of any points | $b_1!\, b_2! \cdots$ | each block |
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from invariant_nets._arguments import int_at_least, positive_int
+from invariant_nets.groups.chain import Level
+from invariant_nets.groups.group import NAME_LENGTH, PermutationGroup
+from invariant_nets.groups.known_chains import grid_levels, symmetric_levels, union_levels
+from invariant_nets.groups.orbits import grid_orbitals, union_orbitals
+
+_LISTED_ROWS = 5
+
+
+def direct_product(
+    *groups: PermutationGroup, on: Literal["union", "grid"] = "union"
+) -> PermutationGroup:
+    r"""Return the direct product of groups, on the union or on the grid of their points.
+
+    On the disjoint union each factor permutes points of its own: $S_3 \times S_7$ permutes the
+    first three of ten points and the last seven. On the grid $(g, h)$ takes $(i, j)$ to
+    $(g(i), h(j))$: $S_n \times S_d$ permutes the rows and the columns of an $n \times d$ matrix,
+    whose entry $(i, j)$ is point $i\,d + j$.
+
+    Args:
+        groups: the factors, at least one.
+        on: `"union"` or `"grid"`.
+
+    Raises:
+        ValueError: if there is no factor, or `on` is something else.
+        TypeError: if a factor is no `PermutationGroup`.
+
+    Example:
+        >>> from invariant_nets import symmetric_group
+        >>> parts = direct_product(symmetric_group(3), symmetric_group(7))
+        >>> parts.degree, parts.orbits()
+        (10, ((0, 1, 2), (3, 4, 5, 6, 7, 8, 9)))
+        >>> matrix = direct_product(symmetric_group(10), symmetric_group(5), on="grid")
+        >>> matrix.degree, matrix.shape, int(matrix.orbitals().max()) + 1
+        (50, (10, 5), 4)
+    """
+    if on not in ("union", "grid"):
+        raise ValueError(f"on must be 'union' or 'grid', got {on!r}")
+    if not groups:
+        raise ValueError("groups must hold at least one group, got none")
+    for group in groups:
+        if not isinstance(group, PermutationGroup):
+            raise TypeError(f"groups must be PermutationGroup objects, got {group!r}")
+    degrees = [group.degree for group in groups]
+    images = [_embedded(group._images, degrees, axis, on) for axis, group in enumerate(groups)]
+    return PermutationGroup._known(
+        torch.from_numpy(np.concatenate(images)),
+        " × ".join(group.name for group in groups),
+        partial(_product_levels, union_levels if on == "union" else grid_levels, groups),
+        shape=None if on == "union" else tuple(degrees),
+        orbitals=partial(_union_orbitals if on == "union" else _grid_orbitals, groups),
+    )
+
+
+def wreath_product(inner: PermutationGroup, outer: PermutationGroup) -> PermutationGroup:
+    r"""Return the wreath product $G \wr H$: $G$ inside each block of points, $H$ on the blocks.
+
+    A set of $k$ sets of $m$ members has the symmetry $S_m \wr S_k$: the members of each set may be
+    permuted by themselves, and the sets as wholes. Block $b$ holds the points
+    $b\,m, \dots, b\,m + m - 1$, so the group also acts on the entries of $k \times m$ matrices.
+
+    Args:
+        inner: the group $G$ on the $m$ points of a block.
+        outer: the group $H$ on the $k$ blocks.
+
+    Raises:
+        TypeError: if one of them is no `PermutationGroup`.
+
+    Example:
+        >>> from invariant_nets import symmetric_group
+        >>> sets_of_sets = wreath_product(symmetric_group(3), symmetric_group(4))
+        >>> sets_of_sets.degree, sets_of_sets.order == 6**4 * 24
+        (12, True)
+        >>> int(sets_of_sets.orbitals().max()) + 1  # the same, the same block, another block
+        3
+
+    References:
+        Dixon & Mortimer (1996), *Permutation Groups*, section 2.6.
+    """
+    for name, group in (("inner", inner), ("outer", outer)):
+        if not isinstance(group, PermutationGroup):
+            raise TypeError(f"{name} must be a PermutationGroup, got {group!r}")
+    m, k = inner.degree, outer.degree
+    # G on one block of each orbit of H: the others are reached by moving blocks.
+    images = [_embedded(inner._images, [m] * k, orbit[0], "union") for orbit in outer.orbits()]
+    images.append(_embedded(outer._images, [k, m], 0, "grid"))
+    return PermutationGroup._known(
+        torch.from_numpy(np.concatenate(images)),
+        f"{inner.name} ≀ {outer.name}",
+        partial(_wreath_levels, inner, outer),
+        shape=(k, m),
+    )
+
+
+def young_subgroup(blocks: Sequence[Sequence[int]], n: int) -> PermutationGroup:
+    r"""Return all permutations of $n$ points inside blocks, $S_{b_1} \times S_{b_2} \cdots$.
+
+    A transposition and a cycle generate those of one block; points in no block stay.
+
+    Args:
+        blocks: points of $0, \dots, n - 1$, each in at most one block.
+        n: how many points there are, at least 1.
+
+    Raises:
+        ValueError: if a point is none of the $n$, or is there twice.
+
+    Example:
+        >>> young_subgroup([[0, 3], [1, 2, 4]], 5)
+        PermutationGroup(S_2 on {0, 3} × S_3 on {1, 2, 4}, degree=5)
+
+    References:
+        Sagan (2001), *The Symmetric Group*, section 2.1.
+    """
+    n = positive_int("n", n)
+    points = [int_at_least("blocks", point, 0) for block in blocks for point in block]
+    if len(set(points)) < len(points) or max(points, default=0) >= n:
+        raise ValueError(f"blocks must hold points below {n}, each once, got {blocks}")
+    large = [torch.tensor(block) for block in blocks if len(block) > 1]
+    images = [torch.arange(n) for _ in range(sum(min(len(b) - 1, 2) for b in large) or 1)]
+    number = 0
+    for block in large:
+        for moved in (block[:2], block)[: len(block) - 1]:
+            images[number][moved] = moved.roll(-1)
+            number += 1
+    return PermutationGroup._known(
+        torch.stack(images),
+        _young_name(blocks, n),
+        lambda: [level for block in large for level in symmetric_levels(block, n)],
+    )
+
+
+def _young_name(blocks: Sequence[Sequence[int]], n: int) -> str:
+    large = [block for block in blocks if len(block) > 1]
+    if not large:
+        return "trivial"
+    in_order = [row for block in large for row in block] == list(range(n))
+    name = " × ".join(f"S_{len(b)}{'' if in_order else f' on {_listed(b)}'}" for b in large)
+    return name if len(name) <= NAME_LENGTH else f"a product of {len(large)} symmetric groups"
+
+
+def _listed(rows: Sequence[int]) -> str:
+    shown = rows if len(rows) <= _LISTED_ROWS else [rows[0], rows[1], "…", rows[-1]]
+    return f"{{{', '.join(map(str, shown))}}}"
+
+
+def _product_levels(
+    levels: Callable[..., list[Level]], groups: Sequence[PermutationGroup]
+) -> list[Level]:
+    degrees = [group.degree for group in groups]
+    return levels(degrees, [group._chain.levels for group in groups])
+
+
+def _grid_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
+    return grid_orbitals([group.orbitals() for group in groups])
+
+
+def _union_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
+    return union_orbitals(
+        [group.orbitals() for group in groups], [group.orbit_numbers() for group in groups]
+    )
+
+
+def _wreath_levels(inner: PermutationGroup, outer: PermutationGroup) -> list[Level]:
+    m, k = inner.degree, outer.degree
+    # First where the blocks go, then what happens inside each.
+    blocks = grid_levels([k, m], [outer._chain.levels, []])
+    return [*blocks, *union_levels([m] * k, [inner._chain.levels] * k)]
+
+
+def _embedded(
+    images: Int[Tensor, "rows n"], degrees: Sequence[int], axis: int, on: str
+) -> np.ndarray:
+    # How permutations of one factor's points move the points of the product.
+    before, n, after = degrees[:axis], degrees[axis], degrees[axis + 1 :]
+    moved = images.numpy()
+    if on == "union":
+        points = np.tile(np.arange(sum(degrees)), (len(moved), 1))
+        points[:, sum(before) : sum(before) + n] = moved + sum(before)
+        return points
+    # (a, i, b) goes to (a, g(i), b).
+    points = np.arange(math.prod(degrees)).reshape(math.prod(before), n, math.prod(after))
+    return points[:, moved].swapaxes(0, 1).reshape(len(moved), -1)

@@ -1,0 +1,235 @@
+r"""The averaged linear layers of the symmetric group.
+
+By Schur's lemma the linear maps of $\mathbb R^n$ that commute with every permutation are spanned by
+two, the identity and the mean; a layer sums one such map for each pair of channels.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from invariant_nets._arguments import one_of, positive_int, set_batch, set_mask
+from invariant_nets._sets import at_least_single, is_transformed, member_mean, zero_padding
+from invariant_nets.layers.initialization import semi_orthogonal
+
+Normalization = Literal["mean", "sqrt", "sum"]
+Pooling = Literal["mean", "sum"]
+
+
+class _AveragedLinear(nn.Module):
+    """What the equivariant and the invariant layer share: the options, the scale, the pool."""
+
+    b: nn.Parameter
+    c: nn.Parameter
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        normalization: Normalization,
+        pooling: Pooling,
+    ) -> None:
+        super().__init__()
+        self.in_channels = positive_int("in_channels", in_channels)
+        self.out_channels = positive_int("out_channels", out_channels)
+        one_of("normalization", normalization, get_args(Normalization))
+        one_of("pooling", pooling, get_args(Pooling))
+        self.normalization = normalization
+        self.pooling = pooling
+
+    @property
+    def scale(self) -> float:
+        r"""The factor before $\sum_i$: $1/d$, $1/\sqrt d$ or $1$."""
+        d = self.in_channels
+        return {"mean": 1 / d, "sqrt": 1 / math.sqrt(d), "sum": 1.0}[self.normalization]
+
+    def _matrix(self, **factory: Any) -> nn.Parameter:
+        return nn.Parameter(torch.empty(self.in_channels, self.out_channels, **factory))
+
+    def _pooled(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None
+    ) -> Float[Tensor, "batch out"]:
+        # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean,
+        # but half precision has no numbers as large as a sum can be.
+        s, mean = self.scale, self.pooling == "mean"
+        if mean and (mask is not None or x.dtype != at_least_single(x.dtype)):
+            pool, factor = member_mean(x, mask), s
+        else:
+            pool, factor = x.sum(1), s / x.shape[1] if mean else s
+        return torch.addmm(self.c.sum(0), pool, self.b, beta=s, alpha=factor)
+
+    def _orthogonal(self, like: Tensor, gain: float) -> Float[Tensor, "in out"]:
+        r"""Draw a semi-orthogonal $M$ such that $s M$ multiplies the mean square by `gain`²."""
+        return semi_orthogonal(like, (self.in_channels, self.out_channels), gain, self.scale)
+
+    def extra_repr(self) -> str:
+        """Show the constructor's arguments."""
+        return (
+            f"{self.in_channels}, {self.out_channels}, "
+            f"normalization={self.normalization!r}, pooling={self.pooling!r}"
+        )
+
+
+class LinearEquivariant(_AveragedLinear):
+    r"""The averaged linear layer that is equivariant to every permutation of the set.
+
+    $$F(x)_j = \frac1d \sum_{i=1}^{d} L_{ij}(x_i), \qquad
+    L_{ij}(x_i) = a_{ij}\, x_i + b_{ij}\, \mathrm{pool}(x_i)\, \mathbf 1 + c_{ij}\, \mathbf 1,$$
+
+    where $x_i \in \mathbb R^n$ is the $i$-th column of $x$ and $d$ the number of input channels.
+    Equivariant to $S_n$: $F(\sigma x) = \sigma F(x)$.
+
+    With mean pooling the layer is two linear maps, $s\,a$ on the members' deviations from their
+    mean and $s\,(a + b)$ on the mean, where $s = 1/d$ is the factor before the sum. Each starts as
+    a random semi-orthogonal matrix of its own, scaled to double the mean square that comes in, and
+    $c = 0$; a ReLU then halves it. So a signal keeps its scale at any width and depth, and the
+    first directions cover the space of features evenly. Sum pooling multiplies the signal by about
+    $n$ a layer, which a layer that does not know $n$ cannot undo.
+
+    With a mask, $\mathrm{pool}$ is over the members, and padding goes out as 0; an empty set is all
+    padding.
+
+    Args:
+        in_channels: the number $d$ of features that come in, at least 1.
+        out_channels: the number of features that go out, at least 1.
+        normalization: the factor before the sum over the input channels: `"mean"` $1/d$,
+            `"sqrt"` $1/\sqrt d$, `"sum"` $1$.
+        pooling: how $\mathrm{pool}$ summarizes the set: `"mean"` or `"sum"`.
+        device: where the parameters live.
+        dtype: their floating-point type.
+
+    Shape:
+        $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, n, \mathrm{out})$, for every
+        $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is; the parameters `a`, `b`,
+        `c` are $(\mathrm{in}, \mathrm{out})$.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the input has another shape.
+
+    Example:
+        >>> layer = LinearEquivariant(5, 10)
+        >>> x, order = torch.randn(32, 7, 5), torch.randperm(7)
+        >>> torch.allclose(layer(x[:, order]), layer(x)[:, order], atol=1e-5)
+        True
+
+    References:
+        Zaheer et al. (2017), *Deep Sets*, lemma 3; Maron et al. (2019), *Invariant and Equivariant
+        Graph Networks*, section 3. The start: Saxe et al. (2014), *Exact Solutions to the Nonlinear
+        Dynamics of Learning in Deep Linear Neural Networks*, and He et al. (2015), *Delving Deep
+        into Rectifiers*, section 2.2, applied to each of the two maps.
+
+    Derived in chapter 4; its scale in chapter 5.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        normalization: Normalization = "mean",
+        pooling: Pooling = "mean",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, normalization, pooling)
+        self.a = self._matrix(device=device, dtype=dtype)
+        self.b = self._matrix(device=device, dtype=dtype)
+        self.c = self._matrix(device=device, dtype=dtype)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as the class describes, from torch's global generator."""
+        on_deviations, on_mean = (self._orthogonal(self.a, math.sqrt(2)) for _ in range(2))
+        self.a.copy_(on_deviations)
+        self.b.copy_(on_mean - on_deviations)
+        self.c.zero_()
+
+    def forward(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n out"]:
+        """Apply the layer to a batch of sets."""
+        set_batch(x, d=self.in_channels)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
+        pooled = self._pooled(x, mask)[:, None]
+        # Every row gets the pooled term, and x (s a) is added to it.
+        if torch.is_grad_enabled() or is_transformed(x):
+            y = torch.baddbmm(pooled, x, (self.scale * self.a).expand(x.shape[0], -1, -1))
+        else:  # one large product instead of one a set; its backward would cost more
+            y = pooled.expand(-1, x.shape[1], -1).contiguous()
+            y.flatten(0, 1).addmm_(x.flatten(0, 1), self.a, alpha=self.scale)
+        return zero_padding(y, mask)
+
+
+class LinearInvariant(_AveragedLinear):
+    r"""The averaged linear layer that is invariant to every permutation of the set.
+
+    $$F(x)_j = \frac1d \sum_{i=1}^{d} \bigl(b_{ij}\, \mathrm{pool}(x_i) + c_{ij}\bigr).$$
+
+    Invariant to $S_n$: $F(\sigma x) = F(x)$. The map $s\,b$ starts semi-orthogonal as in
+    `LinearEquivariant`, but it keeps the mean square that comes in: no ReLU follows a readout.
+
+    With a mask, $\mathrm{pool}$ is over the members. The pool of an empty set is 0, so it gives
+    $\frac1d \sum_i c_{ij}$.
+
+    Args:
+        in_channels: the number $d$ of features that come in, at least 1.
+        out_channels: the number of features that go out, at least 1.
+        normalization: the factor before the sum over the input channels: `"mean"` $1/d$,
+            `"sqrt"` $1/\sqrt d$, `"sum"` $1$.
+        pooling: how $\mathrm{pool}$ summarizes the set: `"mean"` or `"sum"`.
+        device: where the parameters live.
+        dtype: their floating-point type.
+
+    Shape:
+        $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, \mathrm{out})$, for every
+        $n \ge 1$; the parameters `b`, `c` are $(\mathrm{in}, \mathrm{out})$.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the input has another shape.
+
+    Example:
+        >>> layer = LinearInvariant(5, 1)
+        >>> x = torch.randn(32, 7, 5)
+        >>> torch.allclose(layer(x.flip(-2)), layer(x), atol=1e-5)
+        True
+
+    References:
+        Zaheer et al. (2017), *Deep Sets*, theorem 2; Maron et al. (2019), *Invariant and
+        Equivariant Graph Networks*, section 3.
+
+    Derived in chapter 4.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        normalization: Normalization = "mean",
+        pooling: Pooling = "mean",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, normalization, pooling)
+        self.b = self._matrix(device=device, dtype=dtype)
+        self.c = self._matrix(device=device, dtype=dtype)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as the class describes, from torch's global generator."""
+        self.b.copy_(self._orthogonal(self.b, 1.0))
+        self.c.zero_()
+
+    def forward(
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch out"]:
+        """Apply the layer to a batch of sets."""
+        set_batch(x, d=self.in_channels)
+        set_mask(mask, x)
+        return self._pooled(zero_padding(x, mask), mask)

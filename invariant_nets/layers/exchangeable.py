@@ -1,0 +1,185 @@
+r"""The linear layers of $S_n \times S_d$: matrices whose rows and columns come in no order.
+
+Two entries of a matrix can be the same, share their row, share their column, or neither. So the
+linear maps that commute with permutations of rows and of columns are spanned by four: the identity,
+the means of the rows, the means of the columns, and the mean of all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from invariant_nets._arguments import positive_int, set_mask
+from invariant_nets._sets import at_least_single, zero_padding
+from invariant_nets.layers.four_maps import FourMaps, Scales, four_maps
+from invariant_nets.layers.initialization import semi_orthogonal
+
+
+class ExchangeableEquivariant(FourMaps):
+    r"""The linear layer that is equivariant to permutations of rows and of columns.
+
+    $$y_{ij} = x_{ij} A + \operatorname*{mean}_{j'} x_{ij'}\, B
+    + \operatorname*{mean}_{i'} x_{i'j}\, C + \operatorname*{mean}_{i'j'} x_{i'j'}\, D + b.$$
+
+    Equivariant to $S_n \times S_d$, and every affine map that is has this form. No weight depends
+    on $n$ or $d$.
+
+    The layer is four linear maps: $A$ on what is left of an entry when the means of its row and
+    column are taken away, $A + B$ on what a row's mean has more than the grand mean, $A + C$ on
+    that of a column, and $A + B + C + D$ on the grand mean. Each starts as a random semi-orthogonal
+    matrix of its own, scaled to double the mean square that comes in, and $b = 0$; a ReLU then
+    halves it.
+
+    A mask says which rows there are, (batch, n), or which entries were observed, (batch, n, d).
+    Every mean is then over what was observed, a mean over nothing is 0, and so is an entry of the
+    output that was not. What `x` holds there, NaN even, reaches no value and no gradient.
+
+    Args:
+        in_channels: the number of features an entry has, at least 1.
+        out_channels: the number of features that go out, at least 1.
+        bias: whether there is a $b$.
+        device: where the parameters live.
+        dtype: their floating-point type.
+
+    Shape:
+        $(\mathrm{batch}, n, d, \mathrm{in})$ to $(\mathrm{batch}, n, d, \mathrm{out})$ for all
+        $n, d \ge 1$; `weight` holds $A, B, C, D$, $(4, \mathrm{in}, \mathrm{out})$.
+
+    Raises:
+        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        ValueError: if a number of channels is below 1, or the input or its mask has another shape.
+
+    Example:
+        >>> layer = ExchangeableEquivariant(3, 8)
+        >>> x = torch.randn(16, 10, 5, 3)
+        >>> torch.allclose(layer(x.flip(1, 2)), layer(x).flip(1, 2), atol=1e-5)
+        True
+        >>> observed = torch.rand(16, 10, 5) < 0.3
+        >>> layer(x, mask=observed)[~observed].any().item()
+        False
+
+    References:
+        Hartford et al. (2018), *Deep Models of Interactions Across Sets*, theorem 2.1.
+
+    Derived in chapter 6; chapter 12 gets the same maps from the orbitals of the group.
+    """
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch n d in"],
+        mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
+    ) -> Float[Tensor, "batch n d out"]:
+        """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
+        _matrices(x, mask, self.in_channels)
+        if mask is None:
+            return four_maps(x, self.weight, self.bias)
+        y = four_maps(zero_padding(x, mask), self.weight, self.bias, _scales(mask, x))
+        return zero_padding(y, mask)
+
+
+class ExchangeableInvariant(nn.Module):
+    r"""The linear layer that is invariant to permutations of rows and of columns.
+
+    $$y = \operatorname*{mean}_{ij} x_{ij}\, A + b.$$
+
+    Invariant to $S_n \times S_d$, and in fact to all permutations of the entries: a linear map that
+    is invariant can see no more than their mean. $A$ starts semi-orthogonal and keeps the mean
+    square that comes in. With a mask, of rows (batch, n) or of entries (batch, n, d), the mean is
+    over what was observed; it is 0 where nothing was.
+
+    Args:
+        in_channels: the number of features an entry has, at least 1.
+        out_channels: the number of numbers that go out, at least 1.
+        bias: whether there is a $b$.
+        device: where the parameters live.
+        dtype: their floating-point type.
+
+    Shape:
+        $(\mathrm{batch}, n, d, \mathrm{in})$ to $(\mathrm{batch}, \mathrm{out})$ for all
+        $n, d \ge 1$; `weight` is $(\mathrm{in}, \mathrm{out})$.
+
+    Raises:
+        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        ValueError: if a number of channels is below 1, or the input or its mask has another shape.
+
+    Example:
+        >>> layer = ExchangeableInvariant(3, 1)
+        >>> x = torch.randn(16, 10, 5, 3)
+        >>> torch.allclose(layer(x.flip(1, 2)), layer(x), atol=1e-5)
+        True
+
+    References:
+        Hartford et al. (2018), *Deep Models of Interactions Across Sets*.
+
+    Derived in chapter 6.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = positive_int("in_channels", in_channels)
+        self.out_channels = positive_int("out_channels", out_channels)
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.weight = nn.Parameter(torch.empty(self.in_channels, self.out_channels, **factory))
+        self.bias = nn.Parameter(torch.empty(self.out_channels, **factory)) if bias else None
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights anew from torch's global generator."""
+        channels = self.in_channels, self.out_channels
+        self.weight.copy_(semi_orthogonal(self.weight, channels, 1.0))
+        if self.bias is not None:
+            self.bias.zero_()
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch n d in"],
+        mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
+    ) -> Float[Tensor, "batch out"]:
+        """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
+        _matrices(x, mask, self.in_channels)
+        if mask is None:
+            means = x.mean((1, 2))
+        else:
+            row_scale, _, row_share = _scales(mask, x)
+            rows = zero_padding(x, mask).sum(2, dtype=row_scale.dtype)
+            means = (rows * row_scale * row_share).sum(1).to(x.dtype)
+        y = means @ self.weight
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        """Show the constructor's arguments."""
+        return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
+
+
+def _scales(mask: Bool[Tensor, "batch n *d"], x: Float[Tensor, "batch n d in"]) -> Scales:
+    """Return one over how many entries rows and columns have, and the rows' shares of all."""
+    # A row without entries counts as one of a single entry, so that its mean is 0.
+    entries, each = (mask, 1) if mask.ndim == 3 else (mask[:, :, None], x.shape[2])
+    in_rows, in_columns = entries.sum(2, keepdim=True) * each, entries.sum(1)[:, :, None]
+    in_all = in_rows.sum(1, keepdim=True)
+    dtype = at_least_single(x.dtype)
+    rows, columns, every = (count.clamp(min=1).to(dtype) for count in (in_rows, in_columns, in_all))
+    return 1 / rows, 1 / columns, rows / every
+
+
+def _matrices(x: Tensor, mask: Tensor | None, channels: int) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+    if x.ndim != 4 or x.shape[3] != channels:
+        raise ValueError(f"x must have shape (batch, n, d, {channels}), got {tuple(x.shape)}")
+    if x.shape[1] < 1 or x.shape[2] < 1:
+        raise ValueError(f"x must hold matrices with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
+    set_mask(mask, x, 1, 2)

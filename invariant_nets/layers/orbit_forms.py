@@ -1,0 +1,157 @@
+r"""Equal ways to evaluate $y_a = \sum_b x_b W_{\mathrm{id}(a, b)}$; the orbits say which exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from invariant_nets._sets import at_least_single
+
+Form = Callable[[Float[Tensor, "batch n in"], Float[Tensor, "orbitals in out"]], Tensor]
+
+_MOST_BLOCKS = 16
+_LEAST_FFT = 64
+_MOST_SUMMED = 16
+
+
+def fast_form(
+    ids: Int[Tensor, "m n"],
+    out_orbit: Int[Tensor, " m"],
+    in_orbit: Int[Tensor, " n"],
+    shape: tuple[int, ...],
+) -> Form | None:
+    """Return the closed form that the orbits allow, or None.
+
+    Args:
+        ids: the orbital of each pair.
+        out_orbit: the orbit of each point that goes out.
+        in_orbit: the orbit of each point that comes in.
+        shape: the grid on which the group acts on what comes in.
+    """
+    if len(shape) == 2 and min(shape) > 1 and torch.equal(ids, _grid_ids(*shape)):
+        return _grid_form(*shape)
+    orbitals, blocks = int(ids.max()) + 1, int(out_orbit.max() + 1) * int(in_orbit.max() + 1)
+    if blocks <= _MOST_BLOCKS:
+        # A pair of orbits holds one orbital at least; with itself, two: the diagonal is one.
+        if orbitals == blocks:
+            return _pooled_form(ids, out_orbit, in_orbit, diagonal=False)
+        several = int((in_orbit.bincount() > 1).sum())
+        if torch.equal(out_orbit, in_orbit) and orbitals == blocks + several:
+            return _pooled_form(ids, out_orbit, in_orbit, diagonal=True)
+    if len(ids) >= _LEAST_FFT and _is_circulant(ids):
+        return _cyclic_form(ids[0])
+    return None
+
+
+def dense_weight(
+    ids: Int[Tensor, "m n"], weight: Float[Tensor, "orbitals in out"]
+) -> Float[Tensor, "n_in m_out"]:
+    """Write the weights out, one row for each number that comes in, one column for each out."""
+    m, n = ids.shape
+    _, channels, out = weight.shape
+    full = weight.flatten(1).index_select(0, ids.t().flatten()).view(n, m, channels, out)
+    return full.transpose(1, 2).reshape(n * channels, m * out)
+
+
+def dense(
+    x: Float[Tensor, "batch n in"], full: Float[Tensor, "n_in m_out"], m: int
+) -> Float[Tensor, "batch m out"]:
+    """Multiply by the weights that `dense_weight` wrote out."""
+    return (x.flatten(1) @ full).view(x.shape[0], m, full.shape[1] // m)
+
+
+def _pooled_form(
+    ids: Int[Tensor, "m n"],
+    out_orbit: Int[Tensor, " m"],
+    in_orbit: Int[Tensor, " n"],
+    diagonal: bool,
+) -> Form:
+    r"""$y_a = x_a (W_{aa} - W_A) + \sum_B W_{AB} \sum_{b \in B} x_b$ for $a$ in the orbit $A$."""
+    rows = [(out_orbit == orbit).nonzero().flatten() for orbit in range(int(out_orbit.max()) + 1)]
+    columns = [(in_orbit == orbit).nonzero().flatten() for orbit in range(int(in_orbit.max()) + 1)]
+    order = torch.cat(rows).argsort()
+
+    def id_of(a: Tensor, b: Tensor) -> int:
+        # The block's last column, beside the diagonal in its first row; alone if both are one.
+        return int(ids[a[0], b[-1]])
+
+    off = [[id_of(a, b) for b in columns] for a in rows]
+    on = [int(ids[a[0], a[0]]) for a in rows] if diagonal else []
+
+    def form(x: Tensor, weight: Tensor) -> Tensor:
+        sums = torch.stack([x.index_select(1, b.to(x.device)).sum(1) for b in columns], 1)
+        parts = []
+        for number, a in enumerate(rows):
+            between = weight[off[number]].flatten(0, 1)
+            pooled = (sums.flatten(1) @ between)[:, None]
+            if diagonal:
+                own = weight[on[number]]
+                if len(a) > 1:
+                    own = own - weight[off[number][number]]
+                    members = x.index_select(1, a.to(x.device)) if len(rows) > 1 else x
+                    parts.append(torch.baddbmm(pooled, members, own.expand(x.shape[0], -1, -1)))
+                    continue
+            parts.append(pooled.expand(-1, len(a), -1))
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat(parts, 1).index_select(1, order.to(x.device))
+
+    return form
+
+
+def _grid_ids(n: int, d: int) -> Int[Tensor, "nd nd"]:
+    row, column = torch.arange(n * d) // d, torch.arange(n * d) % d
+    other_row, other_column = (row != row[:, None]), (column != column[:, None])
+    # In the order of their first appearance: same, same row, same column, neither.
+    return 2 * other_row + 1 * other_column
+
+
+def _grid_form(n: int, d: int) -> Form:
+    r"""Entries, sums along rows, sums along columns, and the sum of all."""
+
+    def form(x: Tensor, weight: Tensor) -> Tensor:
+        same, row, column, neither = weight
+        grid = x.reshape(x.shape[0], n, d, x.shape[2])
+        rows = grid.sum(2, keepdim=True)
+        columns = grid.sum(1, keepdim=True)
+        total = rows.sum(1, keepdim=True)
+        pooled = rows @ (row - neither) + (columns @ (column - neither) + total @ neither)
+        y: Tensor = grid @ (same - row - column + neither) + pooled
+        return y.flatten(1, 2)
+
+    return form
+
+
+def _is_circulant(ids: Int[Tensor, "m n"]) -> bool:
+    if ids.shape[0] != ids.shape[1]:
+        return False
+    points = torch.arange(len(ids))
+    return torch.equal(ids, ids[0][(points - points[:, None]) % len(ids)])
+
+
+def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
+    r"""$y_a = \sum_k x_{a+k} W_k$, a product of spectra: $\hat y = \hat x\,\bar{\hat W}$."""
+
+    def form(x: Tensor, weight: Tensor) -> Tensor:
+        if x.shape[0] == 0:
+            return x @ weight[0]  # no library transforms nothing
+        kernel = weight.index_select(0, first.to(x.device)).movedim(0, 2)
+        kind = at_least_single(x.dtype)  # there is no transform in half precision
+        kernel = kernel.to(torch.promote_types(weight.dtype, kind))
+        # Channels first: transforms along the last axis are the fast ones.
+        inputs = torch.fft.rfft(x.transpose(1, 2).to(kind).contiguous())
+        weights = torch.fft.rfft(kernel.contiguous()).conj()
+        if len(weights) > _MOST_SUMMED:
+            product = (inputs.movedim(2, 0) @ weights.movedim(2, 0)).movedim(0, 2)
+        else:
+            # For few channels one sum after the other beats many small matrix products.
+            product = inputs[:, :1] * weights[0]
+            for i in range(1, len(weights)):
+                product = torch.addcmul(product, inputs[:, i, None], weights[i])
+        y: Tensor = torch.fft.irfft(product, n=len(first)).transpose(1, 2)
+        return y.to(x.dtype)
+
+    return form

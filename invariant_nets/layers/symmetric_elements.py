@@ -1,0 +1,167 @@
+r"""Sets whose elements have a symmetry of their own: one layer for an element, one for the pool.
+
+Elements such as signals, images or graphs may be moved by a group $H$, all of a set by the same
+move, and come in no order. The group that acts on a set of $n$ is $S_n \times H$,
+$((\sigma, h) \cdot x)_i = h \cdot x_{\sigma(i)}$.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from invariant_nets._arguments import one_of, set_mask
+from invariant_nets._sets import member_mean, zero_padding
+from invariant_nets.layers.averaged import Pooling
+
+
+class SymmetricElements(nn.Module):
+    r"""One module on every element, and another on their pool, added to each.
+
+    $$y_i = \mathrm{element}(x_i) + \mathrm{shared}\Bigl(\operatorname*{pool}_j x_j\Bigr)$$
+
+    Equivariant to $S_n \times H$ if `element` and `shared` are equivariant to $H$. If they run
+    through all linear maps that are, the layer runs through all linear maps that are equivariant to
+    $S_n \times H$: for every pair of features of an element the set has two, the identity and the
+    mean, as in `LinearEquivariant`, and $H$ ties the pairs of an orbit.
+
+    It has no weights but those of the two modules and starts as they do. With a mask, the pool is
+    over the members, and padding goes out as 0.
+
+    Args:
+        element: maps $(\mathrm{batch}, *\mathrm{element})$ to $(\mathrm{batch}, *\mathrm{out})$.
+            All elements of all sets, and zeros for padding, come as one batch, so it must treat
+            each sample by itself.
+        shared: maps the same shapes; it gets one sample a set.
+        pooling: `"mean"` or `"sum"`.
+
+    Shape:
+        $(\mathrm{batch}, n, *\mathrm{element})$ to $(\mathrm{batch}, n, *\mathrm{out})$ for every
+        $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        TypeError: if a module is none, the input is no tensor, or the mask not of bool.
+        ValueError: if `pooling` is neither of the two, or the input or the mask has another shape.
+
+    Example:
+        >>> import torch
+        >>> convolutions = [nn.Conv1d(1, 4, 3, padding=1, padding_mode="circular") for _ in "ab"]
+        >>> layer = SymmetricElements(*convolutions)
+        >>> x = torch.randn(2, 5, 1, 12)
+        >>> moved = layer(x.flip(1).roll(3, -1))
+        >>> torch.allclose(moved, layer(x).flip(1).roll(3, -1), atol=1e-5)
+        True
+
+    References:
+        Maron, Litany, Chechik & Fetaya (2020), *On Learning Sets of Symmetric Elements*, ICML.
+
+    Chapter 6 has the case $H = S_d$.
+    """
+
+    def __init__(self, element: nn.Module, shared: nn.Module, pooling: Pooling = "mean") -> None:
+        super().__init__()
+        self.element = _module("element", element)
+        self.shared = _module("shared", shared)
+        one_of("pooling", pooling, get_args(Pooling))
+        self.pooling = pooling
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch n *element"],
+        mask: Bool[Tensor, "batch n"] | None = None,
+    ) -> Float[Tensor, "batch n *out"]:
+        """Apply the layer to a batch of sets of elements."""
+        _elements(x, mask)
+        x = zero_padding(x, mask)
+        each = self.element(x.flatten(0, 1))
+        y = each.reshape(*x.shape[:2], *each.shape[1:])
+        y = y + self.shared(_pool(x, mask, self.pooling)).unsqueeze(1)
+        return zero_padding(y, mask)
+
+    def extra_repr(self) -> str:
+        """Show the constructor's argument that the modules do not."""
+        return f"pooling={self.pooling!r}"
+
+
+class SymmetricElementsInvariant(nn.Module):
+    r"""A module on the pool of the elements.
+
+    $$y = \mathrm{shared}\Bigl(\operatorname*{pool}_j x_j\Bigr)$$
+
+    Invariant to $S_n \times H$ if `shared` is invariant to $H$; the linear maps that are all have
+    this form. It starts as `shared` does. With a mask, the pool is over the members; that of an
+    empty set is 0.
+
+    Args:
+        shared: maps $(\mathrm{batch}, *\mathrm{element})$ to $(\mathrm{batch}, *\mathrm{out})$.
+        pooling: `"mean"` or `"sum"`.
+
+    Shape:
+        $(\mathrm{batch}, n, *\mathrm{element})$ to $(\mathrm{batch}, *\mathrm{out})$ for every
+        $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        TypeError: if `shared` is no module, the input is no tensor, or the mask not of bool.
+        ValueError: if `pooling` is neither of the two, or the input or the mask has another shape.
+
+    Example:
+        >>> import torch
+        >>> from invariant_nets import OrbitInvariant, cyclic_group
+        >>> layer = SymmetricElementsInvariant(OrbitInvariant(cyclic_group(12), 2, 3))
+        >>> x = torch.randn(4, 5, 12, 2)
+        >>> torch.allclose(layer(x.flip(1).roll(3, 2)), layer(x), atol=1e-5)
+        True
+
+    References:
+        Maron, Litany, Chechik & Fetaya (2020), *On Learning Sets of Symmetric Elements*, ICML.
+
+    Chapter 6 has the case $H = S_d$.
+    """
+
+    pools = True
+
+    def __init__(self, shared: nn.Module, pooling: Pooling = "mean") -> None:
+        super().__init__()
+        self.shared = _module("shared", shared)
+        one_of("pooling", pooling, get_args(Pooling))
+        self.pooling = pooling
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch n *element"],
+        mask: Bool[Tensor, "batch n"] | None = None,
+    ) -> Float[Tensor, "batch *out"]:
+        """Apply the layer to a batch of sets of elements."""
+        _elements(x, mask)
+        y: Tensor = self.shared(_pool(zero_padding(x, mask), mask, self.pooling))
+        return y
+
+    def extra_repr(self) -> str:
+        """Show the constructor's argument that the module does not."""
+        return f"pooling={self.pooling!r}"
+
+
+def _pool(
+    x: Float[Tensor, "batch n *element"], mask: Bool[Tensor, "batch n"] | None, pooling: Pooling
+) -> Float[Tensor, "batch *element"]:
+    if pooling == "sum":
+        return x.sum(1)
+    return member_mean(x, mask)
+
+
+def _elements(x: Tensor, mask: Tensor | None) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+    if x.ndim < 3:
+        raise ValueError(f"x must have shape (batch, n, *element), got {tuple(x.shape)}")
+    if 0 in x.shape[1:]:
+        raise ValueError(f"x must hold non-empty sets of elements, got {tuple(x.shape)}")
+    set_mask(mask, x)
+
+
+def _module(name: str, module: nn.Module) -> nn.Module:
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"{name} must be an nn.Module, got {module!r}")
+    return module

@@ -1,0 +1,44 @@
+r"""Networks on sets: modules in turn, with a mask where sets differ in size.
+
+Some are invariant by construction, since every layer is equivariant and the last one pools; others,
+the backbones, know no symmetry and are made invariant by canonicalization, averaging or
+augmentation. `SetNetwork` runs modules one after another and hands the mask to those that take it.
+
+Chapters 4, 6, 10 and 13 derive and train them.
+"""
+
+from invariant_nets.networks.attention import (
+    AttentionPooling,
+    InducedSetAttentionBlock,
+    SetAttentionBlock,
+)
+from invariant_nets.networks.attention_block import MultiheadAttentionBlock
+from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
+from invariant_nets.networks.deep_sets import SetPooling, deep_sets
+from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
+from invariant_nets.networks.perceptron import perceptron
+from invariant_nets.networks.set_network import FlattenMembers, SetNetwork
+from invariant_nets.networks.set_transformer import set_transformer
+
+__all__ = [
+    "AttentionPooling",
+    "EncoderLayer",
+    "FlattenMembers",
+    "InducedSetAttentionBlock",
+    "MultiheadAttentionBlock",
+    "PositionalEncoding",
+    "SetAttentionBlock",
+    "SetNetwork",
+    "SetPooling",
+    "cyclic_elements",
+    "deep_sets",
+    "entrywise",
+    "exchangeable_matrix",
+    "intrinsic",
+    "mlp",
+    "perceptron",
+    "radial",
+    "set_transformer",
+    "transformer",
+]

@@ -1,0 +1,235 @@
+r"""Attention on sets: members that look at each other, and pooling by attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._sets import zero_padding
+from invariant_nets.layers.initialization import orthogonal_
+from invariant_nets.networks.attention_block import MultiheadAttentionBlock
+
+
+class SetAttentionBlock(MultiheadAttentionBlock):
+    r"""Self-attention: every member looks at all members of its set.
+
+    $$\mathrm{SAB}(x) = \mathrm{MAB}(x, x)$$
+
+    with the block $\mathrm{MAB}$ of `MultiheadAttentionBlock`, whose arguments it takes, whose
+    start it has, and which says what `layer_norm` does. Equivariant to $S_n$, in time proportional
+    to $n^2$. With a mask members look at members only, and padding goes out as 0.
+
+    Args:
+        d: the number of features of a member, at least 1.
+        num_heads: the number of heads, a divisor of $d$.
+        dim_feedforward: the width of the perceptron's hidden layer, at least 1; $2d$ when not
+            given.
+        layer_norm: whether the two layer norms are there.
+        device: where the parameters live.
+        dtype: their floating-point type.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape for every $n \ge 1$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        TypeError: if the input is no tensor or the mask not of bool.
+        ValueError: if an argument is out of its range, or the input or the mask has another shape.
+
+    Example:
+        >>> layer = SetAttentionBlock(8, num_heads=2)
+        >>> x, order = torch.randn(4, 6, 8), torch.randperm(6)
+        >>> torch.allclose(layer(x[:, order]), layer(x)[:, order], atol=1e-5)
+        True
+
+    References:
+        Lee et al. (2019), *Set Transformer*, section 3.1.
+
+    Used in chapter 13.
+    """
+
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n d"]:
+        """Let the members of each set look at each other."""
+        set_batch(x, d=self.d)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
+        return zero_padding(super().forward(x, x, mask), mask)
+
+
+class InducedSetAttentionBlock(nn.Module):
+    r"""Self-attention by way of a few learned points, in time proportional to $n$.
+
+    $$\mathrm{ISAB}(x) = \mathrm{MAB}_2(x, h), \qquad h = \mathrm{MAB}_1(p, x):$$
+
+    $m$ learned points $p$ look at the set, and the members look at what they saw. Equivariant to
+    $S_n$. With a mask the points look at members only, and padding goes out as 0.
+
+    The points start standard normal, the two blocks as in `MultiheadAttentionBlock`.
+
+    Args:
+        d: the number of features of a member, at least 1.
+        num_heads: the number of heads, a divisor of $d$.
+        num_points: the number $m$ of points, at least 1.
+        dim_feedforward: the width of the perceptrons' hidden layers, at least 1; $2d$ when not
+            given.
+        layer_norm: whether the blocks have their layer norms.
+        device: where the parameters live.
+        dtype: their floating-point type.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to the same shape for every $n \ge 1$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is; `points` is $(m, d)$.
+
+    Raises:
+        TypeError: if the input is no tensor or the mask not of bool.
+        ValueError: if an argument is out of its range, or the input or the mask has another shape.
+
+    Example:
+        >>> layer = InducedSetAttentionBlock(8, num_heads=2, num_points=3)
+        >>> x, order = torch.randn(4, 6, 8), torch.randperm(6)
+        >>> torch.allclose(layer(x[:, order]), layer(x)[:, order], atol=1e-5)
+        True
+
+    References:
+        Lee et al. (2019), *Set Transformer*, section 3.1.
+
+    Used in chapter 13.
+    """
+
+    def __init__(
+        self,
+        d: int,
+        num_heads: int,
+        num_points: int,
+        *,
+        dim_feedforward: int | None = None,
+        layer_norm: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        options = {"dim_feedforward": dim_feedforward, "layer_norm": layer_norm, **factory}
+        self.gather = MultiheadAttentionBlock(d, num_heads, **options)
+        self.spread = MultiheadAttentionBlock(d, num_heads, **options)
+        shape = positive_int("num_points", num_points), self.gather.d
+        self.points = nn.Parameter(torch.empty(*shape, **factory))
+        nn.init.normal_(self.points)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as the class describes, from torch's global generator."""
+        nn.init.normal_(self.points)
+        self.gather.reset_parameters()
+        self.spread.reset_parameters()
+
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n d"]:
+        """Let the points look at each set, then its members at the points."""
+        set_batch(x, d=self.gather.d)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
+        seen = self.gather(self.points.expand(x.shape[0], -1, -1), x, mask)
+        return zero_padding(self.spread(x, seen), mask)
+
+    def extra_repr(self) -> str:
+        """Show the constructor's argument that the blocks do not."""
+        return f"num_points={len(self.points)}"
+
+
+class AttentionPooling(nn.Module):
+    r"""Pooling by attention: learned seeds look at the set, and become its summary.
+
+    $$\mathrm{PMA}(x) = \mathrm{MAB}(s, \mathrm{ReLU}(x W + b))$$
+
+    with $k$ learned seeds $s$. Invariant to $S_n$. It is a mean over the members with weights that
+    depend on them, in each head.
+
+    The seeds start standard normal, $W$ as in `perceptron`, the block as in
+    `MultiheadAttentionBlock`.
+
+    With a mask the seeds look at members only. An empty set gives what the block makes of the seeds
+    alone, since the attention to it is 0.
+
+    Args:
+        d: the number of features of a member, at least 1.
+        num_heads: the number of heads, a divisor of $d$.
+        num_seeds: the number $k$ of seeds, at least 1.
+        dim_feedforward: the width of the perceptron's hidden layer, at least 1; $2d$ when not
+            given.
+        layer_norm: whether the block has its layer norms.
+        device: where the parameters live.
+        dtype: their floating-point type.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, k, d)$ for every $n \ge 1$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is; `seeds` is $(k, d)$.
+
+    Raises:
+        TypeError: if the input is no tensor or the mask not of bool.
+        ValueError: if an argument is out of its range, or the input or the mask has another shape.
+
+    Example:
+        >>> layer = AttentionPooling(8, num_heads=2)
+        >>> x = torch.randn(4, 6, 8)
+        >>> torch.allclose(layer(x.flip(1)), layer(x), atol=1e-5), layer(x).shape
+        (True, torch.Size([4, 1, 8]))
+
+    References:
+        Lee et al. (2019), *Set Transformer*, section 3.2.
+
+    Used in chapter 13.
+    """
+
+    pools = True
+
+    def __init__(
+        self,
+        d: int,
+        num_heads: int,
+        num_seeds: int = 1,
+        *,
+        dim_feedforward: int | None = None,
+        layer_norm: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
+        options = {"dim_feedforward": dim_feedforward, "layer_norm": layer_norm, **factory}
+        self.block = MultiheadAttentionBlock(d, num_heads, **options)
+        shape = positive_int("num_seeds", num_seeds), self.block.d
+        self.seeds = nn.Parameter(torch.empty(*shape, **factory))
+        self.linear = nn.Linear(self.block.d, self.block.d, **factory)
+        self._start()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew, as the class describes, from torch's global generator."""
+        self._start()
+        self.block.reset_parameters()
+
+    def _start(self) -> None:
+        nn.init.normal_(self.seeds)
+        orthogonal_(self.linear, math.sqrt(2))
+
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch k d"]:
+        """Let the seeds look at each set."""
+        set_batch(x, d=self.block.d)
+        set_mask(mask, x)
+        members = F.relu(self.linear(zero_padding(x, mask)))
+        pooled: Tensor = self.block(self.seeds.expand(x.shape[0], -1, -1), members, mask)
+        return pooled
+
+    def extra_repr(self) -> str:
+        """Show the constructor's argument that the block does not."""
+        return f"num_seeds={len(self.seeds)}"

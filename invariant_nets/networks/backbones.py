@@ -1,0 +1,217 @@
+r"""Networks that ignore no symmetry by themselves: what the routes to invariance start from."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._sets import zero_padding
+from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, sigmoid_if
+
+
+class PositionalEncoding(nn.Module):
+    r"""Adds the sinusoidal code of its position to every row.
+
+    $$\mathrm{PE}_{i, 2k} = \sin(i \, \omega_k), \quad \mathrm{PE}_{i, 2k+1} = \cos(i \, \omega_k),
+    \quad \omega_k = 10000^{-2k / d_{\mathrm{model}}}.$$
+
+    It tells the rows apart, so what follows it is not equivariant to permutations of the rows. For
+    an odd `d_model` the last frequency has its sine only. With a mask only members count: the first
+    of them is at position 0, wherever the padding is, and padding stays 0.
+
+    Args:
+        d_model: the number of features of a row, at least 1.
+        max_len: the largest number of rows, at least 1.
+
+    Shape:
+        $(\mathrm{batch}, n, d_{\mathrm{model}})$ with $n \le$ `max_len`, to the same shape.
+
+    Raises:
+        ValueError: if an argument is below 1, or the input does not fit.
+
+    Example:
+        >>> encoding = PositionalEncoding(d_model=5, max_len=10)
+        >>> encoding(torch.zeros(1, 3, 5))[0, 0].tolist()
+        [0.0, 1.0, 0.0, 1.0, 0.0]
+
+    References:
+        Vaswani et al. (2017), *Attention Is All You Need*, section 3.5.
+
+    Chapter 8 averages a transformer that uses it.
+    """
+
+    encoding: Float[Tensor, "max_len d_model"]
+
+    def __init__(self, d_model: int, max_len: int) -> None:
+        super().__init__()
+        d_model, max_len = positive_int("d_model", d_model), positive_int("max_len", max_len)
+        position = torch.arange(max_len)[:, None]
+        frequency = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10_000) / d_model))
+        encoding = torch.empty(max_len, d_model)
+        encoding[:, 0::2] = torch.sin(position * frequency)
+        encoding[:, 1::2] = torch.cos(position * frequency[: d_model // 2])
+        self.register_buffer("encoding", encoding)
+
+    def forward(
+        self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n d_model"]:
+        """Return `x` plus the encoding of its rows."""
+        max_len, d_model = self.encoding.shape
+        set_batch(x, d=d_model)
+        set_mask(mask, x)
+        if x.shape[1] > max_len:
+            raise ValueError(f"x must have at most max_len={max_len} rows, got {tuple(x.shape)}")
+        if mask is None:
+            return x + self.encoding[: x.shape[1]]
+        position = (mask.cumsum(1) - 1).clamp(min=0)
+        return zero_padding(zero_padding(x, mask) + self.encoding[position], mask)
+
+    def extra_repr(self) -> str:
+        """Show the constructor's arguments."""
+        max_len, d_model = self.encoding.shape
+        return f"d_model={d_model}, max_len={max_len}"
+
+
+class EncoderLayer(nn.TransformerEncoderLayer):
+    r"""PyTorch's layer of self-attention and a perceptron, for batches of sets with padding.
+
+    Equivariant to $S_n$. With a mask members attend to members only, and padding goes out as 0.
+
+    Args:
+        d_model: the number of features of a row, at least 1.
+        nhead: the number of heads, a divisor of `d_model`.
+        dim_feedforward: the width of the perceptron, at least 1.
+        dropout: the probability of dropping an entry while training, in $[0, 1]$.
+
+    Shape:
+        $(\mathrm{batch}, n, d_{\mathrm{model}})$ to the same shape.
+
+    Raises:
+        ValueError: if an argument is below 1, or the input has another shape.
+
+    Example:
+        >>> layer = EncoderLayer(d_model=4, nhead=2, dim_feedforward=8)
+        >>> layer(torch.zeros(2, 3, 4), mask=torch.zeros(2, 3, dtype=torch.bool)).any().item()
+        False
+
+    References:
+        Vaswani et al. (2017), *Attention Is All You Need*, section 3.
+
+    Part of the transformer of chapters 7 and 8.
+    """
+
+    def __init__(
+        self, d_model: int, nhead: int, dim_feedforward: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__(
+            d_model=positive_int("d_model", d_model),
+            nhead=positive_int("nhead", nhead),
+            dim_feedforward=positive_int("dim_feedforward", dim_feedforward),
+            dropout=dropout,
+            batch_first=True,
+        )
+
+    def forward(  # type: ignore[override]
+        self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n d_model"]:
+        """Apply the layer to a batch of sets."""
+        set_batch(x, d=self.linear1.in_features)
+        set_mask(mask, x)
+        if mask is None or x.shape[0] == 0:
+            return super().forward(x)
+        # A softmax over nothing is NaN: the rows of an empty set, all 0, attend to each other.
+        hidden = ~mask & mask.any(1, keepdim=True)
+        y = super().forward(zero_padding(x, mask), src_key_padding_mask=hidden)
+        return zero_padding(y, mask)
+
+
+def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
+    r"""Build the perceptron on the flattened set: $nd \to 10d \to 10d \to 1$ with ReLU.
+
+    Invariant to nothing: every entry has weights of its own. With a mask it takes smaller sets:
+    their members in order, then zeros.
+
+    Args:
+        n: the set size, padding included, at least 1.
+        d: the number of features, at least 1.
+        probabilities: end in a sigmoid instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, 1)$.
+
+    Raises:
+        ValueError: if `n` or `d` is below 1.
+
+    Example:
+        >>> mlp(10, 5)(torch.zeros(32, 10, 5)).shape
+        torch.Size([32, 1])
+
+    Chapter 10 shows how it overfits.
+    """
+    n, d = positive_int("n", n), positive_int("d", d)
+    width = 10 * d
+    return SetNetwork(
+        FlattenMembers(),
+        nn.Linear(n * d, width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Linear(width, 1),
+        *sigmoid_if(probabilities),
+        n=n,
+        d=d,
+    )
+
+
+def transformer(
+    n: int,
+    d: int,
+    *,
+    dim_feedforward: int = 32,
+    dropout: float = 0.0,
+    probabilities: bool = False,
+) -> SetNetwork:
+    r"""Build the small transformer: positions, one encoder layer, a linear readout.
+
+    Invariant to nothing: the positional encoding and the readout tell the rows apart. With a mask
+    it takes smaller sets: their members in order, then, for the readout, zeros.
+
+    Args:
+        n: the set size, padding included, at least 1.
+        d: the number of features and the model's width, at least 1.
+        dim_feedforward: the width of the encoder layer's perceptron. PyTorch's default of 2048
+            would cost a hundred times the rest of a layer this narrow.
+        dropout: the probability of dropping an entry while training, in $[0, 1]$.
+        probabilities: end in a sigmoid instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, 1)$.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> transformer(10, 5)(torch.zeros(32, 10, 5)).shape
+        torch.Size([32, 1])
+
+    References:
+        Vaswani et al. (2017), *Attention Is All You Need*, section 3.
+
+    Chapters 7 and 8 make it invariant.
+    """
+    n, d = positive_int("n", n), positive_int("d", d)
+    dim_feedforward = positive_int("dim_feedforward", dim_feedforward)
+    return SetNetwork(
+        PositionalEncoding(d_model=d, max_len=n),
+        EncoderLayer(d_model=d, nhead=1, dim_feedforward=dim_feedforward, dropout=dropout),
+        nn.LayerNorm(d),
+        FlattenMembers(),
+        nn.Linear(n * d, 1),
+        *sigmoid_if(probabilities),
+        n=n,
+        d=d,
+    )

@@ -1,0 +1,190 @@
+r"""The networks for which only the entries count, not their places: of $S_{nd}$ and of $O(nd)$.
+
+Where the entries of a set are independent draws from one law, every permutation of them leaves the
+posterior alone, and where that law is a Gaussian with mean 0, every rotation does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._sets import call, member_counts, zero_padding
+from invariant_nets.layers.averaged import Normalization, Pooling
+from invariant_nets.networks.intrinsic import intrinsic
+from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
+
+
+class EntriesAsMembers(nn.Module):
+    r"""A network of sets on the entries of a set, each a member with one feature.
+
+    Invariant to $S_{nd}$ if the network is invariant to permutations of its members. With a mask,
+    the entries of the members count.
+
+    Args:
+        network: maps $(\mathrm{batch}, nd, 1)$ to $(\mathrm{batch}, \mathrm{out})$.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, \mathrm{out})$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        TypeError: if `network` is no module, the input is no tensor, the mask is not of bool, or
+            there is one and the network takes none.
+        ValueError: if the input or the mask has another shape.
+
+    Example:
+        >>> import torch
+        >>> from invariant_nets import LinearInvariant
+        >>> EntriesAsMembers(LinearInvariant(1, 3))(torch.zeros(32, 10, 5)).shape
+        torch.Size([32, 3])
+
+    Used in chapter 6.
+    """
+
+    pools = True
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"network must be an nn.Module, got {network!r}")
+        self.network = network
+
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch out"]:
+        """Apply the network to the entries."""
+        set_batch(x)
+        set_mask(mask, x)
+        entries = zero_padding(x, mask).flatten(1).unsqueeze(2)
+        of_entries = None if mask is None else mask.repeat_interleave(x.shape[2], 1)
+        y: Tensor = call(self.network, entries, of_entries)
+        return y
+
+
+class SumOfSquares(nn.Module):
+    r"""The sum of the squared entries, standardized by what it is for standard normal ones.
+
+    $$z = \frac{T - nd}{\sqrt{2nd}}, \qquad T = \sum_{ij} x_{ij}^2 .$$
+
+    Invariant to $O(nd)$. With a mask the members count, and $n$ is their number; an empty set gives
+    0.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, 1)$, for every $n \ge 1$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        TypeError: if the input is no tensor, or the mask not of bool.
+        ValueError: if the input or the mask has another shape.
+
+    Example:
+        >>> import torch
+        >>> SumOfSquares()(torch.ones(1, 10, 5))
+        tensor([[0.]])
+
+    Chapter 2 shows that $T$ is sufficient for the book's task.
+    """
+
+    pools = True
+
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch 1"]:
+        """Return the standardized sum of squares of each set."""
+        set_batch(x)
+        set_mask(mask, x)
+        _, n, d = x.shape
+        if mask is None:
+            z: Tensor = (x.square().sum((1, 2)) - n * d)[:, None] / (2 * n * d) ** 0.5
+            return z
+        # T − nd is the sum of the members' |x_i|² − d, which leaves an empty set at 0.
+        excess = zero_padding(zero_padding(x, mask).square().sum(2) - d, mask).sum(1, keepdim=True)
+        return excess / (2 * d * member_counts(mask, x.dtype)).sqrt()
+
+
+def entrywise(
+    n: int,
+    d: int,
+    *,
+    hidden: Sequence[int] = (16, 16),
+    normalization: Normalization = "mean",
+    pooling: Pooling = "mean",
+    probabilities: bool = False,
+) -> SetNetwork:
+    r"""Build the `intrinsic` network on the entries, as one set of $nd$ members with one feature.
+
+    Invariant to $S_{nd}$ by construction: it forgets which entries share a row or a column. An
+    empty set gives the readout's constant.
+
+    Args:
+        n: the set size, at least 1; no weight depends on it or on `d`, they are there so that
+            every backbone is built alike.
+        d: the number of features, at least 1.
+        hidden: the widths of the equivariant layers, at least one.
+        normalization: of every layer, see `LinearEquivariant`.
+        pooling: of every layer, see `LinearEquivariant`.
+        probabilities: end in a sigmoid instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m)$, true where a member is.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network, x = entrywise(10, 5), torch.randn(32, 10, 5)
+        >>> torch.allclose(network(x.view(32, 5, 10).mT), network(x), atol=1e-5)
+        True
+
+    Trained in chapter 6.
+    """
+    n, d = positive_int("n", n), positive_int("d", d)
+    network = intrinsic(
+        n * d,
+        1,
+        hidden=hidden,
+        normalization=normalization,
+        pooling=pooling,
+        probabilities=probabilities,
+    )
+    return SetNetwork(EntriesAsMembers(network), d=d)
+
+
+def radial(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
+    r"""Build logistic regression on the sum of squares, which `SumOfSquares` standardizes.
+
+    Invariant to $O(nd)$ by construction: to every rotation and reflection of the vector of entries.
+    For the book's task it holds the best classifier. An empty set gives the bias.
+
+    Args:
+        n: the set size, at least 1; no weight depends on it or on `d`, they are there so that
+            every backbone is built alike.
+        d: the number of features, at least 1.
+        probabilities: end in a sigmoid instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m)$, true where a member is.
+
+    Raises:
+        ValueError: if `n` or `d` is below 1.
+
+    Example:
+        >>> import torch
+        >>> network, x = radial(10, 5), torch.randn(32, 10, 5)
+        >>> rotation, _ = torch.linalg.qr(torch.randn(50, 50))
+        >>> turned = (x.flatten(1) @ rotation).view(32, 10, 5)
+        >>> torch.allclose(network(turned), network(x), atol=1e-4)
+        True
+
+    Derived in chapter 2, and trained in chapters 2 and 6.
+    """
+    positive_int("n", n)
+    readout = nn.Linear(1, 1)
+    return SetNetwork(SumOfSquares(), readout, *sigmoid_if(probabilities), d=positive_int("d", d))

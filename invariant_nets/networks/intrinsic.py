@@ -1,0 +1,179 @@
+r"""The networks that are invariant by construction: equivariant layers, then an invariant one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from invariant_nets._arguments import checked_widths, layer_widths, positive_int
+from invariant_nets.groups.named import cyclic_group
+from invariant_nets.layers.averaged import (
+    LinearEquivariant,
+    LinearInvariant,
+    Normalization,
+    Pooling,
+)
+from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
+from invariant_nets.layers.orbit import OrbitInvariant, OrbitLinear
+from invariant_nets.layers.symmetric_elements import SymmetricElements, SymmetricElementsInvariant
+from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
+
+
+def intrinsic(
+    n: int,
+    d: int,
+    *,
+    hidden: Sequence[int] = (10, 10),
+    normalization: Normalization = "mean",
+    pooling: Pooling = "mean",
+    probabilities: bool = False,
+) -> SetNetwork:
+    r"""Build the network of equivariant layers: $d \to 10 \to 10$ with ReLU, then invariant to 1.
+
+    Invariant to $S_n$ by construction, and it takes sets of every size. An empty set gives the
+    readout's constant.
+
+    Args:
+        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+            is built alike.
+        d: the number of features, at least 1.
+        hidden: the widths of the equivariant layers, at least one.
+        normalization: of every layer, see `LinearEquivariant`.
+        pooling: of every layer, see `LinearEquivariant`.
+        probabilities: end in a sigmoid instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m)$, true where a member is.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> intrinsic(10, 5)(torch.zeros(32, 10, 5)).shape
+        torch.Size([32, 1])
+
+    Built in chapter 4.
+    """
+    positive_int("n", n)
+    widths = layer_widths(positive_int("d", d), hidden)
+    modules: list[nn.Module] = []
+    for width_in, width_out in itertools.pairwise(widths):
+        modules += [LinearEquivariant(width_in, width_out, normalization, pooling), nn.ReLU()]
+    modules += [LinearInvariant(widths[-1], 1, normalization, pooling)]
+    return SetNetwork(*modules, *sigmoid_if(probabilities), d=d)
+
+
+def exchangeable_matrix(
+    n: int,
+    d: int,
+    *,
+    hidden: Sequence[int] = (16, 16),
+    probabilities: bool = False,
+) -> SetNetwork:
+    r"""Build the network of the $S_n \times S_d$ layers: $1 \to 16 \to 16$ with ReLU, then to 1.
+
+    $$f(\sigma x \tau) = f(x) \quad \text{for all } \sigma \in S_n,\ \tau \in S_d.$$
+
+    Invariant to $S_n \times S_d$ by construction: every entry is a point with one feature, and
+    neither rows nor columns have an order. It takes matrices of every size $n \times d$. An empty
+    set gives the readout's bias.
+
+    Args:
+        n: the number of rows, at least 1; no weight depends on it or on `d`, they are there so
+            that every backbone is built alike.
+        d: the number of columns, at least 1.
+        hidden: the widths of the equivariant layers, at least one.
+        probabilities: end in a sigmoid instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m)$, true where a row is.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network, x = exchangeable_matrix(10, 5), torch.randn(32, 10, 5)
+        >>> torch.allclose(network(x.flip(1, 2)), network(x), atol=1e-5)
+        True
+
+    References:
+        Hartford et al. (2018), *Deep Models of Interactions Across Sets*.
+
+    Derived in chapter 6.
+    """
+    positive_int("n", n)
+    widths = layer_widths(1, hidden)
+    modules: list[nn.Module] = [nn.Unflatten(2, (positive_int("d", d), 1))]
+    for width_in, width_out in itertools.pairwise(widths):
+        modules += [ExchangeableEquivariant(width_in, width_out), nn.ReLU()]
+    modules += [ExchangeableInvariant(widths[-1], 1)]
+    return SetNetwork(*modules, *sigmoid_if(probabilities), d=d)
+
+
+def cyclic_elements(
+    n: int,
+    d: int,
+    *,
+    hidden: Sequence[int] = (10, 10),
+    pooling: Pooling = "mean",
+    probabilities: bool = False,
+) -> SetNetwork:
+    r"""Build the network of `SymmetricElements` on sets of cyclic signals of length $d$.
+
+    Invariant to $S_n \times C_d$: to every order of the rows, and to every cyclic shift of the
+    features, the same for all rows. It takes sets of every size.
+
+    The maps on the elements' deviations from their mean and on their mean, $\mathrm{element}$ and
+    $\mathrm{element} + \mathrm{shared}$ for a mean pool, start as in `OrbitLinear` but $\sqrt 2$ as
+    large, independently of each other: they double the variance of independent inputs, and a ReLU
+    halves the mean square. The readout starts as in `OrbitInvariant`.
+
+    Args:
+        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+            is built alike.
+        d: the number of features, at least 1.
+        hidden: the channels of the layers, each with a ReLU, at least one.
+        pooling: of every layer, see `SymmetricElements`.
+        probabilities: end in a sigmoid instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m)$, true where a member is.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> network = cyclic_elements(10, 5)
+        >>> x = torch.randn(32, 10, 5)
+        >>> torch.allclose(network(x.flip(1).roll(2, -1)), network(x), atol=1e-5)
+        True
+
+    References:
+        Maron, Litany, Chechik & Fetaya (2020), *On Learning Sets of Symmetric Elements*, ICML.
+
+    Chapter 6 has the case $S_n \times S_d$.
+    """
+    positive_int("n", n)
+    channels = layer_widths(1, hidden)
+    checked_widths("hidden", hidden)
+    group = cyclic_group(positive_int("d", d))
+    modules: list[nn.Module] = [nn.Unflatten(2, (d, 1))]
+    for k in range(len(hidden)):
+        element = OrbitLinear(group, channels[k], channels[k + 1])
+        shared = OrbitLinear(group, channels[k], channels[k + 1], bias=False)
+        with torch.no_grad():
+            element.weight.mul_(math.sqrt(2))
+            shared.weight.mul_(math.sqrt(2)).sub_(element.weight)
+        modules += [SymmetricElements(element, shared, pooling), nn.ReLU()]
+    readout = OrbitInvariant(group, channels[-1], 1)
+    modules += [SymmetricElementsInvariant(readout, pooling), *sigmoid_if(probabilities)]
+    return SetNetwork(*modules, d=d)

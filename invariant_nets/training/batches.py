@@ -1,0 +1,151 @@
+"""A rank's part of every batch, so that the parts of all ranks make the batch of one process."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset
+
+from invariant_nets.ranks import Ranks, shard
+
+Batch = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
+Counted = tuple[int, Batch]
+Item = TypeVar("Item")
+
+
+class ShardedBatches:
+    """The batches of a loader, a rank's part of each, with the number of its samples.
+
+    A `DataLoader` of a dataset with indices loads that part only, and a `DistributedSampler` in it
+    is taken at its word; any other iterable must give the same batches on every rank, and each is
+    cut. Where there are more ranks than samples, a part is one sample that counts as none, for
+    every rank must take part in every step.
+    """
+
+    def __init__(self, batches: Iterable[Batch], ranks: Ranks) -> None:
+        self.ranks = ranks
+        self.batches: Iterable[Any] = batches
+        self.sampler = _distributed_sampler(batches)
+        if ranks.size > 1 and self.sampler is None and _has_indices(batches):
+            self.batches, self.kind = _sharded_loader(batches, ranks), "loaded"
+        else:
+            self.kind = "whole" if self.sampler is not None or ranks.part[1] == 1 else "cut"
+
+    def epoch(self, number: int) -> Iterator[Counted]:
+        """Yield the batches of an epoch."""
+        if self.sampler is not None:
+            self.sampler.set_epoch(number)
+        _draw_seed_of_workers(self.batches)
+        for batch in self.batches:
+            if self.kind == "loaded":
+                yield batch
+            elif self.kind == "whole":
+                yield len(batch[1]), batch
+            else:
+                yield self._cut(batch)
+
+    def _cut(self, batch: Batch) -> Counted:
+        inputs, label = batch
+        count, rows = _part(len(label), self.ranks.part)
+        if isinstance(inputs, tuple | list):
+            return count, ((inputs[0][rows], inputs[1][rows]), label[rows])
+        return count, (inputs[rows], label[rows])
+
+
+class _Parts(Dataset[Any]):
+    """A dataset that is asked for whole batches and loads a rank's part."""
+
+    def __init__(self, dataset: Any, part: tuple[int, int]) -> None:
+        self.dataset = dataset
+        self.part = part
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, indices: Sequence[Any]) -> tuple[int, list[Any]]:
+        count, rows = _part(len(indices), self.part)
+        if getattr(self.dataset, "draws_batches", False):
+            return count, self._load(indices)[rows]
+        return count, self._load(indices[rows])
+
+    def _load(self, indices: Sequence[Any]) -> list[Any]:
+        if hasattr(self.dataset, "__getitems__"):
+            samples: list[Any] = self.dataset.__getitems__(indices)
+            return samples
+        return [self.dataset[index] for index in indices]
+
+
+class _Collate(Generic[Item]):
+    """A class and no closure, for workers that are spawned."""
+
+    def __init__(self, collate: Any) -> None:
+        self.collate = collate
+
+    def __call__(self, counted: tuple[int, list[Item]]) -> tuple[int, Any]:
+        return counted[0], self.collate(counted[1])
+
+
+class _SameBatches:
+    """The batches of indices of the first rank's sampler, on all ranks."""
+
+    def __init__(self, sampler: Iterable[Sequence[Any]], ranks: Ranks) -> None:
+        self.sampler = sampler
+        self.ranks = ranks
+
+    def __len__(self) -> int:
+        return len(self.sampler)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Sequence[Any]]:
+        batches = self.ranks.from_first(lambda: list(self.sampler))
+        if not self.ranks.first:
+            # Drawn and dropped, so that the random numbers that follow stay those of the first.
+            for _ in self.sampler:
+                pass
+        yield from batches
+
+
+def _draw_seed_of_workers(loader: Any) -> None:
+    # torch draws a seed for workers when it starts them. Drawn again for those that stay, it leaves
+    # to the sampler and to the model the random numbers that they have with new workers.
+    if getattr(loader, "persistent_workers", False) and loader._iterator is not None:
+        torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+
+
+def _part(samples: int, part: tuple[int, int]) -> tuple[int, slice]:
+    own = shard(samples, *part)
+    return len(own), slice(own.start, own.stop) if own else slice(0, 1)
+
+
+def _has_indices(batches: object) -> bool:
+    return (
+        isinstance(batches, DataLoader)
+        and batches.batch_sampler is not None
+        and not isinstance(batches.dataset, IterableDataset)
+    )
+
+
+def _distributed_sampler(batches: object) -> DistributedSampler[Any] | None:
+    for owner in (batches, getattr(batches, "batch_sampler", None)):
+        sampler = getattr(owner, "sampler", None)
+        if isinstance(sampler, DistributedSampler):
+            return sampler
+    return None
+
+
+def _sharded_loader(loader: Any, ranks: Ranks) -> DataLoader[Any]:
+    # A copy keeps all options, also those of a subclass; a loader lets none be changed later.
+    sharded = copy.copy(loader)
+    changed = {
+        "dataset": _Parts(loader.dataset, ranks.part),
+        "batch_sampler": _SameBatches(loader.batch_sampler, ranks),
+        "collate_fn": _Collate(loader.collate_fn),
+        "_iterator": None,
+    }
+    for name, value in changed.items():
+        object.__setattr__(sharded, name, value)
+    assert isinstance(sharded, torch.utils.data.DataLoader)
+    return sharded

@@ -1,0 +1,91 @@
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from invariant_nets import average_over
+from invariant_nets._sets import chunk_size
+from invariant_nets.averaging.chunked import outputs_over
+from tests import oracles
+
+
+def moved_back(sigma, y):
+    """(σ⁻¹·y)_{σ(i)} = y_i for one set."""
+    z = torch.empty_like(y)
+    for i in range(len(sigma)):
+        z[sigma[i]] = y[i]
+    return z
+
+
+@given(n=st.integers(1, 5), k=st.integers(1, 6), size=st.integers(1, 4), seed=st.integers(0, 999))
+@settings(max_examples=50)
+def test_the_equivariant_average_is_the_loop_that_moves_rows_back(n, k, size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    permutations = torch.stack([torch.randperm(n, generator=generator) for _ in range(k)])
+    x = torch.randn(3, n, 2, generator=generator, dtype=torch.float64)
+    weights = torch.randn(n, n, 1, generator=generator, dtype=torch.float64)
+
+    def function(x):
+        return torch.einsum("ijc,bjd->bid", weights, x.square())
+
+    expected = torch.stack(
+        [
+            sum(
+                moved_back(sigma, function(oracles.permuted_rows(sigma, single)[None])[0])
+                for sigma in permutations.tolist()
+            )
+            / k
+            for single in x
+        ]
+    )
+    actual = average_over(function, x, permutations.split(size), equivariant=True)
+    torch.testing.assert_close(actual, expected)
+
+
+def test_the_outputs_come_in_the_order_of_the_permutations():
+    x = torch.randn(2, 3, 4)
+    chunks = [torch.tensor([[1, 2, 0], [0, 1, 2]]), torch.tensor([[2, 1, 0]])]
+    first, second = outputs_over(nn.Identity(), x, chunks)
+    assert torch.equal(first, torch.stack([x[:, [1, 2, 0]], x], 1))
+    assert torch.equal(second, x[:, None, [2, 1, 0]])
+
+
+def test_what_is_made_of_padding_is_left_out():
+    x, mask = torch.randn(2, 3, 4), torch.tensor([[True, True, False], [False, False, False]])
+    every = torch.tensor(list(itertools.permutations(range(3))))
+    output = average_over(lambda x, mask: x + 1, x, [every], equivariant=True, mask=mask)
+    torch.testing.assert_close(output, torch.where(mask[..., None], x + 1, 0))
+
+
+def test_two_axes_move_together():
+    x = torch.arange(12.0).view(2, 2, 3)
+    order = torch.tensor([[5, 4, 3, 2, 1, 0]])
+    (seen,) = outputs_over(nn.Identity(), x, [order], axes=2)
+    assert torch.equal(seen[:, 0], x.flip(1, 2))
+    back = average_over(nn.Identity(), x, [order], axes=2, equivariant=True)
+    assert torch.equal(back, x)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 4, 5)])
+def test_a_matrix_may_carry_channels(shape):
+    x = torch.randn(shape)
+    order = torch.randperm(12)
+    (seen,) = outputs_over(nn.Identity(), x, [order[None]], axes=2)
+    assert torch.equal(seen[:, 0], x.flatten(1, 2)[:, order].view(shape))
+
+
+def test_an_output_without_the_set_axis_cannot_be_moved_back():
+    with pytest.raises(ValueError, match=r"one output a member .*\(batch, 3, …\), got \(4, 2\)"):
+        average_over(lambda x: x[:, 0], torch.randn(4, 3, 2), [torch.eye(3).argsort()[:1]],
+                     equivariant=True)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("batch", "size"), [(0, 8192), (1, 8192), (2, 4096), (32, 256), (5000, 1), (9000, 1)]
+)
+def test_a_super_batch_has_about_8192_sets_and_one_permutation_at_least(batch, size):
+    assert chunk_size(None, batch) == size
+    assert chunk_size(7, batch) == 7

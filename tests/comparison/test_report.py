@@ -1,0 +1,199 @@
+import json
+import os
+import sys
+from types import MappingProxyType
+
+import pytest
+import torch
+from torch import nn
+
+import invariant_nets
+from invariant_nets import (
+    MODELS,
+    Comparison,
+    Epoch,
+    GaussianTask,
+    History,
+    LabeledSets,
+    ModelResult,
+    Run,
+    SetsTask,
+)
+from invariant_nets.comparison.report import COLUMNS
+
+GAUSSIAN = GaussianTask(test_sets=400)
+OWN = SetsTask(LabeledSets(torch.zeros(40, 3, 2), torch.arange(40) % 4 == 0), name="mine.npz")
+FOUND = MappingProxyType({"radial": (0.7, 0.72), "mlp": (0.6, 0.62)})
+
+
+def comparison(task=GAUSSIAN, found=FOUND, seeds=(0, 1), stopped="all 4 trainings done"):
+    results = {
+        name: ModelResult(
+            name, MODELS[name], MODELS[name].lr, runs(accuracies), 400, task.bayes_accuracy
+        )
+        for name, accuracies in found.items()
+    }
+    return Comparison(task, 18, 32, seeds, results, stopped)
+
+
+def runs(accuracies):
+    history = History([Epoch(0.7, 0.5, 0.69, 0.55, 0.01)])
+    return tuple(
+        Run(
+            seed,
+            history,
+            nn.Linear(3, 1),
+            a,
+            a,
+            "" if a else "the training loss became nan in epoch 2",
+        )
+        for seed, a in enumerate(accuracies)
+    )
+
+
+def columns(table):
+    return dict(zip(table.header, zip(*table.rows, strict=True), strict=True))
+
+
+# The table.
+
+
+def test_the_table_has_a_row_a_model_in_the_order_of_the_ranking():
+    shown = columns(comparison().table())
+    assert tuple(shown) == COLUMNS
+    assert shown["model"] == ("radial", "mlp")
+    assert shown["route"] == ("intrinsic", "none")
+    assert shown["claims"] == ("$O(nd)$", "nothing")
+    assert shown["accuracy"] == ("0.710 ± 0.014", "0.610 ± 0.014")
+    assert shown["s.e."] == ("0.0227", "0.0244")
+    assert shown["gap"] == ("0.001", "0.101")
+    assert shown["weights"] == ("4", "4")
+    assert shown["ms"] == ("10", "10")
+
+
+def test_the_table_has_the_columns_that_are_asked_for_and_more():
+    kept = {"radial": 1.6, "mlp": 2.0, "cyclic-mlp": 3.0}
+    table = comparison().table(
+        ["model", "gap"], caption="What", kB=kept, note={"radial": "a", "mlp": "b"}
+    )
+    assert table.header == ("model", "gap", "kB", "note")
+    assert table.rows[0] == ("radial", "0.001", "2", "a")
+    assert table.caption == "What"
+    with pytest.raises(ValueError, match=r"columns must be of model, .*, ms, got 'speed'"):
+        comparison().table(["model", "speed"])
+
+
+def test_where_no_limit_is_known_there_is_no_gap():
+    assert "gap" not in comparison(OWN).table().header
+    assert "Bayes" not in str(comparison(OWN))
+    assert "Giving every test set the more frequent label: 0.800." in str(comparison(OWN))
+
+
+def test_a_model_that_failed_says_so():
+    failed = comparison(found={"radial": (0.7, 0.7), "mlp": (0.6, None)})
+    shown = columns(failed.table())
+    assert shown["accuracy"] == ("0.700 ± 0.000", "failed")
+    assert (shown["s.e."][1], shown["gap"][1]) == ("–", "–")
+    assert failed.problems == ["mlp, seed 1: the training loss became nan in epoch 2"]
+    assert failed.problems[0] in str(failed)
+
+
+def test_printed_it_says_what_was_done_and_what_columns_mean():
+    lines = str(comparison()).splitlines()
+    assert lines[0] == str(GAUSSIAN)
+    assert lines[1] == "18 epochs of 800 sets in batches of 32, seeds 0, 1"
+    assert "S_n × S_d" in str(comparison(found={"exchangeable": (0.7, 0.7)}))
+    assert "$" not in str(comparison())
+    assert any(line.startswith("gap") and "0.7108" in line for line in lines)
+    assert any(line.startswith("accuracy  on 400 test sets") for line in lines)
+    assert max(map(len, lines)) <= 100
+    assert str(comparison(seeds=(0,))).splitlines()[1].endswith("seed 0")
+
+
+def test_a_notebook_shows_formulas():
+    assert "<td" in comparison()._repr_html_()
+    assert "$O(nd)$" in comparison()._repr_html_()
+
+
+def test_no_result_is_no_table():
+    nothing = comparison(found={}, stopped="interrupted after 0 of 4 trainings")
+    assert str(nothing) == "no model was trained (interrupted after 0 of 4 trainings)"
+    assert nothing.interrupted
+    assert not comparison().interrupted
+    with pytest.raises(ValueError, match="rows must hold at least one row"):
+        nothing.table()
+    with pytest.raises(ValueError, match="comparison must hold at least one result to be plotted"):
+        nothing.plot()
+
+
+def test_results_are_found_by_name():
+    assert comparison().ranking == ["radial", "mlp"]
+    assert comparison()["mlp"].accuracies == [0.6, 0.62]
+
+
+# JSON.
+
+
+def strict(text):
+    def refuse(name):
+        raise AssertionError(f"{name} is no strict JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("task", [GAUSSIAN, OWN])
+def test_json_holds_everything_in_plain_values(task):
+    made = comparison(task, {"radial": (0.7, 0.72), "mlp": (None,)})
+    plain = strict(made.to_json())
+    assert plain == made.to_dict()
+    assert plain["versions"]["torch"] == torch.__version__
+    assert plain["versions"]["invariant_nets"] == invariant_nets.__version__
+    assert plain["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert plain["bayes_accuracy"] == task.bayes_accuracy
+    assert plain["bayes_loss"] == task.bayes_loss
+    assert plain["task"] == {"description": str(task), **task.settings()}
+    assert (plain["epochs"], plain["batch_size"], plain["seeds"]) == (18, 32, [0, 1])
+    assert [model["name"] for model in plain["models"]] == ["radial", "mlp"]
+    assert [run["accuracy"] for run in plain["models"][0]["runs"]] == [0.7, 0.72]
+    assert plain["models"][1]["accuracy"] is None
+
+
+def test_json_is_saved_whole(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("before")
+    comparison().save(path)
+    assert strict(path.read_text(encoding="utf-8")) == comparison().to_dict()
+    assert os.listdir(tmp_path) == ["a.json"]
+    with pytest.raises(ValueError, match=r"path must end in .json, got '.*a.txt'"):
+        comparison().save(tmp_path / "a.txt")
+    with pytest.raises(FileNotFoundError, match="path must be in a folder that exists"):
+        comparison().save(tmp_path / "none" / "a.json")
+
+
+# The figure.
+
+
+def test_the_plot_may_show_the_readings_on_validation_sets():
+    plain, more = comparison().plot(), comparison().plot(readings=True)
+    assert len(more.axes[0].lines) == len(plain.axes[0].lines) + 2
+    texts = [text.get_text() for text in more.legends[0].get_texts()]
+    assert "on 200 validation sets" in texts
+
+
+@pytest.mark.parametrize(
+    ("extension", "head"),
+    [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF"), (".SVG", b"<?xml")],
+)
+def test_the_figure_is_saved_and_the_same_every_time(tmp_path, extension, head):
+    path = tmp_path / f"a{extension}"
+    comparison().save_figure(path)
+    first = path.read_bytes()
+    assert first.startswith(head)
+    comparison().save_figure(path)
+    assert path.read_bytes() == first
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_figure_of_another_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"path must end in .svg or .png or .pdf, got '.*a.bmp'"):
+        comparison().save_figure(tmp_path / "a.bmp")

@@ -1,0 +1,92 @@
+import json
+import math
+import statistics
+
+import pytest
+from torch import nn
+
+from invariant_nets import MODELS, Epoch, History, ModelResult, ModelSpec, Run
+
+
+def history(*seconds):
+    return History([Epoch(0.7, 0.5, 0.69, 0.55, time) for time in seconds])
+
+
+def of(*accuracies, name="deep-sets", limit=0.7, seconds=(0.1, 0.3)):
+    runs = tuple(
+        Run(
+            seed,
+            history(*seconds),
+            nn.Linear(3, 2),
+            accuracy,
+            accuracy and 0.6,
+            "" if accuracy else "why",
+        )
+        for seed, accuracy in enumerate(accuracies)
+    )
+    return ModelResult(name, MODELS[name], 1e-2, runs, 400, limit)
+
+
+def test_it_is_the_mean_and_spread_of_its_runs():
+    found = of(0.6, 0.7, 0.65)
+    assert found.accuracies == [0.6, 0.7, 0.65]
+    assert found.accuracy == pytest.approx(0.65)
+    assert found.sd == pytest.approx(statistics.stdev([0.6, 0.7, 0.65]))
+    assert found.standard_error == pytest.approx(math.sqrt(0.65 * 0.35 / 400))
+    assert found.gap == pytest.approx(0.05)
+    assert found.seconds == pytest.approx(0.2)
+    assert found.model is found.runs[0].model
+    assert found.history is found.runs[0].history
+
+
+def test_a_single_run_has_no_spread_and_an_unknown_limit_no_gap():
+    assert of(0.6).sd is None
+    assert of(0.6, limit=None).gap is None
+
+
+def test_a_model_of_which_a_run_failed_has_no_accuracy():
+    found = of(0.6, None, 0.7)
+    assert (found.accuracy, found.sd, found.standard_error, found.gap) == (None,) * 4
+    assert found.accuracies == [0.6, None, 0.7]
+    assert of(None, seconds=()).seconds is None
+
+
+def test_weights_are_those_that_are_trained():
+    found = of(0.6)
+    assert found.weights == 3 * 2 + 2
+    found.model.bias.requires_grad_(False)
+    assert found.weights == 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "formula"),
+    [
+        ("mlp", "nothing", "nothing"),
+        ("intrinsic", "S_n", "$S_n$"),
+        ("exchangeable", "S_n × S_d", r"$S_n \times S_d$"),
+    ],
+)
+def test_its_claim_in_words_and_as_a_formula(name, text, formula):
+    found = of(0.6, name=name)
+    assert (found.claim(), found.claim(formula=True)) == (text, formula)
+
+
+def test_plain_values_hold_all_but_the_weights():
+    plain = of(0.6, None).to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert [run["accuracy"] for run in plain["runs"]] == [0.6, None]
+    assert [run["problem"] for run in plain["runs"]] == [None, "why"]
+    assert plain["runs"][0]["history"]["test_acc"] == [0.55, 0.55]
+    assert (plain["name"], plain["claims"], plain["weights"], plain["lr"]) == (
+        "deep-sets",
+        "S_n",
+        8,
+        1e-2,
+    )
+
+
+def test_a_model_of_your_own_has_the_claim_of_its_spec():
+    spec = ModelSpec(lambda n, d: nn.Linear(d, 1), "mine", "D_n", 0)
+    run = Run(0, history(0.1), nn.Linear(2, 1), 0.5, 0.7)
+    found = ModelResult("mine", spec, spec.lr, (run,), 10, None)
+    assert (found.claim(formula=True), found.lr) == ("$D_n$", 1e-3)

@@ -1,0 +1,360 @@
+"""Sets of every size: what holds of everything that takes a mask."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from invariant_nets import (
+    Augmentation,
+    CanonicalModel,
+    CircleFrame,
+    DirectionFrame,
+    EncoderLayer,
+    FlattenMembers,
+    LinearEquivariant,
+    LinearInvariant,
+    OrbitInvariant,
+    OrbitLinear,
+    PositionalEncoding,
+    SetNetwork,
+    SymmetryModel,
+    columnwise_sort,
+    cyclic_group,
+    direct_product,
+    intrinsic,
+    least_rotation,
+    lexicographic_sort,
+    mlp,
+    row_column_sort,
+    symmetric_group,
+    transformer,
+)
+from invariant_nets._sets import call, front, member_counts, member_mean, members_first, takes_mask
+from tests.contracts import padding
+
+N, D = 6, 2
+SORTS = [lexicographic_sort, columnwise_sort, row_column_sort, least_rotation]
+
+
+@pytest.fixture(autouse=True)
+def _same_weights_every_time():
+    torch.manual_seed(0)
+
+
+def reader():
+    """A network of sets of every size that reads them in order, one output a set."""
+    positions = PositionalEncoding(D, 50)
+    return SetNetwork(positions, nn.Linear(D, 8), nn.Tanh(), LinearInvariant(8, 3), d=D).double()
+
+
+def writer():
+    """The same with one output a member."""
+    positions = PositionalEncoding(D, 50)
+    return SetNetwork(positions, nn.Linear(D, 8), nn.Tanh(), nn.Linear(8, 3), d=D).double()
+
+
+def of_entries():
+    """One output an entry, for the sorts that move entries."""
+    return SetNetwork(PositionalEncoding(D, 50), nn.Linear(D, D), nn.Tanh(), d=D).double()
+
+
+# Everything that takes sets of every size, and whether its output has the set axis.
+ANY_SIZE = {
+    "LinearEquivariant": (lambda: LinearEquivariant(D, 3).double(), True),
+    "LinearEquivariant, sums": (
+        lambda: LinearEquivariant(D, 3, "sum", pooling="sum").double(),
+        True,
+    ),
+    "LinearInvariant": (lambda: LinearInvariant(D, 3).double(), False),
+    "LinearInvariant, sums": (lambda: LinearInvariant(D, 3, pooling="sum").double(), False),
+    "PositionalEncoding": (lambda: PositionalEncoding(D, 20).double(), True),
+    "EncoderLayer": (lambda: EncoderLayer(D, 1, 8).double().eval(), True),
+    "reader": (reader, False),
+    "writer": (writer, True),
+    "intrinsic": (lambda: intrinsic(N, D).double(), False),
+    "CircleFrame": (lambda: CanonicalModel(reader(), frame=CircleFrame()), False),
+    "CircleFrame, equivariant": (
+        lambda: CanonicalModel(writer(), frame=CircleFrame(), equivariant=True),
+        True,
+    ),
+    "DirectionFrame": (lambda: CanonicalModel(reader(), frame=DirectionFrame(D, 5)), False),
+    "DirectionFrame, equivariant": (
+        lambda: CanonicalModel(writer(), frame=DirectionFrame(D, 5), equivariant=True),
+        True,
+    ),
+    "Augmentation": (lambda: Augmentation(reader()).eval(), False),
+}
+for sort in SORTS:
+    ANY_SIZE[sort.__name__] = lambda sort=sort: CanonicalModel(reader(), sort), False
+    inner = of_entries if sort in (columnwise_sort, row_column_sort) else writer
+    ANY_SIZE[f"{sort.__name__}, equivariant"] = (
+        lambda sort=sort, inner=inner: CanonicalModel(inner(), sort, equivariant=True),
+        True,
+    )
+
+FIXED_SIZE = {
+    "FlattenMembers": FlattenMembers,
+    "mlp": lambda: mlp(N, D).double(),
+    "transformer": lambda: transformer(N, D).double().eval(),
+    "cyclic average": lambda: SymmetryModel(mlp(N, D), cyclic_group(N)).double(),
+    "average": lambda: SymmetryModel(reader(), symmetric_group(N), chunksize=100),
+    "average, recomputed": lambda: SymmetryModel(reader(), symmetric_group(N), recompute=True),
+    "average, equivariant": lambda: SymmetryModel(writer(), symmetric_group(N), equivariant=True),
+    "OrbitLinear": lambda: OrbitLinear(cyclic_group(N), D, 3).double(),
+    "OrbitInvariant": lambda: OrbitInvariant(cyclic_group(N), D, 3).double(),
+}
+
+# C_n does not move padding to every place.
+OF_CYCLIC_POINTS = {"cyclic average", "OrbitLinear", "OrbitInvariant"}
+
+
+@pytest.mark.parametrize("name", [*ANY_SIZE, *FIXED_SIZE])
+def test_padding_never_leaks(name):
+    model = FIXED_SIZE[name]() if name in FIXED_SIZE else ANY_SIZE[name][0]()
+    padding.assert_padding_never_leaks(model, D, N)
+
+
+@pytest.mark.parametrize("name", ANY_SIZE)
+def test_a_padded_set_gives_what_the_set_gives(name):
+    build, equivariant = ANY_SIZE[name]
+    padding.assert_same_as_unpadded(build(), D, N, equivariant=equivariant)
+
+
+@pytest.mark.parametrize("name", sorted(set(FIXED_SIZE) - OF_CYCLIC_POINTS))
+def test_where_the_padding_is_makes_no_difference(name):
+    model, sets = FIXED_SIZE[name](), padding.ragged(D)
+    outputs = []
+    for scattered in (False, True):
+        x, mask = padding.padded(sets, N, scattered=scattered)
+        y = model(x, mask=mask)
+        outputs.append(y[mask] if "equivariant" in name else y)
+    torch.testing.assert_close(*outputs)
+
+
+@pytest.mark.parametrize("name", FIXED_SIZE)
+def test_a_mask_that_is_all_true_changes_nothing(name):
+    model = FIXED_SIZE[name]()
+    x = torch.randn(3, N, D, dtype=torch.float64)
+    everyone = torch.ones(3, N, dtype=torch.bool)
+    torch.testing.assert_close(model(x, mask=everyone), model(x))
+
+
+def test_a_short_set_is_its_members_and_then_zeros_for_a_network_of_fixed_size():
+    x, mask = padding.padded(padding.ragged(D), N)
+    model = mlp(N, D).double()
+    for k, members in enumerate(padding.ragged(D)):
+        filled = torch.cat((members, members.new_zeros(N - len(members), D)))
+        torch.testing.assert_close(model(x, mask=mask)[k], model(filled[None])[0])
+
+
+@pytest.mark.parametrize("equivariant", [False, True])
+def test_the_average_over_all_orders_is_that_of_the_members_alone(equivariant):
+    network = writer() if equivariant else reader()
+    sets = padding.ragged(D)
+    x, mask = padding.padded(sets, N)
+    y = SymmetryModel(network, symmetric_group(N), equivariant=equivariant)(x, mask=mask)
+    for k, members in enumerate(sets):
+        if len(members):
+            alone = SymmetryModel(network, symmetric_group(len(members)), equivariant=equivariant)
+            expected = alone(members[None])[0]
+            torch.testing.assert_close(y[k][mask[k]] if equivariant else y[k], expected)
+
+
+def test_a_layer_of_all_permutations_is_that_of_the_members_alone():
+    layer = OrbitLinear(symmetric_group(N), D, 3).double()
+    nn.init.normal_(layer.bias)
+    pool = OrbitInvariant(symmetric_group(N), D, 3).double()
+    sets = padding.ragged(D)
+    x, mask = padding.padded(sets, N)
+    for k, members in enumerate(sets):
+        if len(members) < 2:  # one point has one orbital
+            continue
+        small = OrbitLinear(symmetric_group(len(members)), D, 3).double()
+        small.load_state_dict(layer.state_dict())
+        torch.testing.assert_close(layer(x, mask=mask)[k][mask[k]], small(members[None])[0])
+        small = OrbitInvariant(symmetric_group(len(members)), D, 3).double()
+        small.load_state_dict(pool.state_dict())
+        torch.testing.assert_close(pool(x, mask=mask)[k], small(members[None])[0])
+
+
+def test_points_of_another_action_all_go_out():
+    four, pairs = symmetric_group(4), symmetric_group(4).on_tuples(2)
+    layer = OrbitLinear(pairs, 1, 2, out_group=four).double()
+    x, mask = padding.padded(padding.ragged(1, (16, 5)), 16)
+    y = layer(x, mask=mask)
+    assert y.shape == (2, 4, 2)
+    torch.testing.assert_close(y, layer(x.masked_fill(~mask[..., None], 0)))
+    assert y.all()
+
+
+def test_a_mask_moves_with_the_members_on_a_grid_of_rows_and_columns():
+    group = direct_product(symmetric_group(3), symmetric_group(2), on="grid")
+    seen = []
+
+    def model(x, mask=None):
+        seen.append((x, mask))
+        return (x * torch.arange(1.0, 7).view(3, 2)).sum((1, 2))
+
+    x = torch.arange(1.0, 7).view(1, 3, 2)
+    rows = torch.tensor([[True, False, True]])
+    average = SymmetryModel(model, group)
+    y = average(x, mask=rows)
+    (moved, masks), *_ = seen
+    assert masks.shape == (12, 3, 2)
+    assert torch.equal(moved != 0, masks)
+    entries = rows[..., None].expand(1, 3, 2)
+    torch.testing.assert_close(average(x, mask=entries), y)
+    # Every entry is in every place as often: the mean place times the sum of the entries.
+    torch.testing.assert_close(y, torch.tensor([3.5 * (1 + 2 + 5 + 6)]))
+
+
+def test_sampled_averages_take_masks_and_tell_their_error():
+    model = SymmetryModel(reader(), symmetric_group(N), samples=50)
+    x, mask = padding.padded(padding.ragged(D), N)
+    mean, error = model.estimate(x, mask=mask)
+    assert mean.isfinite().all()
+    single = mask.sum(1) == 1
+    assert error[mask.sum(1) > 2].all()
+    torch.testing.assert_close(error[single], torch.zeros_like(error[single]))  # one order only
+
+
+def test_augmentation_moves_the_mask_with_the_members():
+    seen = {}
+
+    def model(x, mask=None):
+        seen.update(x=x, mask=mask)
+        return x
+
+    x, mask = padding.padded(padding.ragged(1), N)
+    Augmentation(model)(x, mask=mask)
+    assert not torch.equal(seen["mask"], mask)
+    assert torch.equal(seen["x"][..., 0] != 0, seen["mask"])
+    for before, after in zip(
+        x.masked_fill(~mask[..., None], 0).flatten(1), seen["x"].flatten(1), strict=True
+    ):
+        assert torch.equal(before.sort().values, after.sort().values)
+
+
+def test_a_canonicalization_of_ones_own_gets_the_mask_and_must_take_one():
+    def by_size(x, mask=None):
+        order = x.norm(dim=-1).masked_fill(~mask, math.inf).argsort(1)
+        return x.gather(1, order[..., None].expand_as(x))
+
+    x, mask = padding.padded(padding.ragged(D), N)
+    y = CanonicalModel(reader(), by_size)(x, mask=mask)
+    other_x, other_mask = padding.padded([s.flip(0) for s in padding.ragged(D)], N, seed=1)
+    torch.testing.assert_close(CanonicalModel(y_of := reader(), by_size)(x, mask=mask),
+                               CanonicalModel(y_of, by_size)(other_x, mask=other_mask))  # fmt: skip
+    assert y.isfinite().all()
+    with pytest.raises(TypeError, match="canonicalization must take a mask"):
+        CanonicalModel(reader(), lambda x: x)(x, mask=mask)
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        CanonicalModel,
+        Augmentation,
+        lambda model: SymmetryModel(model, symmetric_group(N), samples=2),
+        lambda model: CanonicalModel(model, frame=DirectionFrame(D, 2)),
+    ],
+)
+def test_a_model_that_takes_no_mask_is_not_given_padding_in_silence(wrapper):
+    x, mask = padding.padded(padding.ragged(D), N)
+    model = wrapper(nn.Sequential(nn.Flatten(), nn.Linear(N * D, 1)).double())
+    assert model(torch.zeros_like(x)).shape == (len(x), 1)
+    with pytest.raises(TypeError, match=r"model must take a mask .* got Sequential"):
+        model(x, mask=mask)
+
+
+@pytest.mark.parametrize("name", [*ANY_SIZE, *FIXED_SIZE])
+@pytest.mark.parametrize(
+    ("mask", "error", "words"),
+    [
+        (torch.ones(3, N + 1, dtype=torch.bool), ValueError, "mask must have shape"),
+        (torch.ones(3, N, 2, dtype=torch.bool), ValueError, "mask must have shape"),
+        (torch.ones(N, dtype=torch.bool), ValueError, "mask must have shape"),
+        (torch.ones(3, N), TypeError, "mask must be of bool"),
+        ([[True] * N] * 3, TypeError, "mask must be a tensor, got list"),
+    ],
+)
+def test_what_is_no_mask_is_refused(name, mask, error, words):
+    model = FIXED_SIZE[name]() if name in FIXED_SIZE else ANY_SIZE[name][0]()
+    with pytest.raises(error, match=words):
+        model(torch.zeros(3, N, D, dtype=torch.float64), mask=mask)
+
+
+# The checks themselves can fail.
+
+
+class Leaky(nn.Module):
+    """Sets padding to 0 by a product, which NaN survives."""
+
+    def forward(self, x, mask=None):
+        return (x if mask is None else x * mask[..., None]).sum(1)
+
+
+class Careless(nn.Module):
+    """Divides by the number of rows, padding included."""
+
+    def forward(self, x, mask=None):
+        return (x if mask is None else x.masked_fill(~mask[..., None], 0)).mean(1)
+
+
+class LeakyBackward(nn.Module):
+    """Masks after the nonlinear step, too late for its gradient."""
+
+    def forward(self, x, mask=None):
+        y = (x * x).sqrt()
+        return (y if mask is None else y.masked_fill(~mask[..., None], 0)).sum(1)
+
+
+@pytest.mark.parametrize("model", [Leaky(), LeakyBackward()])
+def test_a_leak_is_found(model):
+    with pytest.raises(AssertionError):
+        padding.assert_padding_never_leaks(model, D, N)
+
+
+def test_a_mean_over_padding_is_found():
+    with pytest.raises(AssertionError):
+        padding.assert_same_as_unpadded(Careless(), D, N)
+
+
+# The small pieces.
+
+
+def test_members_first_keeps_their_order():
+    mask = torch.tensor([[False, True, False, True]])
+    assert members_first(mask).tolist() == [[1, 3, 0, 2]]
+    assert front(mask).tolist() == [[True, True, False, False]]
+    assert front(None) is None
+
+
+def test_an_empty_set_counts_as_one_so_that_its_mean_is_zero():
+    mask = torch.tensor([[True, True], [False, False]])
+    assert member_counts(mask, torch.float32).tolist() == [[2.0], [1.0]]
+
+
+def test_what_takes_a_mask_is_known_by_its_argument():
+    assert takes_mask(lambda x, mask: x)
+    assert takes_mask(LinearEquivariant(1, 1))
+    assert not takes_mask(nn.ReLU())
+    assert not takes_mask(torch.relu)
+    assert not takes_mask(1)
+
+
+def test_no_mask_is_not_passed_on():
+    assert call(torch.relu, torch.tensor([-1.0]), None).item() == 0
+
+
+@pytest.mark.parametrize("rest", [(2,), (2, 3)])
+def test_the_mean_over_the_members_is_that_of_each_set_and_0_for_none(rest):
+    sets = [torch.randn(size, *rest, dtype=torch.float64) for size in padding.SIZES]
+    x, mask = padding.padded(sets, N, garbage=0.0)
+    for members, mean in zip(sets, member_mean(x, mask), strict=True):
+        expected = members.mean(0) if len(members) else torch.zeros(rest, dtype=torch.float64)
+        torch.testing.assert_close(mean, expected)
+    torch.testing.assert_close(member_mean(x, None), x.mean(1))
+    assert member_mean(x[:0], mask[:0]).shape == (0, *rest)

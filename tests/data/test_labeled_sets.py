@@ -1,0 +1,209 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from invariant_nets import LabeledSets, unpad_sets
+from tests.contracts.padding import GARBAGE, padded, ragged
+
+sizes = st.lists(st.integers(1, 4), min_size=1, max_size=9)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def labels(count, seed=0):
+    return torch.randint(2, (count,), generator=torch.Generator().manual_seed(seed))
+
+
+def members(sets):
+    mask = torch.ones(sets.x.shape[:2], dtype=torch.bool) if sets.mask is None else sets.mask
+    return unpad_sets(sets.x, mask)
+
+
+def same(first, second):
+    return len(first) == len(second) and all(map(torch.equal, first, second))
+
+
+@given(sizes, st.sampled_from(GARBAGE), seeds)
+def test_the_members_are_kept_and_the_padding_is_0(sizes, garbage, seed):
+    given_sets = [rows.float() for rows in ragged(3, sizes, seed)]
+    x, mask = padded(given_sets, 5, garbage, seed)
+    sets = LabeledSets(x, labels(len(sizes), seed), mask)
+    assert same(members(sets), given_sets)
+    assert not sets.x[~mask].any()
+    assert sets.y.flatten().tolist() == labels(len(sizes), seed).tolist()
+    assert same(members(LabeledSets(given_sets, sets.y)), given_sets)
+
+
+@given(sizes, seeds, st.booleans())
+def test_a_batch_is_its_samples(sizes, seed, masked):
+    x = torch.randn(len(sizes), 4, 2)
+    mask = torch.arange(4) < torch.tensor(sizes)[:, None] if masked else None
+    sets = LabeledSets(x, labels(len(sizes), seed), mask)
+    rows = torch.randperm(len(sets)).tolist()
+    for row, ((batched, label), (inputs, y)) in enumerate(
+        zip(sets.__getitems__(rows), [sets[row] for row in rows], strict=True)
+    ):
+        assert torch.equal(label, y)
+        assert label.tolist() == sets.y[rows[row]].tolist()
+        both = (batched, inputs) if isinstance(inputs, tuple) else ((batched,), (inputs,))
+        assert same(*both)
+        assert torch.equal(both[1][0], sets.x[rows[row]])
+
+
+def test_a_loader_makes_batches_that_the_trainer_takes():
+    x = torch.randn(5, 4, 2)
+    plain, y = next(iter(DataLoader(LabeledSets(x, labels(5)), 3)))
+    assert (plain.shape, y.shape) == ((3, 4, 2), (3, 1))
+    mask = torch.arange(4) < torch.tensor([1, 2, 3, 4, 4])[:, None]
+    (padded_x, padding), y = next(iter(DataLoader(LabeledSets(x, labels(5), mask), 3)))
+    assert torch.equal(padding, mask[:3])
+    assert (padded_x.shape, y.shape) == ((3, 4, 2), (3, 1))
+
+
+def test_a_mask_that_leaves_nothing_out_is_dropped():
+    assert LabeledSets(torch.randn(3, 4, 2), labels(3), torch.ones(3, 4, dtype=bool)).mask is None
+    assert LabeledSets([torch.randn(4, 2)] * 3, labels(3)).mask is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int8, torch.uint8, bool])
+def test_sets_and_labels_of_every_real_type_become_float32(dtype):
+    x = torch.tensor([[[0.0, 1.0]], [[1.0, 1.0]]], dtype=dtype)
+    sets = LabeledSets(x, torch.tensor([0, 1], dtype=dtype))
+    assert (sets.x.dtype, sets.y.dtype) == (torch.float32, torch.float32)
+    assert sets.x.tolist() == [[[0, 1]], [[1, 1]]]
+    assert sets.y.tolist() == [[0], [1]]
+
+
+def test_what_is_given_is_copied_and_left_as_it_is():
+    x = torch.ones(2, 2, 1)
+    mask = torch.tensor([[True, False], [True, True]])
+    sets = LabeledSets(x, labels(2), mask)
+    x.zero_()
+    mask.zero_()
+    assert sets.x.flatten().tolist() == [1, 0, 1, 1]
+    assert sets.mask.flatten().tolist() == [1, 0, 1, 1]
+
+
+def test_padded_adds_rows_without_members():
+    sets = LabeledSets(torch.randn(3, 4, 2), labels(3))
+    more = sets.padded(6)
+    assert (more.n, more.mask.sum(1).tolist()) == (6, [4, 4, 4])
+    assert same(members(more), members(sets))
+    assert same(members(more.padded(7)), members(sets))
+    assert sets.padded(2) is sets
+
+
+# The split.
+
+
+@given(st.integers(2, 30), st.integers(2, 30), st.floats(0.01, 0.99), seeds)
+def test_a_split_takes_its_share_of_both_labels_and_every_set_once(zeros, ones, share, seed):
+    count = zeros + ones
+    y = torch.tensor([0] * zeros + [1] * ones)[torch.randperm(count)]
+    sets = LabeledSets(torch.arange(float(count))[:, None, None], y)
+    first, second = sets.split(share, seed)
+    for total, part in zip((zeros, ones), second.counts, strict=True):
+        assert 1 <= part <= total - 1
+        assert abs(part - share * total) <= 0.5 or part in (1, total - 1)
+    places = torch.cat([first.x, second.x]).flatten().long()
+    assert places.sort().values.tolist() == list(range(count))
+    assert torch.equal(torch.cat([first.y, second.y])[:, 0].long(), y[places])
+    again = sets.split(share, seed)
+    assert torch.equal(again[1].x, second.x)
+
+
+def test_another_seed_gives_another_split():
+    sets = LabeledSets(torch.arange(40.0)[:, None, None], torch.arange(40) % 2)
+    parts = [sets.split(seed=seed)[1].x for seed in (0, 1)]
+    assert not torch.equal(*parts)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
+def test_a_share_out_of_range_is_refused(share):
+    with pytest.raises(ValueError, match="share must lie between 0 and 1, got"):
+        LabeledSets(torch.randn(4, 2, 2), torch.arange(4) % 2).split(share)
+
+
+def test_a_share_that_is_no_number_is_refused():
+    for share in ("half", True):
+        with pytest.raises(TypeError, match="share must be a number"):
+            LabeledSets(torch.randn(4, 2, 2), torch.arange(4) % 2).split(share)
+
+
+def test_a_label_with_a_single_set_cannot_be_split():
+    sets = LabeledSets(torch.randn(4, 2, 2), torch.tensor([0, 0, 1, 0]))
+    with pytest.raises(ValueError, match="two sets of each label are needed, got 1 of label 1"):
+        sets.split()
+
+
+# What is refused.
+
+X, Y, MASK = torch.zeros(4, 3, 2), torch.tensor([0, 1, 0, 1]), torch.ones(4, 3, dtype=torch.bool)
+NO_MEMBER = MASK & (torch.arange(4) != 2)[:, None]
+
+
+def with_value(value, dtype=torch.float32):
+    x = X.to(dtype, copy=True)
+    x[1, 2, 0] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((torch.zeros(4, 3), Y), r"x must have shape \(batch, n, d\), got \(4, 3\)"),
+        ((torch.zeros(4, 3, 2, 1), Y), r"x must have shape .*, got \(4, 3, 2, 1\)"),
+        ((torch.zeros(4, 0, 2), Y), r"x must hold sets with n ≥ 1 and d ≥ 1, got \(4, 0, 2\)"),
+        ((torch.zeros(4, 3, 0), Y), r"x must hold sets with n ≥ 1 and d ≥ 1"),
+        ((torch.zeros(0, 3, 2), Y[:0]), r"x must hold at least one set, got shape \(0, 3, 2\)"),
+        ((X, Y[:3]), r"y must have shape \(4,\) or \(4, 1\), got \(3,\)"),
+        ((X, Y[:, None].expand(4, 2)), r"y must have shape .*, got \(4, 2\)"),
+        ((X, Y[None]), r"y must have shape .*, got \(1, 4\)"),
+        ((X, Y + 1), "y must hold the labels 0 and 1 only, got 2"),
+        ((X, Y * 2 - 1), "y must hold the labels 0 and 1 only, got -1"),
+        ((X, Y * 0.5), "y must hold the labels 0 and 1 only, got 0.5"),
+        ((X, Y / Y), "y must hold the labels 0 and 1 only, got nan"),
+        ((with_value(torch.nan), Y), "x must hold finite .*, got nan in set 1, row 2, column 0"),
+        ((with_value(-torch.inf), Y), "got -inf in set 1, row 2, column 0"),
+        ((with_value(1e300, torch.float64), Y), r"float32 numbers, got 1e\+300 in set 1"),
+        ((with_value(torch.nan), Y, MASK), "got nan in set 1"),
+        ((X, Y, MASK[:3]), r"mask must have shape \(batch, n\) = \(4, 3\), got \(3, 3\)"),
+        ((X, Y, MASK[:, :2]), r"mask must have shape .* got \(4, 2\)"),
+        ((X, Y, MASK[:, :, None]), r"mask must have shape .* got \(4, 3, 1\)"),
+        ((X, Y, NO_MEMBER), "x must have a member in every set, got none in set 2"),
+        (([X[0], X[0, :0]], Y[:2]), "x must have a member in every set, got none in set 1"),
+        (([], Y[:0]), "x must hold at least one set, got none"),
+        (([X[0], X[0, :, :1]], Y[:2]), r"x must all have shape \(n_i, 2\), got \(3, 1\)"),
+        (([X[0], X[1]], Y[:2], MASK[:2]), "mask must be left out when x is a list of sets"),
+    ],
+)
+def test_what_are_no_labeled_sets_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LabeledSets(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((X.to(torch.complex64), Y), "x must hold real numbers, got torch.complex64"),
+        ((X, Y.to(torch.complex64)), "y must hold real numbers, got torch.complex64"),
+        ((X.to_sparse(), Y), "x must be a dense tensor .*, got torch.sparse_coo"),
+        ((X.to("meta"), Y), "x must be a dense tensor"),
+        ((X, Y.tolist()), "y must be a tensor, got list"),
+        ((X, None), "y must be a tensor, got NoneType"),
+        ((5, Y), "x must be a sequence of tensors, got int"),
+        (([X[0].tolist()], Y[:1]), "x must hold tensors, got list"),
+        (([X[0], X[0].double()], Y[:2]), "x must have one dtype, got"),
+        ((X, Y, MASK.float()), "mask must be of bool, .*, got torch.float32"),
+        ((X, Y, [True]), "mask must be a tensor, got list"),
+    ],
+)
+def test_what_are_no_numbers_is_refused(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        LabeledSets(*arguments)
+
+
+def test_a_suffix_tells_which_sets_are_wrong():
+    with pytest.raises(ValueError, match="y_test must hold the labels 0 and 1 only, got 7"):
+        LabeledSets(X, Y * 7, suffix="_test")

@@ -1,0 +1,265 @@
+import copy
+import itertools
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invariant_nets import (
+    LinearEquivariant,
+    LinearInvariant,
+    OrbitInvariant,
+    OrbitLinear,
+    PermutationGroup,
+    alternating_group,
+    assert_equivariant,
+    cyclic_group,
+    dihedral_group,
+    direct_product,
+    pocket_cube_group,
+    symmetric_group,
+    trivial_group,
+)
+from tests import oracles
+
+DOUBLE = {"dtype": torch.float64}
+
+
+@st.composite
+def groups(draw, max_degree=6):
+    n = draw(st.integers(1, max_degree))
+    count = draw(st.integers(1, 3))
+    return PermutationGroup([draw(st.permutations(range(n))) for _ in range(count)])
+
+
+def randomized(layer):
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    return layer
+
+
+@given(groups())
+@settings(max_examples=60)
+def test_it_commutes_with_every_element_and_is_all_that_does(group):
+    layer = randomized(OrbitLinear(group, 2, 3, **DOUBLE))
+    x = torch.randn(2, group.degree, 2, **DOUBLE)
+    for p in itertools.islice(group, 50):
+        torch.testing.assert_close(layer(p(x)), p(layer(x)))
+    # The dimension of the commutant: the null space of W ↦ (P W P⁻¹ − W) over the generators.
+    n = group.degree
+    eye = torch.eye(n, **DOUBLE)
+    conditions = [
+        torch.kron(eye[g.index_tensor], eye[g.index_tensor]) - torch.eye(n * n, **DOUBLE)
+        for g in group.generators
+    ]
+    rank = int(torch.linalg.matrix_rank(torch.cat(conditions)))
+    assert len(layer.weight) == n * n - rank
+
+
+@given(groups(), st.integers(0, 2**31))
+@settings(max_examples=40)
+def test_the_invariant_layer_is_all_that_is_invariant(group, seed):
+    torch.manual_seed(seed)
+    layer = randomized(OrbitInvariant(group, 2, 3, **DOUBLE))
+    x = torch.randn(2, group.degree, 2, **DOUBLE)
+    for p in itertools.islice(group, 50):
+        torch.testing.assert_close(layer(p(x)), layer(x))
+    assert len(layer.linear.weight) == len(group.orbits())
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_for_the_symmetric_group_it_is_the_averaged_layer(n):
+    averaged = LinearEquivariant(3, 4, **DOUBLE)
+    torch.nn.init.normal_(averaged.c)
+    layer = OrbitLinear(symmetric_group(n), 3, 4, **DOUBLE)
+    with torch.no_grad():
+        on, off = (averaged.a + averaged.b / n) / 3, averaged.b / (3 * n)
+        layer.weight.copy_(torch.stack([on, off][: len(layer.weight)]))
+        layer.bias.copy_(averaged.c.sum(0, keepdim=True) / 3)
+        invariant, total = (
+            OrbitInvariant(symmetric_group(n), 3, 4, **DOUBLE),
+            LinearInvariant(3, 4, **DOUBLE),
+        )
+        invariant.linear.weight.copy_(total.b[None] / (3 * n))
+        invariant.linear.bias.copy_(total.c.sum(0, keepdim=True) / 3)
+    x = torch.randn(5, n, 3, **DOUBLE)
+    torch.testing.assert_close(layer(x), averaged(x))
+    torch.testing.assert_close(invariant(x), total(x))
+
+
+@pytest.mark.parametrize("n", [7, 100])
+def test_for_the_cyclic_group_it_is_a_circular_convolution(n):
+    layer = randomized(OrbitLinear(cyclic_group(n), 2, 3, bias=False, **DOUBLE))
+    x = torch.randn(4, n, 2, **DOUBLE)
+    padded = torch.cat((x, x[:, : n - 1]), 1).transpose(1, 2)
+    expected = torch.nn.functional.conv1d(padded, layer.weight.permute(2, 1, 0))
+    torch.testing.assert_close(layer(x), expected.transpose(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("group", "count"),
+    [
+        (symmetric_group(5), 2),
+        (alternating_group(5), 2),
+        (cyclic_group(9), 9),
+        (dihedral_group(9), 5),
+        (dihedral_group(8), 5),
+        (direct_product(symmetric_group(4), symmetric_group(3), on="grid"), 4),
+        (symmetric_group(4).on_tuples(2), 15),
+        (symmetric_group(6).on_tuples(2), 15),
+        (trivial_group(4), 16),
+    ],
+    ids=str,
+)
+def test_the_known_numbers_of_maps(group, count):
+    assert len(OrbitLinear(group, 1, 1).weight) == count
+
+
+def test_the_alternating_group_gives_the_symmetric_groups_layer():
+    searched = PermutationGroup(alternating_group(6).generators).orbitals()
+    assert torch.equal(searched, symmetric_group(6).orbitals())
+
+
+def test_from_points_of_one_action_to_points_of_another():
+    nodes = symmetric_group(5)
+    edges = nodes.on_tuples(2)
+    to_edges = randomized(OrbitLinear(nodes, 2, 3, out_group=edges, **DOUBLE))
+    to_nodes = randomized(OrbitLinear(edges, 3, 2, out_group=nodes, **DOUBLE))
+    assert len(to_edges.weight) == len(to_nodes.weight) == 5
+    x = torch.randn(2, 5, 2, **DOUBLE)
+    for p, q in zip(nodes.generators, edges.generators, strict=True):
+        torch.testing.assert_close(to_edges(p(x)), q(to_edges(x)))
+        torch.testing.assert_close(to_nodes(to_edges(p(x))), p(to_nodes(to_edges(x))))
+
+
+@pytest.mark.parametrize(
+    "group",
+    [symmetric_group(20), cyclic_group(64), pocket_cube_group(), symmetric_group(4).on_tuples(2),
+     direct_product(symmetric_group(3), symmetric_group(9))],
+    ids=lambda group: group.name,
+)  # fmt: skip
+def test_at_the_start_every_output_keeps_the_inputs_variance(group):
+    torch.manual_seed(0)
+    n = group.degree
+    layer = OrbitLinear(group, 3, 2000, **DOUBLE)
+    # Var y = Σ W² for independent inputs of variance 1: a sum over the unit vectors.
+    units = torch.eye(3 * n, **DOUBLE).view(-1, n, 3)
+    variance = layer(units).detach().square().sum(0).mean(-1)
+    torch.testing.assert_close(variance, torch.ones_like(variance), rtol=0.1, atol=0)
+
+
+def test_written_out_weights_are_kept_in_evaluation_and_follow_every_change():
+    layer = OrbitLinear(cyclic_group(5), 2, 2)
+    assert layer._form is None
+    x = torch.randn(3, 5, 2)
+    layer.eval()
+    with torch.no_grad():
+        first = layer(x)
+        assert layer._dense is not None
+        kept = layer._dense[1]
+        assert torch.equal(layer(x), first)
+        assert layer._dense[1] is kept
+        layer.weight.mul_(2)
+        torch.testing.assert_close(layer(x) - layer.bias, 2 * (first - layer.bias))
+        layer.load_state_dict(OrbitLinear(cyclic_group(5), 2, 2).state_dict())
+        assert not torch.allclose(layer(x), 2 * first)
+        layer.double()
+        assert layer(x.double()).dtype == torch.float64
+    layer(x.double()).sum().backward()
+    assert layer.weight.grad is not None
+
+
+def test_it_copies_and_pickles():
+    layer = OrbitLinear(symmetric_group(4), 2, 3)
+    x = torch.randn(2, 4, 2)
+    torch.testing.assert_close(copy.deepcopy(layer)(x), layer(x))
+    state = layer.state_dict()
+    assert set(state) == {"weight", "bias"}
+    assert "S_4, 2, 3, orbitals=2, bias=True" in repr(layer)
+    assert set(pickle.loads(pickle.dumps(state))) == set(state)
+
+
+def test_a_wrong_layer_would_not_pass():
+    layer = OrbitLinear(cyclic_group(4), 2, 2)
+    with pytest.raises(AssertionError):
+        assert_equivariant(layer, torch.randn(32, 4, 2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (([[0, 1]], 1, 1), TypeError, "group must be a PermutationGroup"),
+        ((cyclic_group(3), 0, 1), ValueError, "in_channels must be at least 1"),
+        ((cyclic_group(3), 1, 0), ValueError, "out_channels must be at least 1"),
+    ],
+)
+@pytest.mark.parametrize("layer", [OrbitLinear, OrbitInvariant])
+def test_bad_arguments_are_refused(layer, arguments, error, message):
+    with pytest.raises(error, match=message):
+        layer(*arguments)
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="generator by generator"):
+        OrbitLinear(symmetric_group(3), 1, 1, out_group=cyclic_group(3))
+    with pytest.raises(TypeError, match="out_group must be a PermutationGroup"):
+        OrbitLinear(symmetric_group(3), 1, 1, out_group=3)
+    with pytest.raises(ValueError, match=r"\(batch, 3, 2\), got \(4, 5, 2\)"):
+        OrbitLinear(symmetric_group(3), 2, 1)(torch.zeros(4, 5, 2))
+
+
+def test_the_oracle_of_the_orbits_agrees():
+    group = dihedral_group(5)
+    closure = oracles.closure([tuple(g.index_tensor.tolist()) for g in group.generators])
+    ids = group.orbitals()
+    for a, b, c, d in itertools.product(range(5), repeat=4):
+        together = any((g[a], g[b]) == (c, d) for g in closure)
+        assert (ids[a, b] == ids[c, d]) == together
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        symmetric_group(4),
+        cyclic_group(70),
+        dihedral_group(5),
+        direct_product(symmetric_group(2), symmetric_group(3), on="grid"),
+    ],
+    ids=lambda group: group.name,
+)
+def test_a_batch_of_no_sets_gives_no_outputs(group):
+    layer = OrbitLinear(group, 2, 3)
+    assert layer(torch.zeros(0, group.degree, 2)).shape == (0, group.degree, 3)
+    assert OrbitInvariant(group, 2, 3)(torch.zeros(0, group.degree, 2)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("channels", [2, 20])
+def test_the_layer_by_transforms_works_in_every_precision_compiled_and_exported(channels):
+    layer = OrbitLinear(cyclic_group(70), channels, 3)
+    x = torch.randn(4, 70, channels)
+    y = layer(x)
+    low = copy.deepcopy(layer).bfloat16()(x.bfloat16())
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), y, atol=0.1, rtol=0.1)
+    torch.testing.assert_close(copy.deepcopy(layer).double()(x.double()).float(), y)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for half in (x, x.bfloat16()):
+            torch.testing.assert_close(layer(half).float(), y, atol=0.1, rtol=0.1)
+    torch.compiler.reset()
+    torch.testing.assert_close(torch.compile(layer, fullgraph=True, backend="aot_eager")(x), y)
+    torch.testing.assert_close(torch.export.export(layer, (x,)).module()(x), y)
+
+
+def test_the_weights_of_a_functional_call_are_not_mistaken_for_others():
+    layer = OrbitLinear(dihedral_group(5), 2, 2).eval()
+    x = torch.randn(3, 5, 2)
+    with torch.no_grad():
+        for _ in range(20):
+            weights = {"weight": torch.randn_like(layer.weight), "bias": layer.bias.detach()}
+            y = torch.func.functional_call(layer, weights, (x,))
+            weights = {name: value.clone() for name, value in weights.items()}
+            fresh = OrbitLinear(dihedral_group(5), 2, 2)
+            fresh.load_state_dict(weights)
+            torch.testing.assert_close(y, fresh.eval()(x))

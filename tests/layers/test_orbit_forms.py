@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from invariant_nets import (
+    alternating_group,
+    cyclic_group,
+    dihedral_group,
+    direct_product,
+    mathieu_group,
+    pocket_cube_group,
+    symmetric_group,
+    trivial_group,
+)
+from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
+
+FORMS = {
+    symmetric_group(1): "_pooled_form",
+    symmetric_group(6): "_pooled_form",
+    alternating_group(5): "_pooled_form",
+    mathieu_group(11): "_pooled_form",
+    trivial_group(3): "_pooled_form",
+    direct_product(symmetric_group(3), symmetric_group(4)): "_pooled_form",
+    direct_product(symmetric_group(1), symmetric_group(4), symmetric_group(1)): "_pooled_form",
+    direct_product(symmetric_group(3), symmetric_group(4), on="grid"): "_grid_form",
+    direct_product(alternating_group(4), symmetric_group(2), on="grid"): "_grid_form",
+    direct_product(symmetric_group(2), symmetric_group(1), on="grid"): "_pooled_form",
+    cyclic_group(70): "_cyclic_form",
+    cyclic_group(71): "_cyclic_form",
+    dihedral_group(64): "_cyclic_form",
+    cyclic_group(5): None,
+    direct_product(cyclic_group(3), symmetric_group(4), on="grid"): None,
+    symmetric_group(4).on_tuples(2): None,
+    pocket_cube_group(): None,
+}
+
+
+def form_of(group):
+    orbit = group.orbit_numbers()
+    return fast_form(group.orbitals(), orbit, orbit, group.shape)
+
+
+# From 17 channels on the FFT form takes products instead of sums.
+@pytest.mark.parametrize("channels", [1, 2, 17])
+@pytest.mark.parametrize("group", FORMS, ids=lambda group: f"{group.name}{group.shape}")
+def test_the_orbits_choose_the_form_and_every_form_is_the_product(group, channels):
+    form = form_of(group)
+    assert (form and form.__qualname__.split(".")[0]) == FORMS[group]
+    if form is None:
+        return
+    ids = group.orbitals()
+    x = torch.randn(3, group.degree, channels, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(int(ids.max()) + 1, channels, 4, dtype=torch.float64, requires_grad=True)
+    expected = dense(x, dense_weight(ids, weight), len(ids))
+    actual = form(x, weight)
+    torch.testing.assert_close(actual, expected)
+    direction = torch.randn_like(expected)
+    for first, second in zip(
+        torch.autograd.grad(actual, (x, weight), direction),
+        torch.autograd.grad(expected, (x, weight), direction),
+        strict=True,
+    ):
+        torch.testing.assert_close(first, second)
+
+
+def test_orbits_that_are_not_contiguous_are_pooled_too():
+    ids = torch.tensor([[0, 1, 2], [3, 4, 3], [2, 1, 0]])
+    orbit = torch.tensor([0, 1, 0])
+    form = fast_form(ids, orbit, orbit, (3,))
+    x, weight = torch.randn(2, 3, 2).double(), torch.randn(5, 2, 3).double()
+    torch.testing.assert_close(form(x, weight), dense(x, dense_weight(ids, weight), 3))
+
+
+def test_the_written_out_weights_are_those_of_the_double_sum():
+    ids = torch.tensor([[0, 1, 0], [2, 2, 1]])
+    x, weight = torch.randn(2, 3, 2).double(), torch.randn(3, 2, 4).double()
+    expected = torch.zeros(2, 2, 4, dtype=torch.float64)
+    for a in range(2):
+        for b in range(3):
+            expected[:, a] += x[:, b] @ weight[ids[a, b]]
+    torch.testing.assert_close(dense(x, dense_weight(ids, weight), 2), expected)

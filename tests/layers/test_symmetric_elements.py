@@ -1,0 +1,329 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from invariant_nets import (
+    OrbitInvariant,
+    OrbitLinear,
+    SymmetricElements,
+    SymmetricElementsInvariant,
+    cyclic_elements,
+    cyclic_group,
+    dihedral_group,
+    direct_product,
+    symmetric_group,
+    test_invariant,
+)
+from tests.contracts import portability
+from tests.contracts.padding import (
+    SIZES,
+    assert_padding_never_leaks,
+    assert_same_as_unpadded,
+    padded,
+)
+
+every_pooling = pytest.mark.parametrize("pooling", ["mean", "sum"])
+GROUPS = {"C": cyclic_group, "D": dihedral_group, "S": symmetric_group}
+sizes = {
+    "batch": st.integers(1, 2),
+    "n": st.integers(1, 4),
+    "t": st.integers(3, 5),
+    "seed": st.integers(0, 2**32 - 1),
+}
+
+
+def orbit_layer(group, pooling="mean", channels=2, out=3, **options):
+    element, shared = (OrbitLinear(group, channels, out, **options) for _ in "ab")
+    return SymmetricElements(element, shared, pooling)
+
+
+def orbit_readout(group, pooling="mean", channels=2, out=3, **options):
+    return SymmetricElementsInvariant(OrbitInvariant(group, channels, out, **options), pooling)
+
+
+def drawn(layer, shape, seed):
+    source = torch.Generator().manual_seed(seed)
+    x = torch.randn(shape, generator=source, dtype=torch.float64)
+    mask = torch.rand(shape[:2], generator=source) < 0.6
+    return portability.shuffle_parameters(layer.double(), seed), x, mask
+
+
+def pool_by_loops(x, mask, pooling):
+    members = [x[i] for i in range(len(x)) if mask[i]]
+    total = sum(members, torch.zeros_like(x[0]))
+    return total / len(members) if members and pooling == "mean" else total
+
+
+def by_loops(layer, x, mask):
+    """One sample at a time: each element on its own, and the pool of the members."""
+    samples = []
+    for sample, members in zip(x, mask, strict=True):
+        shared = layer.shared(pool_by_loops(sample, members, layer.pooling)[None])[0]
+        rows = [layer.element(row[None])[0] + shared for row in sample]
+        zero = torch.zeros_like(rows[0])
+        placed = [row if m else zero for row, m in zip(rows, members, strict=True)]
+        samples.append(torch.stack(placed))
+    return torch.stack(samples)
+
+
+@every_pooling
+@given(**sizes)
+def test_it_is_its_formula(pooling, batch, n, t, seed):
+    layer, x, mask = drawn(orbit_layer(cyclic_group(t), pooling), (batch, n, t, 2), seed)
+    torch.testing.assert_close(layer(x), by_loops(layer, x, torch.ones_like(mask)))
+    torch.testing.assert_close(layer(x, mask), by_loops(layer, x, mask))
+
+
+@every_pooling
+@given(**sizes)
+def test_the_readout_is_its_formula(pooling, batch, n, t, seed):
+    layer, x, mask = drawn(orbit_readout(cyclic_group(t), pooling), (batch, n, t, 2), seed)
+    for members in (torch.ones_like(mask), mask):
+        pools = [pool_by_loops(*sample, pooling) for sample in zip(x, members, strict=True)]
+        expected = torch.cat([layer.shared(pool[None]) for pool in pools])
+        torch.testing.assert_close(layer(x, members), expected)
+    torch.testing.assert_close(layer(x), layer(x, torch.ones_like(mask)))
+
+
+@every_pooling
+@pytest.mark.parametrize("name", GROUPS)
+@given(**sizes)
+def test_rows_in_another_order_and_elements_moved_alike_commute(pooling, name, batch, n, t, seed):
+    group = GROUPS[name](t)
+    layer, x, mask = drawn(orbit_layer(group, pooling), (batch, n, t, 2), seed)
+    readout, *_ = drawn(orbit_readout(group, pooling), (1, 1, t, 2), seed)
+    rows = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    for h in group.generators:
+        points = h.index_tensor
+        moved, order = x[:, rows][:, :, points], mask[:, rows]
+        torch.testing.assert_close(layer(moved), layer(x)[:, rows][:, :, points])
+        torch.testing.assert_close(layer(moved, order), layer(x, mask)[:, rows][:, :, points])
+        torch.testing.assert_close(readout(moved), readout(x))
+        torch.testing.assert_close(readout(moved, order), readout(x, mask))
+
+
+def test_elements_moved_apart_or_by_another_group_do_not_commute():
+    layer, x, _ = drawn(orbit_layer(cyclic_group(5)), (2, 3, 5, 2), seed=0)
+    apart = x.clone()
+    apart[:, 0] = x[:, 0].roll(1, 1)
+    expected = layer(x)
+    expected[:, 0] = expected[:, 0].roll(1, 1)
+    for moved, wanted in ((apart, expected), (x.flip(2), layer(x).flip(2))):
+        with pytest.raises(AssertionError):
+            torch.testing.assert_close(layer(moved), wanted)
+
+
+def test_a_module_that_is_not_equivariant_is_caught():
+    mixing = nn.Sequential(nn.Flatten(), nn.Linear(10, 15), nn.Unflatten(1, (5, 3)))
+    broken = SymmetricElements(OrbitLinear(cyclic_group(5), 2, 3), mixing)
+    layer, x, _ = drawn(broken, (2, 3, 5, 2), seed=0)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(layer(x.roll(1, 2)), layer(x).roll(1, 2))
+
+
+@every_pooling
+@pytest.mark.parametrize(("n", "t"), [(2, 3), (4, 5)])
+def test_it_is_the_whole_space_that_the_product_of_the_groups_gives(pooling, n, t):
+    group = direct_product(symmetric_group(n), cyclic_group(t), on="grid")
+    layer, x, _ = drawn(orbit_layer(cyclic_group(t), pooling), (2, n, t, 2), seed=0)
+    orbits = OrbitLinear(group, 2, 3, bias=False).double()
+    # Two weights an orbital of H: as many as the product has.
+    assert len(orbits.weight) == len(layer.element.weight) + len(layer.shared.weight)
+    # A layer of the class, read off entry by entry, must be constant on the product's orbitals.
+    zero = layer(torch.zeros_like(x))
+    units = torch.eye(n * t, dtype=torch.float64).view(n * t, n, t)
+    for channel in range(2):
+        basis = torch.zeros(n * t, n, t, 2, dtype=torch.float64)
+        basis[..., channel] = units
+        columns = (layer(basis) - zero[:1]).flatten(1, 2).transpose(0, 1)
+        for r in range(len(orbits.weight)):
+            entries = columns[orbits.ids == r]
+            torch.testing.assert_close(entries, entries[:1].expand_as(entries))
+            orbits.weight.data[r, channel] = entries[0]
+    y = orbits(x.flatten(1, 2)).view(2, n, t, 3)
+    torch.testing.assert_close(layer(x) - zero, y)
+
+
+@every_pooling
+def test_it_takes_convolutions(pooling):
+    convolutions = [nn.Conv1d(2, 3, 3, padding=1, padding_mode="circular") for _ in "ab"]
+    layer, x, mask = drawn(SymmetricElements(*convolutions, pooling), (2, 4, 2, 7), seed=0)
+    assert layer(x).shape == (2, 4, 3, 7)
+    torch.testing.assert_close(layer(x, mask), by_loops(layer, x, mask))
+    moved = layer(x.flip(1).roll(3, 3), mask.flip(1))
+    torch.testing.assert_close(moved, layer(x, mask).flip(1).roll(3, 3))
+    straight = [nn.Conv1d(2, 3, 3, padding=1) for _ in "ab"]
+    layer, *_ = drawn(SymmetricElements(*straight, pooling), (2, 4, 2, 7), seed=0)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(layer(x.roll(3, 3)), layer(x).roll(3, 3))
+
+
+def test_it_is_exported_for_every_size():
+    portability.assert_exported_for_every_size(convolutional(), torch.randn(3, 5, 4, 6))
+
+
+def test_an_empty_batch_goes_through():
+    assert convolutional()(torch.zeros(0, 5, 4, 6)).shape == (0, 5, 3, 6)
+
+
+def test_elements_may_be_images():
+    layer = SymmetricElements(nn.Conv2d(1, 2, 3), nn.Conv2d(1, 2, 3))
+    assert layer(torch.randn(2, 5, 1, 8, 9)).shape == (2, 5, 2, 6, 7)
+
+
+class OnVectors(nn.Module):
+    """A layer on rows of numbers, each one channel of a cyclic signal."""
+
+    def __init__(self, layer, hide=False):
+        super().__init__()
+        self.layer, self.hide = layer, hide
+
+    def forward(self, x, mask=None):
+        y = self.layer(x[..., None], None if self.hide else mask)
+        return y.flatten(2) if y.ndim == 4 else y
+
+
+@every_pooling
+@pytest.mark.parametrize("make", [orbit_layer, orbit_readout])
+def test_padding_never_leaks(pooling, make):
+    layer = portability.shuffle_parameters(make(cyclic_group(3), pooling, 1).double())
+    equivariant = make is orbit_layer
+    assert_padding_never_leaks(OnVectors(layer), d=3)
+    assert_same_as_unpadded(OnVectors(layer), d=3, equivariant=equivariant)
+    with pytest.raises(AssertionError):
+        assert_padding_never_leaks(OnVectors(layer, hide=True), d=3)
+    with pytest.raises(AssertionError):
+        assert_same_as_unpadded(OnVectors(layer, hide=True), d=3, equivariant=equivariant)
+
+
+def test_padded_elements_of_any_shape_go_out_as_zero():
+    layer = SymmetricElements(nn.Conv2d(1, 2, 3), nn.Conv2d(1, 2, 3)).double()
+    sets = [torch.randn(size, 1, 4, 5, dtype=torch.float64) for size in SIZES]
+    x, mask = padded(sets, 6)
+    y = layer(x, mask)
+    assert y.isfinite().all()
+    assert not y[~mask].any()
+    for k, members in enumerate(sets):
+        if len(members):
+            torch.testing.assert_close(y[k][mask[k]], layer(members[None])[0])
+
+
+@every_pooling
+def test_the_network_is_invariant_to_its_group_and_to_no_larger_one(pooling):
+    torch.manual_seed(0)
+    network, x = cyclic_elements(4, 5, pooling=pooling).double(), torch.randn(8, 4, 5).double()
+    claim = direct_product(symmetric_group(4), cyclic_group(5), on="grid")
+    flips = direct_product(symmetric_group(4), dihedral_group(5), on="grid")
+    assert test_invariant(network, x, claim)
+    assert not test_invariant(network, x, flips)
+    apart = x.clone()
+    apart[:, 0] = x[:, 0].roll(1, 1)
+    assert (network(apart) - network(x)).abs().max() > 1e-3
+
+
+@every_pooling
+def test_the_network_knows_no_padding_and_takes_every_size(pooling):
+    network = cyclic_elements(7, 3, pooling=pooling)
+    assert [network(torch.randn(2, n, 3)).shape for n in (1, 30)] == [(2, 1)] * 2
+    network = portability.shuffle_parameters(network.double())
+    assert_padding_never_leaks(network, d=3)
+    assert_same_as_unpadded(network, d=3)
+
+
+def test_each_part_of_a_signal_starts_at_twice_its_mean_square():
+    torch.manual_seed(0)
+    (layer,) = (m for m in cyclic_elements(10, 6, hidden=(4000,)) if hasattr(m, "element"))
+    x = torch.randn(8, 10, 6, 1)
+    with torch.no_grad():
+        y = layer(x)
+    means = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
+    assert (means[1].square().mean() / means[0].square().mean()).item() == pytest.approx(2, rel=0.1)
+    rest = (y - means[1]).square().mean() / (x - means[0]).square().mean()
+    assert rest.item() == pytest.approx(2, rel=0.1)
+
+
+def test_a_deep_network_keeps_the_scale_of_its_signal():
+    torch.manual_seed(0)
+    network, x = cyclic_elements(10, 6, hidden=(64,) * 8), torch.randn(64, 10, 6)
+    y = network[:-1](x)
+    assert 0.3 < y.square().mean() / x.square().mean() < 3
+    slopes = torch.autograd.grad(network(x).square().mean(), list(network.parameters()))
+    assert all(slope.abs().max() > 1e-5 for slope in slopes)
+
+
+def test_probabilities_end_in_a_sigmoid():
+    torch.manual_seed(0)
+    logits = cyclic_elements(10, 5)
+    torch.manual_seed(0)
+    network, x = cyclic_elements(10, 5, probabilities=True), torch.randn(4, 10, 5)
+    torch.testing.assert_close(network(x), logits(x).sigmoid())
+
+
+def convolutional():
+    convolutions = [nn.Conv1d(4, 3, 3, padding=1, padding_mode="circular") for _ in "ab"]
+    return SymmetricElements(*convolutions)
+
+
+MAKERS = [
+    (convolutional, (3, 5, 4, 6)),
+    (lambda: orbit_layer(cyclic_group(5)), (3, 4, 5, 2)),
+    (lambda: orbit_readout(cyclic_group(5), "sum"), (3, 4, 5, 2)),
+    (lambda: cyclic_elements(4, 5), (3, 4, 5)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), MAKERS)
+def test_it_is_copied_saved_compiled_and_exported(make, shape):
+    # A group is not pickled yet.
+    portability.assert_portable(make, torch.randn(shape), pickled=make is convolutional)
+
+
+@pytest.mark.parametrize(("make", "shape"), MAKERS)
+def test_low_precision_stays_close_and_stacked_parameters_are_vmapped(make, shape):
+    torch.manual_seed(0)
+    x = torch.randn(shape)
+    portability.assert_close_in_low_precision(make(), x)
+    portability.assert_vmaps(make, x)
+
+
+def test_bad_arguments_are_refused():
+    group = cyclic_group(5)
+    with pytest.raises(TypeError, match=r"element must be an nn\.Module, got 'conv'"):
+        SymmetricElements("conv", nn.Identity())
+    with pytest.raises(TypeError, match=r"shared must be an nn\.Module, got None"):
+        SymmetricElements(nn.Identity(), None)
+    with pytest.raises(TypeError, match=r"shared must be an nn\.Module, got None"):
+        SymmetricElementsInvariant(None)
+    for make in (orbit_layer, orbit_readout):
+        with pytest.raises(ValueError, match="pooling must be one of 'mean', 'sum', got 'max'"):
+            make(group, "max")
+        layer, x = make(group), torch.zeros(2, 3, 5, 2)
+        for wrong in (x[0, 0], x[:, :0], x[..., :1]):
+            with pytest.raises(ValueError, match="x must"):
+                layer(wrong)
+        with pytest.raises(ValueError, match="mask must have shape"):
+            layer(x, torch.ones(2, 4, dtype=torch.bool))
+        with pytest.raises(TypeError, match="x must be a tensor"):
+            layer([x])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        ((0, 5), {}, "n must be at least 1, got 0"),
+        ((4, 0), {}, "d must be at least 1, got 0"),
+        ((4, 5), {"hidden": ()}, r"hidden must hold at least one width, got \(\)"),
+        ((4, 5), {"hidden": (3, 0)}, r"hidden\[1\] must be at least 1, got 0"),
+        ((4, 5), {"pooling": "max"}, "pooling must be one of 'mean', 'sum', got 'max'"),
+    ],
+)
+def test_bad_options_of_the_network_are_refused(arguments, options, words):
+    with pytest.raises(ValueError, match=words):
+        cyclic_elements(*arguments, **options)
+
+
+def test_they_show_their_arguments():
+    assert "pooling='sum'" in repr(orbit_layer(cyclic_group(3), "sum"))
+    assert "pooling='mean'" in repr(orbit_readout(cyclic_group(3)))

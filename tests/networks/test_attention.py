@@ -1,0 +1,222 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from invariant_nets import AttentionPooling, InducedSetAttentionBlock, SetAttentionBlock
+from tests.contracts import portability
+from tests.contracts.padding import assert_padding_never_leaks, assert_same_as_unpadded
+from tests.networks.test_attention_block import by_loops
+
+MAKERS = {
+    "SAB": SetAttentionBlock,
+    "ISAB": lambda d, num_heads, **options: InducedSetAttentionBlock(d, num_heads, 3, **options),
+    "PMA": lambda d, num_heads, **options: AttentionPooling(d, num_heads, 2, **options),
+}
+every_layer = pytest.mark.parametrize("name", MAKERS)
+every_norm = pytest.mark.parametrize("layer_norm", [False, True])
+sizes = {
+    "batch": st.integers(0, 2),
+    "n": st.integers(1, 4),
+    "heads": st.integers(1, 3),
+    "width": st.integers(1, 2),
+    "layer_norm": st.booleans(),
+    "seed": st.integers(0, 2**32 - 1),
+}
+
+
+def layer_of(name, d=4, heads=2, layer_norm=False, seed=0):
+    layer = MAKERS[name](d, heads, layer_norm=layer_norm, dtype=torch.float64)
+    return portability.shuffle_parameters(layer, seed)
+
+
+def sets(batch, n, d, seed):
+    source = torch.Generator().manual_seed(seed)
+    x = torch.randn(batch, n, d, generator=source, dtype=torch.float64)
+    return x, torch.rand(batch, n, generator=source) < 0.6
+
+
+def slow(name, layer, x, mask):
+    """The layers' formulas from the block written in loops, then 0 at padding."""
+    if name == "SAB":
+        return by_loops(layer, x, x, mask) * mask[..., None]
+    if name == "ISAB":
+        points = layer.points.expand(len(x), -1, -1)
+        seen = by_loops(layer.gather, points, x, mask)
+        everything = torch.ones(seen.shape[:2], dtype=torch.bool)
+        return by_loops(layer.spread, x, seen, everything) * mask[..., None]
+    members = (x @ layer.linear.weight.T + layer.linear.bias).clamp(min=0)
+    return by_loops(layer.block, layer.seeds.expand(len(x), -1, -1), members, mask)
+
+
+@every_layer
+@given(**sizes)
+def test_it_is_its_formula(name, batch, n, heads, width, layer_norm, seed):
+    layer = layer_of(name, heads * width, heads, layer_norm, seed)
+    x, mask = sets(batch, n, heads * width, seed)
+    torch.testing.assert_close(layer(x), slow(name, layer, x, torch.ones_like(mask)))
+    torch.testing.assert_close(layer(x, mask), slow(name, layer, x, mask))
+
+
+@every_layer
+@given(**sizes)
+def test_members_may_come_in_any_order(name, batch, n, heads, width, layer_norm, seed):
+    layer = layer_of(name, heads * width, heads, layer_norm, seed)
+    x, mask = sets(batch, n, heads * width, seed)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    for before, after in ((None, None), (mask, mask[:, order])):
+        y = layer(x, before)
+        expected = y if name == "PMA" else y[:, order]
+        torch.testing.assert_close(layer(x[:, order], after), expected)
+
+
+@every_layer
+def test_positions_break_the_law(name):
+    layer, (x, _) = layer_of(name), sets(3, 5, 4, seed=0)
+    positions = torch.arange(5.0)[:, None]
+    y, moved = layer(x + positions), layer(x.flip(1) + positions)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(moved, y if name == "PMA" else y.flip(1))
+
+
+@every_layer
+def test_members_look_at_each_other(name):
+    layer, (x, _) = layer_of(name), sets(1, 5, 4, seed=0)
+    other = x.clone()
+    other[:, 1:] += 1
+    assert (layer(other) - layer(x))[:, 0].abs().max() > 1e-3
+
+
+@every_layer
+@every_norm
+def test_padding_never_leaks(name, layer_norm):
+    layer = layer_of(name, layer_norm=layer_norm)
+    assert_padding_never_leaks(layer, d=4)
+    assert_same_as_unpadded(layer, d=4, equivariant=name != "PMA")
+
+
+class Unmasked(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, mask=None):
+        return self.layer(x)
+
+
+@every_layer
+def test_a_layer_that_looks_at_padding_is_caught(name):
+    layer = Unmasked(layer_of(name))
+    with pytest.raises(AssertionError):
+        assert_padding_never_leaks(layer, d=4)
+    with pytest.raises(AssertionError):
+        assert_same_as_unpadded(layer, d=4, equivariant=name != "PMA")
+
+
+@every_norm
+def test_pooling_an_empty_set_is_the_block_on_the_seeds(layer_norm):
+    layer = layer_of("PMA", layer_norm=layer_norm)
+    x = torch.full((1, 3, 4), torch.nan, dtype=torch.float64)
+    y = layer(x, torch.zeros(1, 3, dtype=torch.bool))
+    h = layer.block.norm1(layer.seeds)
+    expected = layer.block.norm2(h + layer.block.linear2(layer.block.linear1(h).relu()))
+    torch.testing.assert_close(y[0], expected)
+
+
+@every_layer
+def test_it_is_copied_saved_compiled_and_exported(name):
+    portability.assert_portable(lambda: MAKERS[name](4, 2, layer_norm=True), torch.randn(3, 5, 4))
+
+
+@every_layer
+@every_norm
+def test_low_precision_stays_close_and_stacked_parameters_are_vmapped(name, layer_norm):
+    torch.manual_seed(0)
+    x = torch.randn(3, 5, 4)
+    portability.assert_close_in_low_precision(MAKERS[name](4, 2, layer_norm=layer_norm), x)
+    portability.assert_vmaps(lambda: MAKERS[name](4, 2, layer_norm=layer_norm), x)
+
+
+class LooksAtTheMask(Unmasked):
+    def forward(self, x, mask=None):
+        return self.layer(x) if mask is None or mask.any() else x
+
+
+class SoftmaxOverNothing(nn.Module):
+    """Self-attention whose output is masked, but whose gradient is NaN where a set is empty."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x, mask=None):
+        scores = self.linear(x) @ x.mT
+        if mask is None:
+            return scores.softmax(-1) @ x
+        weights = scores.exp() * mask[:, None]
+        y = weights / weights.sum(-1, keepdim=True) @ x
+        return y.masked_fill(~mask[..., None], 0)
+
+
+def test_the_checks_of_compilation_and_of_rounding_can_fail():
+    x = torch.randn(3, 5, 4)
+    with pytest.raises(RuntimeError, match=r"data-dependent|Data-dependent"):
+        portability.assert_portable(lambda: LooksAtTheMask(SetAttentionBlock(4, 2)), x)
+    with pytest.raises(AssertionError):
+        portability.assert_close_in_low_precision(SoftmaxOverNothing(), x)
+    with pytest.raises(AssertionError):
+        assert_padding_never_leaks(SoftmaxOverNothing().double(), d=4)
+
+
+@every_layer
+def test_a_deep_stack_keeps_the_scale_of_its_signal(name):
+    torch.manual_seed(0)
+    x = y = torch.randn(32, 10, 16)
+    for _ in range(8):
+        y = MAKERS[name](16, 4)(y)
+    assert 0.3 < y.square().mean() / x.square().mean() < 4
+
+
+@every_layer
+def test_a_new_start_forgets_the_old_one(name):
+    layer = layer_of(name)
+    old = {key: value.clone() for key, value in layer.state_dict().items()}
+    layer.reset_parameters()
+    assert all((value != old[key]).any() for key, value in layer.state_dict().items())
+
+
+def test_the_numbers_of_points_and_seeds_are_those_asked_for():
+    assert InducedSetAttentionBlock(4, 2, num_points=5).points.shape == (5, 4)
+    assert AttentionPooling(4, 2)(torch.zeros(2, 3, 4)).shape == (2, 1, 4)
+    assert AttentionPooling(4, 2, num_seeds=3)(torch.zeros(2, 7, 4)).shape == (2, 3, 4)
+    assert "num_points=5" in repr(InducedSetAttentionBlock(4, 2, 5))
+    assert "num_seeds=3" in repr(AttentionPooling(4, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: SetAttentionBlock(4, 0), "num_heads must be at least 1, got 0"),
+        (lambda: SetAttentionBlock(5, 2), "num_heads must divide d=5, got 2"),
+        (lambda: InducedSetAttentionBlock(5, 2, 3), "num_heads must divide d=5, got 2"),
+        (lambda: InducedSetAttentionBlock(4, 2, 0), "num_points must be at least 1, got 0"),
+        (lambda: AttentionPooling(4, 2, 0), "num_seeds must be at least 1, got 0"),
+        (lambda: AttentionPooling(0, 2), "d must be at least 1, got 0"),
+    ],
+)
+def test_bad_arguments_are_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+@every_layer
+def test_input_of_another_shape_is_refused(name):
+    layer, x = MAKERS[name](4, 2), torch.zeros(2, 3, 4)
+    for wrong in (x[0], x[None], x[..., :3], x[:, :0]):
+        with pytest.raises(ValueError, match="x must"):
+            layer(wrong)
+    with pytest.raises(ValueError, match="mask must have shape"):
+        layer(x, torch.ones(2, 4, dtype=torch.bool))
+    with pytest.raises(TypeError, match="mask must be of bool"):
+        layer(x, torch.ones(2, 3))

@@ -1,0 +1,214 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from invariant_nets import MultiheadAttentionBlock
+from tests.contracts import portability
+from tests.contracts.padding import GARBAGE, SIZES, padded, ragged
+
+sizes = {
+    "batch": st.integers(0, 2),
+    "m": st.integers(1, 3),
+    "n": st.integers(1, 4),
+    "heads": st.integers(1, 3),
+    "width": st.integers(1, 2),
+    "layer_norm": st.booleans(),
+    "seed": st.integers(0, 2**32 - 1),
+}
+
+
+def drawn(batch, m, n, heads, width, layer_norm, seed):
+    d = heads * width
+    block = MultiheadAttentionBlock(d, heads, layer_norm=layer_norm, dtype=torch.float64)
+    portability.shuffle_parameters(block, seed)
+    source = torch.Generator().manual_seed(seed)
+    x, y = (torch.randn(batch, k, d, generator=source, dtype=torch.float64) for k in (m, n))
+    return block, x, y, torch.rand(batch, n, generator=source) < 0.6
+
+
+def attention_by_loops(block, x, y, mask):
+    """One head, one row and one member at a time, the softmax written out."""
+    total = torch.zeros_like(x)
+    width = block.d // block.num_heads
+    for k in range(len(x)):
+        members = [y[k, j] for j in range(y.shape[1]) if mask[k, j]]
+        for i in range(x.shape[1]):
+            heads = []
+            for a in range(block.num_heads):
+                part = slice(a * width, (a + 1) * width)
+                query = (block.query.weight @ x[k, i])[part]
+                keys = [(block.key.weight @ member)[part] for member in members]
+                values = [(block.value.weight @ member)[part] for member in members]
+                weights = [torch.exp(query @ key / math.sqrt(width)) for key in keys]
+                seen = torch.zeros(width, dtype=x.dtype)
+                for weight, value in zip(weights, values, strict=True):
+                    seen = seen + weight / sum(weights) * value
+                heads.append(seen)
+            total[k, i] = block.out.weight @ torch.cat(heads)
+    return total
+
+
+def norm_by_hand(norm, x):
+    if isinstance(norm, nn.Identity):
+        return x
+    deviation = x - x.mean(-1, keepdim=True)
+    variance = deviation.square().mean(-1, keepdim=True)
+    return deviation / (variance + norm.eps).sqrt() * norm.weight + norm.bias
+
+
+def by_loops(block, x, y, mask):
+    h = norm_by_hand(block.norm1, x + attention_by_loops(block, x, y, mask))
+    hidden = (h @ block.linear1.weight.T + block.linear1.bias).clamp(min=0)
+    return norm_by_hand(block.norm2, h + hidden @ block.linear2.weight.T + block.linear2.bias)
+
+
+@given(**sizes)
+def test_it_is_its_formula_head_by_head(**drawing):
+    block, x, y, mask = drawn(**drawing)
+    torch.testing.assert_close(block(x, y), by_loops(block, x, y, torch.ones_like(mask)))
+    torch.testing.assert_close(block(x, y, mask), by_loops(block, x, y, mask))
+
+
+def test_the_heads_attend_apart():
+    block, x, y, mask = drawn(2, 3, 4, 2, 2, False, seed=0)
+    one = MultiheadAttentionBlock(4, 1, dtype=torch.float64)
+    one.load_state_dict(block.state_dict())
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(one(x, y, mask), by_loops(block, x, y, mask))
+
+
+@given(**sizes)
+def test_rows_of_x_come_along_and_rows_of_y_do_not_matter(**drawing):
+    block, x, y, mask = drawn(**drawing)
+    source = torch.Generator().manual_seed(drawing["seed"])
+    rows = torch.randperm(drawing["m"], generator=source)
+    others = torch.randperm(drawing["n"], generator=source)
+    moved = block(x[:, rows], y[:, others], mask[:, others])
+    torch.testing.assert_close(moved, block(x, y, mask)[:, rows])
+
+
+def test_the_law_can_fail():
+    block, x, y, mask = drawn(2, 3, 4, 2, 2, False, seed=0)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(block(x.flip(1), y, mask), block(x, y, mask))
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(block(x, y, mask.flip(1)), block(x, y, mask))
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_padding_of_y_reaches_no_output_and_no_gradient(layer_norm):
+    block, *_ = drawn(1, 2, 2, 2, 2, layer_norm, seed=0)
+    x = torch.randn(len(SIZES), 3, 4, dtype=torch.float64)
+    y, mask = padded(ragged(4), 7, 0.0)
+    inputs = [y.requires_grad_(), *block.parameters()]
+    reference = block(x, y, mask)
+    slopes = torch.autograd.grad(reference.square().sum(), inputs)
+    assert not slopes[0][~mask].any()
+    for garbage in GARBAGE:
+        dirty = y.detach().masked_fill(~mask[..., None], garbage).requires_grad_()
+        z = block(x, dirty, mask)
+        assert torch.equal(z, reference)
+        again = torch.autograd.grad(z.square().sum(), [dirty, *inputs[1:]])
+        for slope, expected in zip(again, slopes, strict=True):
+            assert torch.equal(slope, expected)
+    for k, members in enumerate(ragged(4)):
+        if len(members):
+            torch.testing.assert_close(reference[k : k + 1], block(x[k : k + 1], members[None]))
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_attention_to_an_empty_set_is_zero(layer_norm):
+    block, x, y, _ = drawn(2, 3, 4, 2, 2, layer_norm, seed=0)
+    z = block(x, y, torch.zeros(2, 4, dtype=torch.bool))
+    h = block.norm1(x)
+    torch.testing.assert_close(z, block.norm2(h + block.linear2(block.linear1(h).relu())))
+
+
+def test_its_gradients_are_those_of_finite_differences():
+    block, x, y, mask = drawn(2, 2, 3, 2, 1, True, seed=0)
+    mask[0] = False
+    inputs = (x.requires_grad_(), y.requires_grad_())
+    assert torch.autograd.gradcheck(lambda x, y: block(x, y, mask), inputs)
+    with sdpa_kernel(SDPBackend.MATH):
+        assert torch.autograd.gradgradcheck(lambda x, y: block(x, y, mask), inputs)
+
+
+def test_a_deep_stack_keeps_the_scale_of_its_signal_and_its_gradient():
+    torch.manual_seed(0)
+    x = torch.randn(32, 10, 32, requires_grad=True)
+    y = x
+    for _ in range(12):
+        y = MultiheadAttentionBlock(32, 4)(y, y)
+    assert 0.5 < y.square().mean() / x.square().mean() < 4
+    (slope,) = torch.autograd.grad((y * torch.randn(y.shape)).sum(), x)
+    assert 0.3 < slope.square().mean() < 10
+
+
+def test_a_branch_adds_a_small_part():
+    torch.manual_seed(0)
+    block = MultiheadAttentionBlock(64, 4)
+    x = torch.randn(16, 8, 64)
+    added = (block(x, torch.randn(16, 8, 64)) - x).square().mean()
+    assert 0.01 < added < 2 * 0.25**2
+
+
+def test_its_start_is_drawn_from_the_global_generator():
+    block, states = MultiheadAttentionBlock(4, 2, layer_norm=True), []
+    for _ in range(2):
+        portability.shuffle_parameters(block)
+        torch.manual_seed(0)
+        block.reset_parameters()
+        states.append({name: value.clone() for name, value in block.state_dict().items()})
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name])
+    torch.testing.assert_close(block.key.weight @ block.key.weight.T, torch.eye(4))
+    assert not block.linear1.bias.any()
+    assert torch.equal(block.norm1.weight, torch.ones(4))
+
+
+def test_the_norms_are_an_option():
+    norms = [
+        [type(module) for module in (block.norm1, block.norm2)]
+        for block in (MultiheadAttentionBlock(4, 2), MultiheadAttentionBlock(4, 2, layer_norm=True))
+    ]
+    assert norms == [[nn.Identity] * 2, [nn.LayerNorm] * 2]
+    scaled = MultiheadAttentionBlock(4, 2, layer_norm=True)(*2 * [1e3 * torch.randn(5, 3, 4)])
+    torch.testing.assert_close(scaled.square().mean(2), torch.ones(5, 3), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        ((0, 1), {}, "d must be at least 1, got 0"),
+        ((4, 0), {}, "num_heads must be at least 1, got 0"),
+        ((4, 3), {}, "num_heads must divide d=4, got 3"),
+        ((4, 2), {"dim_feedforward": 0}, "dim_feedforward must be at least 1, got 0"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, options, words):
+    with pytest.raises(ValueError, match=words):
+        MultiheadAttentionBlock(*arguments, **options)
+
+
+def test_input_of_another_shape_is_refused():
+    block, x = MultiheadAttentionBlock(4, 2), torch.zeros(2, 3, 4)
+    for wrong in (x[0], x[None], x[..., :3]):
+        with pytest.raises(ValueError, match=r"x must have shape \(batch, n, 4\)"):
+            block(wrong, x)
+        with pytest.raises(ValueError, match=r"y must have shape \(batch, n, 4\)"):
+            block(x, wrong)
+    with pytest.raises(ValueError, match="mask must have shape"):
+        block(x, x, torch.ones(2, 4, dtype=torch.bool))
+    with pytest.raises(TypeError, match="x must be a tensor, got list"):
+        block([x], x)
+
+
+def test_it_shows_its_arguments():
+    text = repr(MultiheadAttentionBlock(4, 2, dim_feedforward=7))
+    assert text.startswith("MultiheadAttentionBlock(\n  4, num_heads=2")
+    assert "out_features=7" in text

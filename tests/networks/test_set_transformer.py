@@ -1,0 +1,166 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from invariant_nets import (
+    AttentionPooling,
+    InducedSetAttentionBlock,
+    SetAttentionBlock,
+    set_transformer,
+)
+from tests.contracts import portability
+from tests.contracts.padding import assert_padding_never_leaks, assert_same_as_unpadded
+from tests.networks.test_attention import slow
+
+OPTIONS = [{}, {"num_points": 3}, {"num_blocks": 2, "layer_norm": True}, {"num_blocks": 0}]
+every_option = pytest.mark.parametrize("options", OPTIONS)
+sizes = {"n": st.integers(1, 4), "d": st.integers(1, 3), "seed": st.integers(0, 2**32 - 1)}
+
+
+def drawn(n, d, seed, **options):
+    network = set_transformer(n, d, width=4, **options).double()
+    source = torch.Generator().manual_seed(seed)
+    x = torch.randn(2, n, d, generator=source, dtype=torch.float64)
+    mask = torch.rand(2, n, generator=source) < 0.6
+    return portability.shuffle_parameters(network, seed), x, mask
+
+
+def by_loops(network, x, mask):
+    """One module after the other, each attention in loops."""
+    for module in network:
+        if isinstance(module, SetAttentionBlock):
+            x = slow("SAB", module, x, mask)
+        elif isinstance(module, InducedSetAttentionBlock):
+            x = slow("ISAB", module, x, mask)
+        elif isinstance(module, AttentionPooling):
+            x = slow("PMA", module, x, mask)
+        else:
+            x = module(x)
+    return x
+
+
+@every_option
+@given(**sizes)
+def test_it_is_its_formula(options, n, d, seed):
+    network, x, mask = drawn(n, d, seed, **options)
+    torch.testing.assert_close(network(x), by_loops(network, x, torch.ones_like(mask)))
+    torch.testing.assert_close(network(x, mask=mask), by_loops(network, x, mask))
+
+
+@every_option
+@given(**sizes)
+def test_it_is_invariant_to_the_order(options, n, d, seed):
+    network, x, mask = drawn(n, d, seed, **options)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(network(x[:, order]), network(x))
+    torch.testing.assert_close(network(x[:, order], mask=mask[:, order]), network(x, mask=mask))
+
+
+@every_option
+def test_it_is_not_blind_to_which_entries_stand_in_one_row(options):
+    torch.manual_seed(0)
+    network, x = set_transformer(4, 3, **options), torch.randn(8, 4, 3)
+    mixed = torch.stack([x[..., 0].flip(1), x[..., 1], x[..., 2]], dim=-1)
+    assert (network(mixed) - network(x)).abs().max() > 1e-3
+
+
+def test_members_that_swap_features_are_seen():
+    network, x, _ = drawn(4, 3, 0)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(network(x.flip(2)), network(x))
+
+
+@every_option
+def test_padding_never_leaks(options):
+    network, *_ = drawn(7, 3, 0, **options)
+    assert_padding_never_leaks(network, d=3)
+    assert_same_as_unpadded(network, d=3)
+
+
+def test_padding_of_a_full_row_is_told_from_an_empty_set():
+    # n = 1: the pooled tensor has the shape of the set, and must not be masked as if it were one.
+    network, x, _ = drawn(1, 3, 0)
+    empty = torch.zeros(2, 1, dtype=torch.bool)
+    wide = torch.zeros(2, 5, 3, dtype=torch.float64)
+    expected = network(wide, mask=torch.zeros(2, 5, dtype=torch.bool))
+    torch.testing.assert_close(network(x, mask=empty), expected)
+
+
+def test_options_choose_the_modules():
+    kinds = [type(module) for module in set_transformer(10, 5, num_blocks=2)]
+    assert kinds == [nn.Linear, *[SetAttentionBlock] * 2, AttentionPooling, nn.Flatten, nn.Linear]
+    network = set_transformer(10, 5, width=6, num_heads=3, num_points=4, layer_norm=True)
+    assert isinstance(network[1], InducedSetAttentionBlock)
+    assert network[1].points.shape == (4, 6)
+    blocks = network[1].gather, network[1].spread, network[2].block
+    assert all(block.num_heads == 3 and block.layer_norm for block in blocks)
+
+
+def test_it_takes_sets_of_every_size():
+    network = set_transformer(10, 5)
+    assert [network(torch.randn(2, n, 5)).shape for n in (1, 30)] == [(2, 1)] * 2
+
+
+@pytest.mark.parametrize("options", OPTIONS[:2])
+def test_it_is_exported_for_every_size(options):
+    portability.assert_exported_for_every_size(
+        set_transformer(5, 3, width=4, **options), torch.randn(3, 5, 3)
+    )
+
+
+def test_probabilities_end_in_a_sigmoid():
+    torch.manual_seed(0)
+    logits = set_transformer(10, 5)
+    torch.manual_seed(0)
+    network, x = set_transformer(10, 5, probabilities=True), torch.randn(4, 10, 5)
+    torch.testing.assert_close(network(x), logits(x).sigmoid())
+
+
+@pytest.mark.parametrize("options", OPTIONS[:2])
+def test_it_is_copied_saved_compiled_and_exported(options):
+    portability.assert_portable(
+        lambda: set_transformer(5, 3, width=4, **options), torch.randn(3, 5, 3)
+    )
+
+
+@every_option
+def test_low_precision_stays_close_and_stacked_parameters_are_vmapped(options):
+    torch.manual_seed(0)
+    x = torch.randn(3, 5, 3)
+    portability.assert_close_in_low_precision(set_transformer(5, 3, **options), x)
+    portability.assert_vmaps(lambda: set_transformer(5, 3, **options), x)
+
+
+def test_every_weight_learns_from_the_start_when_it_is_deep():
+    torch.manual_seed(0)
+    network = set_transformer(10, 5, num_blocks=8)
+    loss = network(torch.randn(64, 10, 5)).square().mean()
+    slopes = torch.autograd.grad(loss, list(network.parameters()))
+    assert all(slope.abs().max() > 1e-5 for slope in slopes)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"width": 0}, "width must be at least 1, got 0"),
+        ({"num_heads": 0}, "num_heads must be at least 1, got 0"),
+        ({"num_heads": 3}, "num_heads must divide d=16, got 3"),
+        ({"num_points": 0}, "num_points must be at least 1, got 0"),
+        ({"num_blocks": -1}, "num_blocks must be at least 0, got -1"),
+    ],
+)
+def test_bad_options_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        set_transformer(10, 5, **options)
+
+
+def test_bad_sizes_are_refused():
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        set_transformer(0, 5)
+    with pytest.raises(ValueError, match="d must be at least 1, got 0"):
+        set_transformer(10, 0)
+    for shape in ((2, 10, 4), (10, 5), (2, 0, 5)):
+        with pytest.raises(ValueError, match="x must"):
+            set_transformer(10, 5)(torch.zeros(shape))

@@ -1,0 +1,60 @@
+import errno
+import os
+
+import pytest
+
+from invariant_nets import _files as _output_files
+from invariant_nets._files import output_file, write_whole
+
+
+def test_a_file_that_can_be_written_is_its_path_and_is_not_made(tmp_path):
+    for name in ("a.json", "b.JSON"):
+        assert output_file("out", str(tmp_path / name), [".json"]) == tmp_path / name
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"out must end in .svg or .png, got '.*a.json'"):
+        output_file("out", tmp_path / "a.json", [".svg", ".png"])
+    with pytest.raises(ValueError, match=r"out must end in .json, got ''"):
+        output_file("out", "", [".json"])
+    with pytest.raises(IsADirectoryError, match=r"out must be a file, got the folder .*folder"):
+        output_file("out", tmp_path / "folder.json", [".json"])
+    for folder in ("none", "file"):
+        with pytest.raises(FileNotFoundError, match=r"out must be in a folder that exists, got"):
+            output_file("out", tmp_path / folder / "a.json", [".json"])
+
+
+def test_a_folder_that_is_closed_is_refused(tmp_path, monkeypatch):
+    def closed(**arguments):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(_output_files.tempfile, "TemporaryFile", closed)
+    with pytest.raises(
+        PermissionError, match=r"a folder to write to, got .* \(Permission denied\)"
+    ):
+        output_file("out", tmp_path / "a.json", [".json"])
+
+
+def test_what_is_written_replaces_what_was_there(tmp_path):
+    for contents in (b"one", b"two"):
+        write_whole(tmp_path / "a.json", contents)
+        assert (tmp_path / "a.json").read_bytes() == contents
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("problem", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+def test_a_fault_leaves_what_was_there(tmp_path, monkeypatch, step, problem):
+    (tmp_path / "a.json").write_text("before")
+
+    def fails(*arguments):
+        raise problem
+
+    monkeypatch.setattr(_output_files.os, step, fails)
+    with pytest.raises(type(problem), match=r"a.json could not be written \(full\)|^$"):
+        write_whole(tmp_path / "a.json", b"after")
+    assert os.listdir(tmp_path) == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "before"
