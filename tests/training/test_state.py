@@ -16,6 +16,7 @@ from invariant_nets import (
     Augmentation,
     BinaryTrainer,
     CheckpointError,
+    CheckpointFolder,
     GaussianDataset,
     Ranks,
     SymmetryModel,
