@@ -18,9 +18,10 @@ book: $(VENV)/docs.installed ## build the book into site/, strictly
 test: $(VENV)/dev.installed ## run all tests
 	$(BIN)/python -m pytest -n auto
 
-lint: $(VENV)/dev.installed ## check style and types
+lint: $(VENV)/dev.installed ## check style, imports and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: $(VENV)/dev.installed ## measure everything against the field; half an hour
