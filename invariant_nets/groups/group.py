@@ -177,7 +177,7 @@ class PermutationGroup:
 
         There are as many as independent equivariant linear maps from the second points to the
         first. For $S_n$, $A_n$, $C_n$, $D_n$, $\{e\}$ and for direct products of any groups they
-        are written down without a search through the pairs, as `invariant_nets.groups.orbits` tells.
+        are written down without a search through the pairs, as the module `orbits` tells.
 
         Args:
             other: another action of the same group, its generators in the same order; by default
