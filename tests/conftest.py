@@ -10,6 +10,13 @@ os.environ["NO_MKDOCS_2_WARNING"] = "true"
 
 from hypothesis import Phase, settings
 
+from tests.left_out import (  # noqa: F401
+    pytest_deselected,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)
 # To know that a law fails, as mutation testing does, takes no simplest example of it.
