@@ -1,12 +1,15 @@
 """What every test shares."""
 
 import os
+import signal
 
 # Two test workers share two cores, and no window opens. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 # mkdocs-material's notice on its maintenance; CONTRIBUTING.md tells it.
 os.environ["NO_MKDOCS_2_WARNING"] = "true"
+# What a shell starts in the background ignores Ctrl-C, and so would every process of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from hypothesis import Phase, settings
 
