@@ -8,8 +8,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 # mkdocs-material's notice on its maintenance; CONTRIBUTING.md tells it.
 os.environ["NO_MKDOCS_2_WARNING"] = "true"
-# What a shell starts in the background ignores Ctrl-C, and so would every process of a test.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from hypothesis import Phase, settings
 
@@ -19,6 +17,9 @@ from tests.left_out import (  # noqa: F401
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+
+# What a shell starts in the background ignores Ctrl-C, and so would every process of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)
