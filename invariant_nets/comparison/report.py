@@ -194,8 +194,7 @@ class Comparison:
         """
         if not self.results:
             raise ValueError("comparison must hold at least one result to be plotted, got none")
-        sets = len(self.task.validation_data(0)) if readings else None  # type: ignore[arg-type]
-        return _ranking(list(self.results.values()), self.task.bayes_accuracy, sets)
+        return _ranking(self, readings)
 
     def save_figure(self, path: str | os.PathLike[str]) -> None:
         """Write the plot in the book's style to a file, whole or not at all.
@@ -257,14 +256,13 @@ _KINDS = {
 _OTHER = ("C4", "another route")
 
 
-def _ranking(
-    results: Sequence[ModelResult], limit: float | None, validation_sets: int | None
-) -> Figure:
+def _ranking(comparison: Comparison, readings: bool) -> Figure:
     # The first model on top; hollow, the last readings on validation sets.
     need_matplotlib("Comparison.plot")
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
+    results, limit = list(comparison.results.values()), comparison.task.bayes_accuracy
     figure = Figure(figsize=(8, 1.2 + 0.26 * len(results)), layout="constrained")
     axes = figure.subplots()
     heights = range(len(results) - 1, -1, -1)
@@ -275,11 +273,10 @@ def _ranking(
         (shown[kind],) = axes.plot(
             accuracies, [height] * len(accuracies), "o", color=color, alpha=0.7, label=kind
         )
-        if validation_sets is not None and (readings := result.history.test_acc):
-            label = f"on {validation_sets:,} validation sets"
-            (shown[label],) = axes.plot(
-                readings[-1], height, "o", color="C1", mfc="none", mew=1.5, ms=7
-            )
+        if readings and (last := result.history.test_acc[-1:]):
+            count = len(comparison.task.validation_data(0))  # type: ignore[arg-type]
+            (ring,) = axes.plot(last, [height], "o", color="C1", mfc="none", mew=1.5, ms=7)
+            shown[f"on {count:,} validation sets"] = ring
     if limit is not None:
         axes.axvline(limit, color="C2", linestyle="--")
         axes.annotate(
