@@ -380,6 +380,7 @@ def waits_for(condition, seconds=60):
     assert condition()
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_to_the_same(main, tmp_path):
     words = [*FEW, "--epochs", 20, "--checkpoint", tmp_path / "runs"]
     running = process("invariant_nets", "compare", *words)
@@ -393,6 +394,7 @@ def test_killed_it_goes_on_to_the_same(main, tmp_path):
     assert written(tmp_path / "a.json") == written(tmp_path / "b.json")
 
 
+@pytest.mark.slow
 def test_a_real_ctrl_c_ends_a_process_with_its_table(tmp_path):
     words = [*FEW, "--epochs", 40, "--checkpoint", tmp_path / "runs"]
     plain = os.environ | {"PYTHONIOENCODING": "ascii"}  # not every terminal has ± and ×
@@ -407,6 +409,7 @@ def test_a_real_ctrl_c_ends_a_process_with_its_table(tmp_path):
     assert "? is the standard deviation" in out
 
 
+@pytest.mark.slow
 def test_under_torchrun(main, tmp_path):
     torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", 2]
     words = [*FEW, "--json", tmp_path / "a.json", "--checkpoint", tmp_path / "runs"]
