@@ -8,6 +8,11 @@ os.environ["MPLBACKEND"] = "Agg"
 # mkdocs-material's notice on its maintenance; CONTRIBUTING.md tells it.
 os.environ["NO_MKDOCS_2_WARNING"] = "true"
 
+from grouping import (  # noqa: F401
+    pytest_collection_finish,
+    pytest_configure_node,
+    pytest_xdist_make_scheduler,
+)
 from hypothesis import Phase, settings
 
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.
