@@ -9,13 +9,13 @@ os.environ["MPLBACKEND"] = "Agg"
 # mkdocs-material's notice on its maintenance; CONTRIBUTING.md tells it.
 os.environ["NO_MKDOCS_2_WARNING"] = "true"
 
-from grouping import (  # noqa: F401
+from hypothesis import Phase, settings
+
+from tests.grouping import (  # noqa: F401
     pytest_collection_finish,
     pytest_configure_node,
     pytest_xdist_make_scheduler,
 )
-from hypothesis import Phase, settings
-
 from tests.left_out import (  # noqa: F401
     pytest_deselected,
     pytest_sessionfinish,

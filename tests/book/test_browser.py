@@ -13,7 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from pages import AXE, SCHEMES, VIEWS, faults_of, in_view, watch
+
+from tests.book.pages import AXE, SCHEMES, VIEWS, faults_of, in_view, watch
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
@@ -23,6 +24,7 @@ FLAGS = (
 )
 
 pytestmark = [
+    pytest.mark.book,
     pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium"),
     pytest.mark.xdist_group("browser"),  # one worker, so that the book is built once
 ]
