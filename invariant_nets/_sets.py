@@ -1,13 +1,21 @@
 """Batches of sets as tensors: padding and masks, rows, precision, and how many go at once.
 
-Padding is 0 on the way in, and 0 on the way out.
+Smaller sets are padded, and a mask says which rows are members. What the padding holds, NaN even,
+reaches no value and no gradient, by one rule:
+
+- What takes a mask takes any padding, and leaves zeros there if it keeps the set axis. It says so
+  by an attribute `zeroes_padding = True`, as all modules of this package with a mask do.
+- What takes none acts on every member by itself. Linear maps and activations need numbers in the
+  padding and leave numbers, such as a bias; what is not known needs zeros and may leave anything.
+- `SetNetwork` and `call`, which hand sets on, put zeros where there is less than is needed.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -21,14 +29,26 @@ def zero_padding(
     x: Shaped[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
 ) -> Shaped[Tensor, "batch n *rest"]:
     """Return `x` with 0 where no member is; whatever was there reaches no value and no gradient."""
-    if mask is None:
-        return x
-    return x.masked_fill(~mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim)), 0)
+    return x if mask is None else x.masked_fill(_absent(x, mask), 0)
+
+
+def zero_padding_(
+    y: Shaped[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
+) -> Shaped[Tensor, "batch n *rest"]:
+    """Do the same in place, to what a layer has just made and no derivative needs."""
+    return y if mask is None else y.masked_fill_(_absent(y, mask), 0)
+
+
+def _absent(x: Tensor, mask: Bool[Tensor, "batch n"]) -> Bool[Tensor, "batch n *ones"]:
+    absent = ~mask
+    for _ in range(x.ndim - mask.ndim):
+        absent = absent.unsqueeze(-1)
+    return absent
 
 
 def member_counts(mask: Bool[Tensor, "batch n"], dtype: torch.dtype) -> Float[Tensor, "batch 1"]:
     """Return how many members each set has, but 1 where it has none: a divisor of sums."""
-    return mask.sum(1, keepdim=True).clamp(min=1).to(dtype)
+    return mask.sum(1, keepdim=True, dtype=dtype).clamp_(min=1)
 
 
 def member_mean(
@@ -38,30 +58,87 @@ def member_mean(
     if mask is None:
         return x.mean(1)
     wide = at_least_single(x.dtype)
-    counts = member_counts(mask, wide).reshape(-1, *[1] * (x.ndim - 2))
+    counts = member_counts(mask, wide)
+    for _ in range(x.ndim - 3):
+        counts = counts.unsqueeze(-1)
     return (x.sum(1, dtype=wide) / counts).to(x.dtype)
 
 
 def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:
     """Return the order that moves the members to the front and leaves their order as it is."""
-    return (~mask).to(torch.uint8).argsort(dim=dim, stable=True)
+    return mask.sort(dim=dim, descending=True, stable=True).indices
 
 
 def front(mask: Bool[Tensor, "batch n"] | None) -> Bool[Tensor, "batch n"] | None:
     """Return the mask of the sets whose members were moved to the front."""
     if mask is None:
         return None
-    return torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
+    return mask.sort(dim=1, descending=True).values
+
+
+ANYTHING, NUMBERS, ZEROS = range(3)  # what padding may hold
+
+
+class Manner(NamedTuple):
+    """How a module or function treats padding: what it needs there, and what it leaves."""
+
+    takes_mask: bool
+    pools: bool
+    needs: int
+    leaves: int
+
+
+_BY_MEMBER = (
+    nn.Linear,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Dropout,
+    nn.Identity,
+)
+
+_MANNERS: WeakKeyDictionary[Any, Manner] = WeakKeyDictionary()
+
+
+def manner(model: Callable[..., Any]) -> Manner:
+    """Return how a module or function treats padding, which is found out once for each."""
+    if torch.compiler.is_compiling():
+        return _found_out(model)
+    try:
+        return _MANNERS[model]
+    except KeyError:
+        _MANNERS[model] = _found_out(model)
+        return _MANNERS[model]
+    except TypeError:  # not every callable can be referred to weakly
+        return _found_out(model)
+
+
+def _found_out(model: Callable[..., Any]) -> Manner:
+    needs, leaves = ZEROS, ANYTHING
+    if getattr(model, "zeroes_padding", False):
+        needs, leaves = ANYTHING, ZEROS
+    elif type(model) in _BY_MEMBER:
+        needs, leaves = NUMBERS, NUMBERS
+    return Manner(takes_mask(model), bool(getattr(model, "pools", False)), needs, leaves)
 
 
 def takes_mask(model: Callable[..., Any]) -> bool:
-    """Return whether a module or function has an argument `mask`."""
+    """Return whether a module or function has an argument `mask`, in a wrapper too."""
     function = model.forward if isinstance(model, nn.Module) else model
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
-    return "mask" in parameters
+    if "mask" in parameters:
+        return True
+    # Wrappers hand on what they get: torch.compile's, and those of ranks and of averaged weights.
+    inside = getattr(model, "_orig_mod", getattr(model, "module", None))
+    hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    return hands_on and isinstance(inside, nn.Module) and takes_mask(inside)
 
 
 def call(
@@ -69,17 +146,19 @@ def call(
     x: Tensor,
     mask: Bool[Tensor, "batch n"] | None,
     name: str = "model",
+    holds: int = ANYTHING,
 ) -> Any:
     """Call a model on sets without padding, or with it if it takes a mask; else raise."""
     if mask is None:
         return model(x)
-    if not takes_mask(model):
+    how = manner(model)
+    if not how.takes_mask:
         raise TypeError(
             f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
             f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules that "
             "act on every member by itself need none"
         )
-    return model(x, mask=mask)
+    return model(zero_padding(x, mask) if holds < how.needs else x, mask=mask)
 
 
 def at_least_single(dtype: torch.dtype) -> torch.dtype:
@@ -112,7 +191,7 @@ def permute_rows(
     x: Shaped[Tensor, "batch n d"], orders: Int[Tensor, "batch n"]
 ) -> Shaped[Tensor, "batch n d"]:
     r"""Permute the rows of every set by a permutation of its own: $y_{bi} = x_{b, \sigma_b(i)}$."""
-    return x.gather(1, orders[..., None].expand_as(x))
+    return x.gather(1, orders.unsqueeze(-1).expand_as(x))
 
 
 def chunk_size(chosen: int | None, batch: int) -> int:

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from invariant_nets._arguments import model_output, set_batch, set_mask
-from invariant_nets._sets import call, zero_padding
+from invariant_nets._sets import ZEROS, call, zero_padding
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
 
@@ -115,7 +115,7 @@ def outputs_over(
         k = len(chunk)
         sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
         moved = None if present is None else present(chunk).reshape(batch * k, *shape)
-        output = call(function, sets, moved)
+        output = call(function, sets, moved, holds=ZEROS)
         outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])
         if equivariant:

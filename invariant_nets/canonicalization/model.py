@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import model_output, positive_int, set_batch, set_mask
-from invariant_nets._sets import call, chunk_size, front, zero_padding
+from invariant_nets._sets import ZEROS, call, chunk_size, front, zero_padding
 from invariant_nets.canonicalization.frames import Frame
 from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.canonicalization.sorting import (
@@ -110,6 +110,8 @@ class CanonicalModel(nn.Module):
     Derived in chapter 7.
     """
 
+    zeroes_padding = True
+
     def __init__(
         self,
         model: Callable[..., Any],
@@ -147,13 +149,11 @@ class CanonicalModel(nn.Module):
         """Apply the model to the sets in order, and undo the order if equivariant."""
         set_batch(x)
         set_mask(mask, x)
+        if self.canonicalization is not None and not self.equivariant:
+            ordered = call(self.canonicalization, x, mask, "canonicalization")
+            return call(self.model, ordered, front(mask))
         x = zero_padding(x, mask)
-        if self.canonicalization is None:
-            return self._weighted(x, mask)
-        if self.equivariant:
-            return self._undone(x, mask)
-        ordered = call(self.canonicalization, x, mask, "canonicalization")
-        return call(self.model, ordered, front(mask))
+        return self._weighted(x, mask) if self.canonicalization is None else self._undone(x, mask)
 
     def _undone(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
@@ -163,7 +163,7 @@ class CanonicalModel(nn.Module):
         axes = 1 if order.shape[1] == x.shape[1] else 2
         moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
         points = tuple(x.shape[1 : 1 + axes])
-        output = model_output(call(self.model, moved, front(mask)), x.shape[0], points)
+        output = model_output(call(self.model, moved, front(mask), holds=ZEROS), x.shape[0], points)
         y = _class_means(output.flatten(1, axes), classes)
         return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
 
@@ -183,7 +183,7 @@ class CanonicalModel(nn.Module):
             flat = chunk.flatten(0, 1)
             sets = _gathered(x, chunk.flatten(1)).reshape(batch * k, *x.shape[1:])
             present = None if members is None else members.repeat_interleave(k, 0)
-            output = call(self.model, sets, present)
+            output = call(self.model, sets, present, holds=ZEROS)
             output = model_output(output, batch * k, (n,) if self.equivariant else ())
             if self.equivariant:
                 output = _gathered(zero_padding(output, present), flat.argsort(-1))

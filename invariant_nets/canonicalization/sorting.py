@@ -12,6 +12,7 @@ come first, in the order in which they would be sorted alone, and the padding af
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import front, members_first, permute_rows, zero_padding
+from invariant_nets._sets import front, permute_rows, zero_padding, zero_padding_
 from invariant_nets.canonicalization.row_order import row_order, rows_in_order
 
 
@@ -128,10 +129,16 @@ def columnwise_sort(
     """
     set_batch(x)
     set_mask(mask, x)
-    values, order = zero_padding(x, mask).sort(-2)
     if mask is None:
-        return values
-    return values.gather(1, members_first(mask[..., None].expand_as(x).gather(1, order)))
+        return x.sort(-2).values
+    # What no member comes after, so that padding takes the last places.
+    last = math.nan if x.is_floating_point() else _largest(x.dtype)
+    values = x.masked_fill(~mask.unsqueeze(-1), last).sort(-2).values
+    return zero_padding_(values, front(mask))
+
+
+def _largest(dtype: torch.dtype) -> int:
+    return 1 if dtype == torch.bool else torch.iinfo(dtype).max
 
 
 def columnwise_ordering(

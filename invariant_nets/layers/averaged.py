@@ -14,7 +14,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import one_of, positive_int, set_batch, set_mask
-from invariant_nets._sets import at_least_single, is_transformed, member_mean, zero_padding
+from invariant_nets._sets import (
+    at_least_single,
+    is_transformed,
+    member_mean,
+    zero_padding,
+    zero_padding_,
+)
 from invariant_nets.layers.initialization import semi_orthogonal
 
 Normalization = Literal["mean", "sqrt", "sum"]
@@ -23,6 +29,8 @@ Pooling = Literal["mean", "sum"]
 
 class _AveragedLinear(nn.Module):
     """What the equivariant and the invariant layer share: the options, the scale, the pool."""
+
+    zeroes_padding = True
 
     b: nn.Parameter
     c: nn.Parameter
@@ -163,7 +171,7 @@ class LinearEquivariant(_AveragedLinear):
         else:  # one large product instead of one a set; its backward would cost more
             y = pooled.expand(-1, x.shape[1], -1).contiguous()
             y.flatten(0, 1).addmm_(x.flatten(0, 1), self.a, alpha=self.scale)
-        return zero_padding(y, mask)
+        return zero_padding_(y, mask)
 
 
 class LinearInvariant(_AveragedLinear):

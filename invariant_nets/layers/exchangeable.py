@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_mask
-from invariant_nets._sets import at_least_single, zero_padding
+from invariant_nets._sets import at_least_single, member_counts, zero_padding, zero_padding_
 from invariant_nets.layers.four_maps import FourMaps, Scales, four_maps
 from invariant_nets.layers.initialization import semi_orthogonal
 
@@ -68,6 +68,8 @@ class ExchangeableEquivariant(FourMaps):
     Derived in chapter 6; chapter 12 gets the same maps from the orbitals of the group.
     """
 
+    zeroes_padding = True
+
     def forward(
         self,
         x: Float[Tensor, "batch n d in"],
@@ -78,7 +80,7 @@ class ExchangeableEquivariant(FourMaps):
         if mask is None:
             return four_maps(x, self.weight, self.bias)
         y = four_maps(zero_padding(x, mask), self.weight, self.bias, _scales(mask, x))
-        return zero_padding(y, mask)
+        return zero_padding_(y, mask)
 
 
 class ExchangeableInvariant(nn.Module):
@@ -117,6 +119,8 @@ class ExchangeableInvariant(nn.Module):
 
     Derived in chapter 6.
     """
+
+    zeroes_padding = True
 
     def __init__(
         self,
@@ -166,11 +170,13 @@ class ExchangeableInvariant(nn.Module):
 
 def _scales(mask: Bool[Tensor, "batch n *d"], x: Float[Tensor, "batch n d in"]) -> Scales:
     """Return one over how many entries rows and columns have, and the rows' shares of all."""
-    # A row without entries counts as one of a single entry, so that its mean is 0.
-    entries, each = (mask, 1) if mask.ndim == 3 else (mask[:, :, None], x.shape[2])
-    in_rows, in_columns = entries.sum(2, keepdim=True) * each, entries.sum(1)[:, :, None]
-    in_all = in_rows.sum(1, keepdim=True)
     dtype = at_least_single(x.dtype)
+    if mask.ndim == 2:
+        share = member_counts(mask, dtype).reciprocal().unsqueeze(2)
+        return torch.full_like(share, 1 / x.shape[2]), share, share
+    # A row without entries counts as one of a single entry, so that its mean is 0.
+    in_rows, in_columns = mask.sum(2, keepdim=True), mask.sum(1).unsqueeze(2)
+    in_all = in_rows.sum(1, keepdim=True)
     rows, columns, every = (count.clamp(min=1).to(dtype) for count in (in_rows, in_columns, in_all))
     return 1 / rows, 1 / columns, rows / every
 

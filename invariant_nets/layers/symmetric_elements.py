@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import one_of, set_mask
-from invariant_nets._sets import member_mean, zero_padding
+from invariant_nets._sets import member_mean, zero_padding, zero_padding_
 from invariant_nets.layers.averaged import Pooling
 
 
@@ -60,6 +60,8 @@ class SymmetricElements(nn.Module):
     Chapter 6 has the case $H = S_d$.
     """
 
+    zeroes_padding = True
+
     def __init__(self, element: nn.Module, shared: nn.Module, pooling: Pooling = "mean") -> None:
         super().__init__()
         self.element = _module("element", element)
@@ -78,7 +80,7 @@ class SymmetricElements(nn.Module):
         each = self.element(x.flatten(0, 1))
         y = each.reshape(*x.shape[:2], *each.shape[1:])
         y = y + self.shared(_pool(x, mask, self.pooling)).unsqueeze(1)
-        return zero_padding(y, mask)
+        return zero_padding_(y, mask)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument that the modules do not."""
@@ -120,7 +122,7 @@ class SymmetricElementsInvariant(nn.Module):
     Chapter 6 has the case $H = S_d$.
     """
 
-    pools = True
+    zeroes_padding = pools = True
 
     def __init__(self, shared: nn.Module, pooling: Pooling = "mean") -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import zero_padding
+from invariant_nets._sets import zero_padding, zero_padding_
 from invariant_nets.layers.initialization import orthogonal_
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 
@@ -54,6 +54,8 @@ class SetAttentionBlock(MultiheadAttentionBlock):
     Used in chapter 13.
     """
 
+    zeroes_padding = True
+
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
@@ -61,7 +63,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
         set_batch(x, d=self.d)
         set_mask(mask, x)
         x = zero_padding(x, mask)
-        return zero_padding(super().forward(x, x, mask), mask)
+        return zero_padding_(self.looked(x, x, mask), mask)
 
 
 class InducedSetAttentionBlock(nn.Module):
@@ -104,6 +106,8 @@ class InducedSetAttentionBlock(nn.Module):
     Used in chapter 13.
     """
 
+    zeroes_padding = True
+
     def __init__(
         self,
         d: int,
@@ -137,8 +141,8 @@ class InducedSetAttentionBlock(nn.Module):
         set_batch(x, d=self.gather.d)
         set_mask(mask, x)
         x = zero_padding(x, mask)
-        seen = self.gather(self.points.expand(x.shape[0], -1, -1), x, mask)
-        return zero_padding(self.spread(x, seen), mask)
+        seen = self.gather.looked(self.points.expand(x.shape[0], -1, -1), x, mask)
+        return zero_padding_(self.spread.looked(x, seen, None), mask)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument that the blocks do not."""
@@ -189,7 +193,7 @@ class AttentionPooling(nn.Module):
     Used in chapter 13.
     """
 
-    pools = True
+    zeroes_padding = pools = True
 
     def __init__(
         self,
@@ -226,9 +230,8 @@ class AttentionPooling(nn.Module):
         """Let the seeds look at each set."""
         set_batch(x, d=self.block.d)
         set_mask(mask, x)
-        members = F.relu(self.linear(zero_padding(x, mask)))
-        pooled: Tensor = self.block(self.seeds.expand(x.shape[0], -1, -1), members, mask)
-        return pooled
+        members = zero_padding(F.relu(self.linear(zero_padding(x, mask))), mask)
+        return self.block.looked(self.seeds.expand(x.shape[0], -1, -1), members, mask)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument that the block does not."""

@@ -126,7 +126,16 @@ class MultiheadAttentionBlock(nn.Module):
         set_batch(x, d=self.d)
         set_batch(y, d=self.d, name="y")
         set_mask(mask, y)
-        h = self.norm1(x + self._attention(x, zero_padding(y, mask), mask))
+        return self.looked(x, zero_padding(y, mask), mask)
+
+    def looked(
+        self,
+        x: Float[Tensor, "batch m d"],
+        y: Float[Tensor, "batch n d"],
+        mask: Bool[Tensor, "batch n"] | None,
+    ) -> Float[Tensor, "batch m d"]:
+        """Do the same without checks, for a `y` whose padding is 0."""
+        h = self.norm1(x + self._attention(x, y, mask))
         z: Tensor = self.norm2(h + self.linear2(F.relu(self.linear1(h))))
         return z
 

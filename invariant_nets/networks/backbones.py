@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import zero_padding
+from invariant_nets._sets import zero_padding, zero_padding_
 from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, sigmoid_if
 
 
@@ -44,6 +44,7 @@ class PositionalEncoding(nn.Module):
     Chapter 8 averages a transformer that uses it.
     """
 
+    zeroes_padding = True
     encoding: Float[Tensor, "max_len d_model"]
 
     def __init__(self, d_model: int, max_len: int) -> None:
@@ -67,8 +68,8 @@ class PositionalEncoding(nn.Module):
             raise ValueError(f"x must have at most max_len={max_len} rows, got {tuple(x.shape)}")
         if mask is None:
             return x + self.encoding[: x.shape[1]]
-        position = (mask.cumsum(1) - 1).clamp(min=0)
-        return zero_padding(zero_padding(x, mask) + self.encoding[position], mask)
+        # What −1 reads, before the first member, is padding.
+        return zero_padding_(x + self.encoding[mask.cumsum(1) - 1], mask)
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments."""
@@ -104,6 +105,8 @@ class EncoderLayer(nn.TransformerEncoderLayer):
     Part of the transformer of chapters 7 and 8.
     """
 
+    zeroes_padding = True
+
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int, dropout: float = 0.0
     ) -> None:
@@ -126,7 +129,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         # A softmax over nothing is NaN: the rows of an empty set, all 0, attend to each other.
         hidden = ~mask & mask.any(1, keepdim=True)
         y = super().forward(zero_padding(x, mask), src_key_padding_mask=hidden)
-        return zero_padding(y, mask)
+        return zero_padding_(y, mask)
 
 
 def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:

@@ -6,21 +6,24 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import members_first, permute_rows, takes_mask, zero_padding
+from invariant_nets._sets import ANYTHING, ZEROS, manner, zero_padding
 
 
 class SetNetwork(nn.Sequential):
     r"""A `Sequential` that takes batches of sets, padded ones too, and refuses anything else.
 
     Sets of different sizes come as one padded tensor and a mask that says which rows are members.
-    The mask goes to every module that has an argument `mask`, and ends where the set axis does: at
-    a module that pools. What the others put into padding is set to 0. So a module that acts on
-    every member by itself (`nn.Linear`, `nn.ReLU`, `nn.LayerNorm`) needs no mask. What an empty set
-    gives is up to the module that pools; all modules of this package then give a number, never NaN.
+    The mask goes to every module that has an argument `mask`, which is found out when the network
+    is made, and ends where the set axis does: at a module that pools. What the others put into
+    padding is set to 0. So a module that acts on every member by itself (`nn.Linear`, `nn.ReLU`,
+    `nn.LayerNorm`) needs no mask. What an empty set gives is up to the module that pools; all
+    modules of this package then give a number, never NaN.
 
     Args:
         *modules: what to apply in turn. One that takes a mask and pools to several vectors a set,
-            $(\mathrm{batch}, k, \mathrm{out})$, says so by an attribute `pools = True`.
+            $(\mathrm{batch}, k, \mathrm{out})$, says so by an attribute `pools = True`. One that
+            takes any padding and leaves 0 in it may say so by `zeroes_padding = True`, as all
+            modules of this package do; then nobody else sets it to 0.
         d: the number of features of a set member, at least 1.
         n: the set size, padding included, where the modules depend on it, else any.
 
@@ -47,8 +50,12 @@ class SetNetwork(nn.Sequential):
     Used in every chapter; chapter 13 has sets of many sizes.
     """
 
+    zeroes_padding = True
+
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
+        for module in self:
+            manner(module)
         self.n = None if n is None else positive_int("n", n)
         self.d = positive_int("d", d)
 
@@ -58,13 +65,19 @@ class SetNetwork(nn.Sequential):
         """Apply the modules in turn."""
         set_batch(x, n=self.n, d=self.d)
         set_mask(mask, x)
-        x = zero_padding(x, mask)
+        holds = ANYTHING
         for module in self:
-            x = module(x, mask=mask) if mask is not None and takes_mask(module) else module(x)
-            if getattr(module, "pools", False) or x.ndim < 3 or x.shape[:2] != _shape(mask):
+            if mask is None:
+                x = module(x)
+                continue
+            takes_mask, pools, needs, leaves = manner(module)
+            if holds < needs:
+                x = zero_padding(x, mask)
+            x = module(x, mask=mask) if takes_mask else module(x)
+            holds = leaves
+            if pools or x.ndim < 3 or x.shape[:2] != mask.shape:
                 mask = None
-            x = zero_padding(x, mask)
-        return x
+        return x if holds == ZEROS else zero_padding(x, mask)
 
     def __getitem__(self, index: int | slice) -> nn.Module:
         """Return one of the modules, or some of them as a plain `Sequential`."""
@@ -90,7 +103,7 @@ class FlattenMembers(nn.Module):
     Used in chapters 7 to 11.
     """
 
-    pools = True
+    zeroes_padding = pools = True
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -99,14 +112,11 @@ class FlattenMembers(nn.Module):
         set_batch(x)
         set_mask(mask, x)
         if mask is not None:
-            x = permute_rows(zero_padding(x, mask), members_first(mask))
+            absent, order = (~mask).unsqueeze(-1).sort(dim=1, stable=True)
+            x = x.gather(1, order.expand_as(x)).masked_fill_(absent, 0)
         return x.flatten(1)
 
 
 def sigmoid_if(probabilities: bool) -> list[nn.Module]:
     """Return what turns logits into probabilities, as a list of no or one module."""
     return [nn.Sigmoid()] if probabilities else []
-
-
-def _shape(mask: Tensor | None) -> tuple[int, ...]:
-    return () if mask is None else tuple(mask.shape)
