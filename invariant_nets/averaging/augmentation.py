@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import call, permute_rows
+from invariant_nets._sets import call, manner, permute_rows
 
 
 class Augmentation(nn.Module):
@@ -57,6 +57,7 @@ class Augmentation(nn.Module):
         if not callable(model):
             raise TypeError(f"model must be a module or a function, got {model!r}")
         self.model = model
+        manner(model)
         self.generator = generator
 
     def forward(

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import model_output, positive_int, set_batch, set_mask
-from invariant_nets._sets import ZEROS, call, chunk_size, front, zero_padding
+from invariant_nets._sets import ZEROS, call, chunk_size, front, manner, zero_padding
 from invariant_nets.canonicalization.frames import Frame
 from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.canonicalization.sorting import (
@@ -130,6 +130,7 @@ class CanonicalModel(nn.Module):
         for name, value in (("model", model), chosen):
             if not callable(value):
                 raise TypeError(f"{name} must be a module or a function, got {value!r}")
+            manner(value)
         if equivariant and frame is None and canonicalization not in _ORDERINGS:
             known = ", ".join(_name(sort) for sort in _ORDERINGS)
             raise ValueError(

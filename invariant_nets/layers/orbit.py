@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import zero_padding, zero_padding_
+from invariant_nets._sets import zero_padding
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import trivial_group
 from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
@@ -158,7 +158,7 @@ class OrbitLinear(nn.Module):
         else:
             y = dense(x, self._written_out(), len(self.ids))
         y = y if self.bias is None else y + self.bias[self.out_orbit]
-        return zero_padding_(y, mask if self.out_group is self.group else None)
+        return zero_padding(y, mask if self.out_group is self.group else None)
 
     def _written_out(self) -> Tensor:
         weight = self.weight

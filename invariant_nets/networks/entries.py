@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import at_least_single, call, member_counts
+from invariant_nets._sets import at_least_single, call, manner, member_counts
 from invariant_nets.layers.averaged import Normalization, Pooling
 from invariant_nets.networks.intrinsic import intrinsic
 from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
@@ -52,6 +52,7 @@ class EntriesAsMembers(nn.Module):
         if not isinstance(network, nn.Module):
             raise TypeError(f"network must be an nn.Module, got {network!r}")
         self.network = network
+        manner(network)
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None

@@ -55,7 +55,7 @@ class SetNetwork(nn.Sequential):
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
         for module in self:
-            manner(module)
+            manner(module)  # found out here, and looked up at every forward
         self.n = None if n is None else positive_int("n", n)
         self.d = positive_int("d", d)
 
