@@ -3,11 +3,13 @@
 Smaller sets are padded, and a mask says which rows are members. What the padding holds, NaN even,
 reaches no value and no gradient, by one rule:
 
-- What takes a mask takes any padding, and leaves zeros there if it keeps the set axis. It says so
-  by an attribute `zeroes_padding = True`, as all modules of this package with a mask do.
+- What takes a mask takes any padding, and leaves zeros there if it keeps the set axis.
 - What takes none acts on every member by itself. Linear maps and activations need numbers in the
   padding and leave numbers, such as a bias; what is not known needs zeros and may leave anything.
 - `SetNetwork` and `call`, which hand sets on, put zeros where there is less than is needed.
+
+A mask is checked at the first door that it comes to, and goes on as `Members`, which is trusted, to
+the modules of this package that say `takes_members = True`; to all others it goes on as it came.
 """
 
 from __future__ import annotations
@@ -25,43 +27,78 @@ _SUPERBATCH_SETS = 8192
 _COMPILED_CHUNK = 256
 
 
-def zero_padding(
-    x: Shaped[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
-) -> Shaped[Tensor, "batch n *rest"]:
+class Members:
+    """A mask that was checked, and what is made of it, once.
+
+    Attributes:
+        checked: that it was.
+        mask: true where a member is.
+        in_front: whether all members are known to come before the padding.
+    """
+
+    checked = True
+
+    def __init__(self, mask: Bool[Tensor, "batch n"], in_front: bool = False) -> None:
+        self.mask = mask
+        self.in_front = in_front
+        self._absent: Tensor | None = None
+        self._counts: Tensor | None = None
+        self._front: Members | None = None
+
+    def absent(self, ndim: int) -> Bool[Tensor, "batch n *ones"]:
+        """Return where no member is, for sets as a tensor of so many axes."""
+        if self._absent is None or self._absent.ndim != ndim:
+            self._absent = ~self.mask
+            for _ in range(ndim - self.mask.ndim):
+                self._absent = self._absent.unsqueeze(-1)
+        return self._absent
+
+    def counts(self, dtype: torch.dtype) -> Float[Tensor, "batch 1"]:
+        """Return how many members each set has, but 1 where it has none: a divisor of sums."""
+        if self._counts is None or self._counts.dtype != dtype:
+            self._counts = self.mask.sum(1, keepdim=True, dtype=dtype).clamp_min_(1)
+        return self._counts
+
+    def front(self) -> Members:
+        """Return those of the sets whose members were moved to the front."""
+        if self._front is None:
+            self._front = Members(self.mask.sort(dim=1, descending=True).values, in_front=True)
+        return self._front
+
+
+Mask = Tensor | Members | None
+
+
+def members_of(mask: Mask) -> Members | None:
+    """Return a mask that was checked as `Members`, which it may be already."""
+    return Members(mask) if isinstance(mask, Tensor) else mask
+
+
+def zero_padding(x: Shaped[Tensor, "batch n *rest"], mask: Mask) -> Shaped[Tensor, "batch n *rest"]:
     """Return `x` with 0 where no member is; whatever was there reaches no value and no gradient."""
-    return x if mask is None else x.masked_fill(_absent(x, mask), 0)
+    members = members_of(mask)
+    return x if members is None else x.masked_fill(members.absent(x.ndim), 0)
 
 
 def zero_padding_(
-    y: Shaped[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
+    y: Shaped[Tensor, "batch n *rest"], mask: Mask
 ) -> Shaped[Tensor, "batch n *rest"]:
     """Do the same in place, to what a layer has just made and no derivative needs."""
-    return y if mask is None else y.masked_fill_(_absent(y, mask), 0)
+    members = members_of(mask)
+    return y if members is None else y.masked_fill_(members.absent(y.ndim), 0)
 
 
-def _absent(x: Tensor, mask: Bool[Tensor, "batch n"]) -> Bool[Tensor, "batch n *ones"]:
-    absent = ~mask
-    for _ in range(x.ndim - mask.ndim):
-        absent = absent.unsqueeze(-1)
-    return absent
-
-
-def member_counts(mask: Bool[Tensor, "batch n"], dtype: torch.dtype) -> Float[Tensor, "batch 1"]:
-    """Return how many members each set has, but 1 where it has none: a divisor of sums."""
-    return mask.sum(1, keepdim=True, dtype=dtype).clamp_(min=1)
-
-
-def member_mean(
-    x: Float[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
-) -> Float[Tensor, "batch *rest"]:
+def member_mean(x: Float[Tensor, "batch n *rest"], mask: Mask) -> Float[Tensor, "batch *rest"]:
     """Return the mean over the members of sets whose padding is 0; that of an empty set is 0."""
-    if mask is None:
+    members = members_of(mask)
+    if members is None:
         return x.mean(1)
     wide = at_least_single(x.dtype)
-    counts = member_counts(mask, wide)
+    counts = members.counts(wide)
     for _ in range(x.ndim - 3):
         counts = counts.unsqueeze(-1)
-    return (x.sum(1, dtype=wide) / counts).to(x.dtype)
+    mean = x.sum(1, dtype=wide) / counts
+    return mean if wide == x.dtype else mean.to(x.dtype)
 
 
 def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:
@@ -83,6 +120,8 @@ class Manner(NamedTuple):
     """How a module or function treats padding: what it needs there, and what it leaves."""
 
     takes_mask: bool
+    takes_members: bool
+    by_member: bool
     pools: bool
     needs: int
     leaves: int
@@ -119,11 +158,15 @@ def manner(model: Callable[..., Any]) -> Manner:
 
 def _found_out(model: Callable[..., Any]) -> Manner:
     needs, leaves = ZEROS, ANYTHING
-    if getattr(model, "zeroes_padding", False):
+    # By its class: what wraps a module hands on tensors only.
+    takes_members = getattr(type(model), "takes_members", False)
+    by_member = type(model) in _BY_MEMBER
+    if takes_members:
         needs, leaves = ANYTHING, ZEROS
-    elif type(model) in _BY_MEMBER:
+    elif by_member:
         needs, leaves = NUMBERS, NUMBERS
-    return Manner(takes_mask(model), bool(getattr(model, "pools", False)), needs, leaves)
+    pools = bool(getattr(model, "pools", False))
+    return Manner(takes_mask(model), takes_members, by_member, pools, needs, leaves)
 
 
 def takes_mask(model: Callable[..., Any]) -> bool:
@@ -144,12 +187,13 @@ def takes_mask(model: Callable[..., Any]) -> bool:
 def call(
     model: Callable[..., Any],
     x: Tensor,
-    mask: Bool[Tensor, "batch n"] | None,
+    mask: Mask,
     name: str = "model",
     holds: int = ANYTHING,
 ) -> Any:
     """Call a model on sets without padding, or with it if it takes a mask; else raise."""
-    if mask is None:
+    members = members_of(mask)
+    if members is None:
         return model(x)
     how = manner(model)
     if not how.takes_mask:
@@ -158,7 +202,8 @@ def call(
             f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules that "
             "act on every member by itself need none"
         )
-    return model(zero_padding(x, mask) if holds < how.needs else x, mask=mask)
+    x = zero_padding(x, members) if holds < how.needs else x
+    return model(x, mask=members if how.takes_members else members.mask)
 
 
 def at_least_single(dtype: torch.dtype) -> torch.dtype:

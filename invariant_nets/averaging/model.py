@@ -115,8 +115,6 @@ class SymmetryModel(nn.Module):
     Derived in chapter 8; chapter 14 shards it.
     """
 
-    zeroes_padding = True
-
     def __init__(
         self,
         model: Callable[..., Tensor],

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import front, permute_rows, zero_padding, zero_padding_
+from invariant_nets._sets import front, members_of, permute_rows, zero_padding, zero_padding_
 from invariant_nets.canonicalization.row_order import row_order, rows_in_order
 
 
@@ -79,7 +79,8 @@ def lexicographic_order(
     """
     set_batch(x)
     set_mask(mask, x)
-    return row_order(x, mask)
+    members = members_of(mask)
+    return row_order(x, None if members is None else members.mask)
 
 
 def lexicographic_ordering(
@@ -129,12 +130,13 @@ def columnwise_sort(
     """
     set_batch(x)
     set_mask(mask, x)
-    if mask is None:
+    members = members_of(mask)
+    if members is None:
         return x.sort(-2).values
     # What no member comes after, so that padding takes the last places.
     last = math.nan if x.is_floating_point() else _largest(x.dtype)
-    values = x.masked_fill(~mask.unsqueeze(-1), last).sort(-2).values
-    return zero_padding_(values, front(mask))
+    values = x.masked_fill(members.absent(3), last).sort(-2).values
+    return zero_padding_(values, members.front())
 
 
 def _largest(dtype: torch.dtype) -> int:

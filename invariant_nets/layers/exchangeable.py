@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_mask
-from invariant_nets._sets import at_least_single, member_counts, zero_padding, zero_padding_
+from invariant_nets._sets import Members, at_least_single, members_of, zero_padding, zero_padding_
 from invariant_nets.layers.four_maps import FourMaps, Scales, four_maps
 from invariant_nets.layers.initialization import semi_orthogonal
 
@@ -68,7 +68,7 @@ class ExchangeableEquivariant(FourMaps):
     Derived in chapter 6; chapter 12 gets the same maps from the orbitals of the group.
     """
 
-    zeroes_padding = True
+    takes_members = True
 
     def forward(
         self,
@@ -77,10 +77,12 @@ class ExchangeableEquivariant(FourMaps):
     ) -> Float[Tensor, "batch n d out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
         _matrices(x, mask, self.in_channels)
-        if mask is None:
+        members = members_of(mask)
+        if members is None:
             return four_maps(x, self.weight, self.bias)
-        y = four_maps(zero_padding(x, mask), self.weight, self.bias, _scales(mask, x))
-        return zero_padding_(y, mask)
+        x = zero_padding(x, members)
+        y = four_maps(x, self.weight, self.bias, _scales(members, x))
+        return zero_padding_(y, members)
 
 
 class ExchangeableInvariant(nn.Module):
@@ -120,7 +122,7 @@ class ExchangeableInvariant(nn.Module):
     Derived in chapter 6.
     """
 
-    zeroes_padding = True
+    takes_members = True
 
     def __init__(
         self,
@@ -154,11 +156,12 @@ class ExchangeableInvariant(nn.Module):
     ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
         _matrices(x, mask, self.in_channels)
-        if mask is None:
+        members = members_of(mask)
+        if members is None:
             means = x.mean((1, 2))
         else:
-            row_scale, _, row_share = _scales(mask, x)
-            rows = zero_padding(x, mask).sum(2, dtype=row_scale.dtype)
+            row_scale, _, row_share = _scales(members, x)
+            rows = zero_padding(x, members).sum(2, dtype=row_scale.dtype)
             means = (rows * row_scale * row_share).sum(1).to(x.dtype)
         y = means @ self.weight
         return y if self.bias is None else y + self.bias
@@ -168,11 +171,11 @@ class ExchangeableInvariant(nn.Module):
         return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
 
 
-def _scales(mask: Bool[Tensor, "batch n *d"], x: Float[Tensor, "batch n d in"]) -> Scales:
+def _scales(members: Members, x: Float[Tensor, "batch n d in"]) -> Scales:
     """Return one over how many entries rows and columns have, and the rows' shares of all."""
-    dtype = at_least_single(x.dtype)
+    mask, dtype = members.mask, at_least_single(x.dtype)
     if mask.ndim == 2:
-        share = member_counts(mask, dtype).reciprocal().unsqueeze(2)
+        share = members.counts(dtype).reciprocal().unsqueeze(2)
         return torch.full_like(share, 1 / x.shape[2]), share, share
     # A row without entries counts as one of a single entry, so that its mean is 0.
     in_rows, in_columns = mask.sum(2, keepdim=True), mask.sum(1).unsqueeze(2)

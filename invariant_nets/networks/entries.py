@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import at_least_single, call, manner, member_counts
+from invariant_nets._sets import Members, at_least_single, call, manner, members_of
 from invariant_nets.layers.averaged import Normalization, Pooling
 from invariant_nets.networks.intrinsic import intrinsic
 from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
@@ -45,7 +45,7 @@ class EntriesAsMembers(nn.Module):
     Used in chapter 6.
     """
 
-    zeroes_padding = pools = True
+    takes_members = pools = True
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -61,7 +61,10 @@ class EntriesAsMembers(nn.Module):
         set_batch(x)
         set_mask(mask, x)
         entries = x.flatten(1).unsqueeze(2)
-        of_entries = None if mask is None else mask.repeat_interleave(x.shape[2], 1)
+        members = members_of(mask)
+        of_entries = (
+            None if members is None else Members(members.mask.repeat_interleave(x.shape[2], 1))
+        )
         y: Tensor = call(self.network, entries, of_entries)
         return y
 
@@ -90,7 +93,7 @@ class SumOfSquares(nn.Module):
     Chapter 2 shows that $T$ is sufficient for the book's task.
     """
 
-    zeroes_padding = pools = True
+    takes_members = pools = True
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -101,9 +104,10 @@ class SumOfSquares(nn.Module):
         _, n, d = x.shape
         wide = at_least_single(x.dtype)
         deviation: float | Tensor = (2 * n * d) ** 0.5
-        if mask is not None:
-            x = x.masked_fill(~mask.unsqueeze(-1), 1)  # which adds as much to T as to nd
-            deviation = (2 * d * member_counts(mask, wide)).sqrt()
+        members = members_of(mask)
+        if members is not None:
+            x = x.masked_fill(members.absent(3), 1)  # which adds as much to T as to nd
+            deviation = (2 * d * members.counts(wide)).sqrt()
         excess = x.square().sum((1, 2), dtype=wide).unsqueeze(1) - n * d
         return (excess / deviation).to(x.dtype)
 

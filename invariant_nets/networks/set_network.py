@@ -2,11 +2,12 @@ r"""Modules in turn on batches of sets of every size."""
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import ANYTHING, ZEROS, manner, zero_padding
+from invariant_nets._sets import ANYTHING, ZEROS, Manner, manner, members_of, zero_padding
 
 
 class SetNetwork(nn.Sequential):
@@ -21,9 +22,7 @@ class SetNetwork(nn.Sequential):
 
     Args:
         *modules: what to apply in turn. One that takes a mask and pools to several vectors a set,
-            $(\mathrm{batch}, k, \mathrm{out})$, says so by an attribute `pools = True`. One that
-            takes any padding and leaves 0 in it may say so by `zeroes_padding = True`, as all
-            modules of this package do; then nobody else sets it to 0.
+            $(\mathrm{batch}, k, \mathrm{out})$, says so by an attribute `pools = True`.
         d: the number of features of a set member, at least 1.
         n: the set size, padding included, where the modules depend on it, else any.
 
@@ -50,12 +49,11 @@ class SetNetwork(nn.Sequential):
     Used in every chapter; chapter 13 has sets of many sizes.
     """
 
-    zeroes_padding = True
+    takes_members = True
 
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
-        for module in self:
-            manner(module)  # found out here, and looked up at every forward
+        self._manners = list(self._modules.values()), [manner(module) for module in self]
         self.n = None if n is None else positive_int("n", n)
         self.d = positive_int("d", d)
 
@@ -64,20 +62,36 @@ class SetNetwork(nn.Sequential):
     ) -> Float[Tensor, batch * out]:
         """Apply the modules in turn."""
         set_batch(x, n=self.n, d=self.d)
+        if mask is None:
+            y: Tensor = super().forward(x)
+            return y
         set_mask(mask, x)
-        holds = ANYTHING
-        for module in self:
-            if mask is None:
+        members, holds = members_of(mask), ANYTHING
+        for module, how in zip(self, self._how(), strict=True):
+            if members is None:
                 x = module(x)
                 continue
-            takes_mask, pools, needs, leaves = manner(module)
-            if holds < needs:
-                x = zero_padding(x, mask)
-            x = module(x, mask=mask) if takes_mask else module(x)
-            holds = leaves
-            if pools or x.ndim < 3 or x.shape[:2] != mask.shape:
-                mask = None
-        return x if holds == ZEROS else zero_padding(x, mask)
+            if holds < how.needs:
+                x = zero_padding(x, members)
+            holds = how.leaves
+            if how.takes_mask:
+                x = module(x, mask=members if how.takes_members else members.mask)
+            else:
+                x = module(x)
+                if how.by_member:
+                    continue
+            if how.pools or x.ndim < 3 or x.shape[:2] != members.mask.shape:
+                members = None
+        return x if holds == ZEROS else zero_padding(x, members)
+
+    def _how(self) -> list[Manner]:
+        """Return how each module treats padding; found out again if others were put in."""
+        modules = list(self._modules.values())
+        if torch.compiler.is_compiling():
+            return [manner(module) for module in modules]
+        if modules != self._manners[0]:
+            self._manners = modules, [manner(module) for module in modules]
+        return self._manners[1]
 
     def __getitem__(self, index: int | slice) -> nn.Module:
         """Return one of the modules, or some of them as a plain `Sequential`."""
@@ -103,7 +117,7 @@ class FlattenMembers(nn.Module):
     Used in chapters 7 to 11.
     """
 
-    zeroes_padding = pools = True
+    takes_members = pools = True
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -111,8 +125,11 @@ class FlattenMembers(nn.Module):
         """Flatten the sets, members first."""
         set_batch(x)
         set_mask(mask, x)
-        if mask is not None:
-            absent, order = (~mask).unsqueeze(-1).sort(dim=1, stable=True)
+        members = members_of(mask)
+        if members is not None and members.in_front:
+            x = zero_padding(x, members)
+        elif members is not None:
+            absent, order = members.absent(3).sort(dim=1, stable=True)
             x = x.gather(1, order.expand_as(x)).masked_fill_(absent, 0)
         return x.flatten(1)
 
