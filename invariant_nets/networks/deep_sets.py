@@ -119,7 +119,7 @@ class SetPooling(nn.Module):
     Used in chapter 13.
     """
 
-    zeroes_padding = pools = True
+    takes_members = pools = True
 
     def __init__(self, pooling: PoolingName = "mean") -> None:
         super().__init__()

@@ -63,7 +63,7 @@ class SetNetwork(nn.Sequential):
         """Apply the modules in turn."""
         set_batch(x, n=self.n, d=self.d)
         if mask is None:
-            y: Tensor = super().forward(x)
+            y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return y
         set_mask(mask, x)
         members, holds = members_of(mask), ANYTHING

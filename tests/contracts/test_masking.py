@@ -1,6 +1,5 @@
 """Sets of every size: what holds of everything that takes a mask."""
 
-import inspect
 import math
 
 import pytest
@@ -22,6 +21,7 @@ from invariant_nets import (
     PositionalEncoding,
     SetNetwork,
     SymmetryModel,
+    _sets,
     columnwise_sort,
     cyclic_group,
     direct_product,
@@ -33,7 +33,15 @@ from invariant_nets import (
     symmetric_group,
     transformer,
 )
-from invariant_nets._sets import Members, call, front, member_mean, members_first, takes_mask
+from invariant_nets._sets import (
+    Members,
+    call,
+    front,
+    manner,
+    member_mean,
+    members_first,
+    takes_mask,
+)
 from tests.contracts import padding
 
 N, D = 6, 2
@@ -328,12 +336,20 @@ def test_a_mean_over_padding_is_found():
 def test_a_mask_is_found_when_the_network_is_made(name, monkeypatch):
     model = MODELS[name].build(N, D).eval()
 
-    def too_late(*_):
-        raise AssertionError("a signature was looked at in a forward pass")
+    def too_late(_):
+        raise AssertionError("found out in a forward pass")
 
-    monkeypatch.setattr(inspect, "signature", too_late)
+    monkeypatch.setattr(_sets, "takes_mask", too_late)
     x, mask = padding.padded(padding.ragged(D, dtype=torch.float32), N)
     assert model(x, mask=mask).isfinite().all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_mask_that_was_checked_is_trusted_inside(name):
+    for network in MODELS[name].build(N, D).modules():
+        if isinstance(network, SetNetwork):
+            inside = [manner(module) for module in network]
+            assert all(how.takes_members == how.takes_mask for how in inside)
 
 
 # SetNetwork before the first module that takes no mask; a layer what comes in, and what its bias or
