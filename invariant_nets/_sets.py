@@ -9,7 +9,7 @@ reaches no value and no gradient, by one rule:
 - `SetNetwork` and `call`, which hand sets on, put zeros where there is less than is needed.
 
 A mask is checked at the first door that it comes to, and goes on as `Members`, which is trusted, to
-the modules of this package that say `takes_members = True`; to all others it goes on as it came.
+the parts of this package that say `takes_members = True`; to all others it goes on as it came.
 """
 
 from __future__ import annotations
@@ -158,8 +158,9 @@ def manner(model: Callable[..., Any]) -> Manner:
 
 def _found_out(model: Callable[..., Any]) -> Manner:
     needs, leaves = ZEROS, ANYTHING
-    # By its class: what wraps a module hands on tensors only.
-    takes_members = getattr(type(model), "takes_members", False)
+    # A module by its class: what wraps it hands on tensors only.
+    speaker = type(model) if isinstance(model, nn.Module) else model
+    takes_members = getattr(speaker, "takes_members", False)
     by_member = type(model) in _BY_MEMBER
     if takes_members:
         needs, leaves = ANYTHING, ZEROS

@@ -157,6 +157,11 @@ def columnwise_ordering(
     return Ordering((order * d + column).flatten(1), (classes * d + column).flatten(1))
 
 
+# The two that need no more of a mask than what is made of it anyway.
+for sort in (lexicographic_sort, columnwise_sort):
+    sort.takes_members = True  # type: ignore[attr-defined]
+
+
 def row_column_sort(
     x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
 ) -> Shaped[Tensor, "batch n d"]:
