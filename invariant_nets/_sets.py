@@ -106,13 +106,9 @@ def is_transformed(x: Tensor) -> bool:
     A compiler fuses by itself, and a transform has a rule of its own for each operation that writes
     a new tensor.
     """
-    return is_traced() or is_autocast(x)
-
-
-def is_autocast(x: Tensor) -> bool:
-    """Return whether autocast is on for the device of `x`; some, such as meta, have none."""
-    kind = x.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    kind = x.device.type  # some, such as meta, have no autocast
+    autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return is_traced() or autocast
 
 
 def permute_rows(
