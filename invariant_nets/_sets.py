@@ -212,25 +212,28 @@ def at_least_single(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
-def is_transformed(x: Tensor) -> bool:
-    """Return whether a compiler, autocast or a transform of `torch.func` sees every operation.
+def is_traced() -> bool:
+    """Return whether a compiler, a trace or a transform of `torch.func` sees every operation.
 
-    A compiler fuses by itself, autocast chooses the type of each product, and a transform has a
-    rule of its own for each operation that writes a new tensor.
+    Then nothing may depend on the numbers in a tensor.
     """
     return (
         torch.compiler.is_compiling()
-        or is_autocast(x)
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        # Private: `torch.func` does not tell, and numbers behind `vmap` cannot be asked for.
         or torch._C._are_functorch_transforms_active()
     )
 
 
-def is_autocast(x: Tensor) -> bool:
-    """Return whether autocast is on for the device of `x`; some, such as meta, have none."""
-    if not torch._C._is_any_autocast_enabled():  # the quick answer to most calls
-        return False
-    kind = x.device.type
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+def is_transformed(x: Tensor) -> bool:
+    """Return whether what is done to `x` is traced, or autocast chooses the type of each product.
+
+    A compiler fuses by itself, and a transform has a rule of its own for each operation that writes
+    a new tensor.
+    """
+    kind = x.device.type  # some, such as meta, have no autocast
+    autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return is_traced() or autocast
 
 
 def permute_rows(

@@ -24,10 +24,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from invariant_nets.averaging.chunked import Chunk, average_over
+from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.inner_graph import hidden_leaf, inner_gradients
 
-Chunks = Callable[[], Iterable[Chunk]]
+Chunks = Callable[[], Iterable[Tensor]]
 
 
 @dataclass

@@ -21,7 +21,10 @@ from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
 from invariant_nets._sets import front, members_of, permute_rows, zero_padding, zero_padding_
-from invariant_nets.canonicalization.row_order import row_order, rows_in_order
+from invariant_nets.canonicalization.row_order import row_order
+
+_ORDERED = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
+_ORDERED |= {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 
 class Ordering(NamedTuple):
@@ -65,7 +68,7 @@ def lexicographic_sort(
     Derived in chapter 7.
     """
     order = lexicographic_order(x, mask)  # it checks its arguments
-    return rows_in_order(zero_padding(x, mask), order)
+    return permute_rows(zero_padding(x, mask), order)
 
 
 def lexicographic_order(
@@ -79,6 +82,8 @@ def lexicographic_order(
     """
     set_batch(x)
     set_mask(mask, x)
+    if x.dtype not in _ORDERED:
+        raise TypeError(f"x must be of bool, float16 to float64 or uint8 to int64, got {x.dtype}")
     members = members_of(mask)
     return row_order(x, None if members is None else members.mask)
 
@@ -88,7 +93,7 @@ def lexicographic_ordering(
 ) -> Ordering:
     """Return the order of the rows, and which of the sorted rows are equal."""
     order = lexicographic_order(x, mask)
-    return Ordering(order, _runs(rows_in_order(x, order), mask))
+    return Ordering(order, _runs(permute_rows(x, order), mask))
 
 
 def row_ranks(
