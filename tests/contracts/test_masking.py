@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from invariant_nets import (
+    MODELS,
     Augmentation,
     CanonicalModel,
     CircleFrame,
@@ -20,6 +21,7 @@ from invariant_nets import (
     PositionalEncoding,
     SetNetwork,
     SymmetryModel,
+    _sets,
     columnwise_sort,
     cyclic_group,
     direct_product,
@@ -31,7 +33,15 @@ from invariant_nets import (
     symmetric_group,
     transformer,
 )
-from invariant_nets._sets import call, front, member_counts, member_mean, members_first, takes_mask
+from invariant_nets._sets import (
+    Members,
+    call,
+    front,
+    manner,
+    member_mean,
+    members_first,
+    takes_mask,
+)
 from tests.contracts import padding
 
 N, D = 6, 2
@@ -322,6 +332,51 @@ def test_a_mean_over_padding_is_found():
         padding.assert_same_as_unpadded(Careless(), D, N)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_mask_is_found_when_the_network_is_made(name, monkeypatch):
+    model = MODELS[name].build(N, D).eval()
+
+    def too_late(_):
+        raise AssertionError("found out in a forward pass")
+
+    monkeypatch.setattr(_sets, "takes_mask", too_late)
+    x, mask = padding.padded(padding.ragged(D, dtype=torch.float32), N)
+    assert model(x, mask=mask).isfinite().all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_mask_that_was_checked_is_trusted_inside(name):
+    for network in MODELS[name].build(N, D).modules():
+        if isinstance(network, SetNetwork):
+            inside = [manner(module) for module in network]
+            assert all(how.takes_members == how.takes_mask for how in inside)
+
+
+# SetNetwork before the first module that takes no mask; a layer what comes in, and what its bias or
+# its mean put in.
+TIMES = {
+    "mlp": 1,
+    "intrinsic": 2 + 2 + 1,
+    "entrywise": 2 + 2 + 1,
+    "deep-sets": 1 + 1,
+    "set-transformer": 1 + 2 + 2,
+    "exchangeable": 1 + 2 + 2 + 1,
+    "cyclic-elements": 1 + 2 + 2 + 1,
+    "radial": 1,
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_padding_is_filled_once_by_whom_it_concerns(name, monkeypatch):
+    filled, absent = [], Members.absent
+    monkeypatch.setattr(
+        Members, "absent", lambda self, ndim: filled.append(ndim) or absent(self, ndim)
+    )
+    x, mask = padding.padded(padding.ragged(D, dtype=torch.float32), N)
+    MODELS[name].build(N, D)(x, mask=mask)
+    assert len(filled) == TIMES[name]
+
+
 # The small pieces.
 
 
@@ -334,7 +389,7 @@ def test_members_first_keeps_their_order():
 
 def test_an_empty_set_counts_as_one_so_that_its_mean_is_zero():
     mask = torch.tensor([[True, True], [False, False]])
-    assert member_counts(mask, torch.float32).tolist() == [[2.0], [1.0]]
+    assert Members(mask).counts(torch.float32).tolist() == [[2.0], [1.0]]
 
 
 def test_what_takes_a_mask_is_known_by_its_argument():
