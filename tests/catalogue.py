@@ -59,7 +59,7 @@ C, S, NOTHING = cyclic_group(N), symmetric_group(N), trivial_group(N)
 HALVES = direct_product(symmetric_group(N // 2), symmetric_group(N // 2))
 GRID = direct_product(symmetric_group(N // 2), symmetric_group(2), on="grid")
 PLACES = 20  # that a positional encoding tells apart
-MANY = 70  # points, for which the layer of the cyclic group goes through the Fourier transform
+CYCLIC = cyclic_group(70)  # whose layer goes through the Fourier transform
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,10 @@ class Entry:
 
 def moves(make: Callable[[], nn.Module], **options) -> Entry:
     return Entry(make, equivariant=True, **options)
+
+
+def placed(make: Callable[[], nn.Module], group: PermutationGroup, **options) -> Entry:
+    return Entry(make, n=group.degree, group=group, sizes="placed", **options)
 
 
 # What is not a module on sets yet.
@@ -160,68 +164,46 @@ def on_orbits(pooling):
 
 MODULES = {
     "LinearEquivariant": moves(lambda: LinearEquivariant(D, 3)),
-    "LinearEquivariant, sums": moves(lambda: LinearEquivariant(D, 3, "sum", "sum")),
     "LinearInvariant": Entry(lambda: LinearInvariant(D, 3)),
-    "LinearInvariant, sums": Entry(lambda: LinearInvariant(D, 3, "sqrt", "sum")),
     "ExchangeableEquivariant": moves(lambda: ExchangeableEquivariant(2, 3), features=(3, 2)),
     "ExchangeableEquivariant, a mask of entries": moves(
         lambda: OfEntries(ExchangeableEquivariant(2, 3)), features=(3, 2)
     ),
     "ExchangeableInvariant": Entry(lambda: ExchangeableInvariant(2, 3), features=(3, 2)),
-    "ExchangeableInvariant, a mask of entries": Entry(
-        lambda: OfEntries(ExchangeableInvariant(2, 3)), features=(3, 2)
-    ),
-    "SparseExchangeableEquivariant": moves(
+    "SparseExchangeableEquivariant": placed(
         lambda: Observed(SparseExchangeableEquivariant(D, 3)),
-        sizes="placed",
-        group=GRID,
+        GRID,
+        equivariant=True,
         mask=False,
         keeps=("batch",),
     ),
-    "SparseExchangeableEquivariant, queries of int32": moves(
+    "SparseExchangeableEquivariant, queries of int32": placed(
         lambda: Observed(SparseExchangeableEquivariant(D, 3), queries=True),
-        sizes="placed",
-        group=GRID,
+        GRID,
+        equivariant=True,
         mask=False,
         keeps=("batch",),
     ),
-    "OrbitLinear": moves(
-        lambda: OrbitLinear(dihedral_group(N), D, 3), sizes="placed", group=dihedral_group(N)
+    "OrbitLinear": placed(
+        lambda: OrbitLinear(dihedral_group(N), D, 3), dihedral_group(N), equivariant=True
     ),
-    "OrbitLinear, grid": moves(lambda: OrbitLinear(GRID, D, 3), sizes="placed", group=GRID),
+    "OrbitLinear, grid": placed(lambda: OrbitLinear(GRID, D, 3), GRID, equivariant=True),
     "OrbitLinear, pooled": moves(lambda: OrbitLinear(S, D, 3), sizes="fixed"),
-    "OrbitLinear, transformed": moves(
-        lambda: OrbitLinear(cyclic_group(MANY), D, 3),
-        n=MANY,
-        sizes="placed",
-        group=cyclic_group(MANY),
+    "OrbitLinear, transformed": placed(
+        lambda: OrbitLinear(CYCLIC, D, 3),
+        CYCLIC,
+        equivariant=True,
     ),
-    "OrbitLinear, many channels transformed": moves(
-        lambda: OrbitLinear(cyclic_group(MANY), 20, 3),
-        features=(20,),
-        n=MANY,
-        sizes="placed",
-        group=cyclic_group(MANY),
-    ),
-    "OrbitInvariant": Entry(lambda: OrbitInvariant(HALVES, D, 3), sizes="placed", group=HALVES),
+    "OrbitInvariant": placed(lambda: OrbitInvariant(HALVES, D, 3), HALVES),
     "SymmetricElements": moves(lambda: on_orbits("mean"), features=(5, 2)),
-    "SymmetricElements, sum": moves(lambda: on_orbits("sum"), features=(5, 2)),
     "SymmetricElementsInvariant": Entry(
         lambda: SymmetricElementsInvariant(OrbitInvariant(cyclic_group(5), 2, 3)), features=(5, 2)
-    ),
-    "SymmetricElementsInvariant, sum": Entry(
-        lambda: SymmetricElementsInvariant(OrbitInvariant(cyclic_group(5), 2, 3), "sum"),
-        features=(5, 2),
     ),
     "SumOfSquares": Entry(SumOfSquares, any_features=True),
     "EntriesAsMembers": Entry(lambda: EntriesAsMembers(LinearInvariant(1, 3)), any_features=True),
     "SetPooling": Entry(SetPooling, any_features=True),
-    "SetPooling, sum": Entry(lambda: SetPooling("sum"), any_features=True),
     "SetPooling, max": Entry(lambda: SetPooling("max"), any_features=True),
     "MultiheadAttentionBlock": Entry(lambda: LookedAt(MultiheadAttentionBlock(D, 2))),
-    "MultiheadAttentionBlock, normed": Entry(
-        lambda: LookedAt(MultiheadAttentionBlock(D, 2, layer_norm=True))
-    ),
     "SetAttentionBlock": moves(lambda: SetAttentionBlock(D, 2)),
     "InducedSetAttentionBlock": moves(lambda: InducedSetAttentionBlock(D, 2, 3, layer_norm=True)),
     "AttentionPooling": Entry(lambda: AttentionPooling(D, 2, 2)),
@@ -229,39 +211,22 @@ MODULES = {
     "PositionalEncoding": moves(lambda: PositionalEncoding(D, PLACES), group=NOTHING),
     "FlattenMembers": Entry(FlattenMembers, sizes="fixed", group=NOTHING, any_features=True),
     "SetNetwork": Entry(reader, group=NOTHING),
-    "SetNetwork, equivariant": moves(
-        lambda: SetNetwork(nn.Linear(D, 8), nn.LayerNorm(8), LinearEquivariant(8, 2), d=D)
-    ),
     "CanonicalModel": Entry(lambda: CanonicalModel(reader(), lexicographic_sort)),
     "CanonicalModel, equivariant": moves(
         lambda: CanonicalModel(writer(), equivariant=True), keeps=("n",)
     ),
     "CanonicalModel, columns": Entry(lambda: CanonicalModel(reader(), columnwise_sort)),
-    "CanonicalModel, columns, equivariant": moves(
-        lambda: CanonicalModel(of_entries(), columnwise_sort, equivariant=True), keeps=("n",)
-    ),
     "CanonicalModel, rows and columns": Entry(
         lambda: CanonicalModel(reader(), row_column_sort), keeps=("n",)
     ),
     "CanonicalModel, rows and columns, equivariant": moves(
         lambda: CanonicalModel(of_entries(), row_column_sort, equivariant=True), keeps=("n",)
     ),
-    "CanonicalModel, rotation": Entry(
-        lambda: CanonicalModel(reader(), least_rotation), group=C, keeps=("n",)
-    ),
     "CanonicalModel, rotation, equivariant": moves(
         lambda: CanonicalModel(writer(), least_rotation, equivariant=True), group=C, keeps=("n",)
     ),
     "DirectionFrame": Entry(
         lambda: CanonicalModel(reader(), frame=DirectionFrame(D, 3)), keeps=("n",)
-    ),
-    "DirectionFrame, equivariant": moves(
-        lambda: CanonicalModel(writer(), frame=DirectionFrame(D, 3), equivariant=True), keeps=("n",)
-    ),
-    "CircleFrame": Entry(
-        lambda: CanonicalModel(of_the_plane(LinearInvariant(D, 2)), frame=CircleFrame()),
-        features=(2,),
-        keeps=("n",),
     ),
     "CircleFrame, equivariant": moves(
         lambda: CanonicalModel(
@@ -271,32 +236,63 @@ MODULES = {
         keeps=("n",),
     ),
     "Augmentation": Entry(lambda: Augmentation(reader()), group=NOTHING, random=True),
-    "SymmetryModel": Entry(lambda: SymmetryModel(reader(), C), sizes="placed", group=C),
-    "SymmetryModel, equivariant": moves(
+    "SymmetryModel": placed(lambda: SymmetryModel(reader(), C), C),
+    "SymmetryModel, equivariant": placed(
         lambda: SymmetryModel(writer(), dihedral_group(N), chunksize=5, equivariant=True),
-        sizes="placed",
-        group=dihedral_group(N),
+        dihedral_group(N),
+        equivariant=True,
     ),
-    "SymmetryModel, recomputed": Entry(
-        lambda: SymmetryModel(reader(), C, recompute=True),
-        sizes="placed",
-        group=C,
-        transforms=False,
+    "SymmetryModel, sampled": placed(
+        lambda: SymmetryModel(reader(), S, samples=3), NOTHING, random=True
     ),
-    "SymmetryModel, sampled": Entry(
-        lambda: SymmetryModel(reader(), S, samples=3), sizes="placed", group=NOTHING, random=True
-    ),
-    "SymmetryModel, grid": Entry(
+    "SymmetryModel, grid": placed(
         lambda: SymmetryModel(mlp(N, D), direct_product(C, cyclic_group(D), on="grid")),
-        sizes="placed",
-        group=C,
+        C,
         mask=False,
     ),
 }
 
-# The networks that the modules make, and what a whole symmetric group is averaged over: nothing
-# that a compiler could see and has not seen in the modules.
-NETWORKS = {
+# Other options of the modules, and networks made of them: a compiler sees little new in them.
+VARIANTS = {
+    "LinearEquivariant, sums": moves(lambda: LinearEquivariant(D, 3, "sum", "sum")),
+    "LinearInvariant, sums": Entry(lambda: LinearInvariant(D, 3, "sqrt", "sum")),
+    "ExchangeableInvariant, a mask of entries": Entry(
+        lambda: OfEntries(ExchangeableInvariant(2, 3)), features=(3, 2)
+    ),
+    "OrbitLinear, many channels transformed": placed(
+        lambda: OrbitLinear(CYCLIC, 20, 3),
+        CYCLIC,
+        equivariant=True,
+        features=(20,),
+    ),
+    "SymmetricElements, sum": moves(lambda: on_orbits("sum"), features=(5, 2)),
+    "SymmetricElementsInvariant, sum": Entry(
+        lambda: SymmetricElementsInvariant(OrbitInvariant(cyclic_group(5), 2, 3), "sum"),
+        features=(5, 2),
+    ),
+    "SetPooling, sum": Entry(lambda: SetPooling("sum"), any_features=True),
+    "MultiheadAttentionBlock, normed": Entry(
+        lambda: LookedAt(MultiheadAttentionBlock(D, 2, layer_norm=True))
+    ),
+    "SetNetwork, equivariant": moves(
+        lambda: SetNetwork(nn.Linear(D, 8), nn.LayerNorm(8), LinearEquivariant(8, 2), d=D)
+    ),
+    "CanonicalModel, columns, equivariant": moves(
+        lambda: CanonicalModel(of_entries(), columnwise_sort, equivariant=True)
+    ),
+    "CanonicalModel, rotation": Entry(lambda: CanonicalModel(reader(), least_rotation), group=C),
+    "DirectionFrame, equivariant": moves(
+        lambda: CanonicalModel(writer(), frame=DirectionFrame(D, 3), equivariant=True)
+    ),
+    "CircleFrame": Entry(
+        lambda: CanonicalModel(of_the_plane(LinearInvariant(D, 2)), frame=CircleFrame()),
+        features=(2,),
+    ),
+    "SymmetryModel, recomputed": placed(
+        lambda: SymmetryModel(reader(), C, recompute=True),
+        C,
+        transforms=False,
+    ),
     "SymmetryModel, all orders": Entry(lambda: SymmetryModel(reader(), S), sizes="fixed"),
     "SymmetryModel, all orders, recomputed": Entry(
         lambda: SymmetryModel(reader(), S, recompute=True), sizes="fixed", transforms=False
@@ -325,7 +321,7 @@ def of_the_book(name: str) -> Entry:
     return Entry(lambda: build_model(name, N, D), sizes=sizes, group=group, random=random)
 
 
-CATALOGUE = MODULES | NETWORKS | {name: of_the_book(name) for name in MODELS}
+CATALOGUE = MODULES | VARIANTS | {name: of_the_book(name) for name in MODELS}
 
 
 def made(name: str, *, shuffled: bool = False, dtype: torch.dtype = torch.float32) -> nn.Module:

@@ -6,22 +6,22 @@ from torch import nn
 
 from tests.catalogue import MODULES, calls, made, seeded
 
-# This finds graph breaks; the whole models, evaluation and gradients are in test_portability.
+# This finds graph breaks; training, gradients and whole models are in test_portability.
 pytestmark = pytest.mark.xdist_group("compiler")
 
 
-def assert_one_graph(module, x, option, training=True):
+def assert_one_graph(module, x, option):
     """Seen as one graph, it gives what it gives."""
     torch.compiler.reset()
-    compiled = torch.compile(module.train(training), backend="eager", fullgraph=True)
-    with torch.set_grad_enabled(training):
-        torch.testing.assert_close(seeded(compiled, x, option), seeded(module, x, option))
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    torch.testing.assert_close(seeded(compiled, x, option), seeded(module, x, option))
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_it_is_one_graph(name):
+@torch.no_grad()
+def test_it_is_one_graph_in_evaluation(name):
     x, options = calls(MODULES[name])
-    assert_one_graph(made(name), x, options[-1])
+    assert_one_graph(made(name).eval(), x, options[-1])
 
 
 class Branching(nn.Module):

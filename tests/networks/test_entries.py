@@ -85,16 +85,6 @@ def test_the_sum_of_squares_is_standardized_with_the_number_of_entries():
     assert many.std().item() == pytest.approx(1, abs=0.05)
 
 
-@both
-def test_probabilities_end_in_a_sigmoid(build):
-    torch.manual_seed(0)
-    logits = build(10, 5)
-    torch.manual_seed(0)
-    probabilities = build(10, 5, probabilities=True)
-    x = torch.randn(8, 10, 5)
-    torch.testing.assert_close(probabilities(x), logits(x).sigmoid())
-
-
 def test_an_empty_set_gives_the_constant_of_the_readout():
     nobody = torch.zeros(1, 4, dtype=torch.bool)
     network, x = shuffled(radial)
@@ -102,14 +92,6 @@ def test_an_empty_set_gives_the_constant_of_the_readout():
     network, x = shuffled(entrywise)
     readout = network[0].network[-1]
     torch.testing.assert_close(network(x[:1], mask=nobody)[0], readout.c.mean(0))
-
-
-@both
-def test_bad_sizes_are_refused(build):
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        build(0, 5)
-    with pytest.raises(ValueError, match="d must be at least 1, got 0"):
-        build(10, 0)
 
 
 def test_bad_options_of_the_network_of_entries_are_refused():

@@ -90,14 +90,6 @@ def test_options_choose_the_modules():
     assert all(block.num_heads == 3 and block.layer_norm for block in blocks)
 
 
-def test_probabilities_end_in_a_sigmoid():
-    torch.manual_seed(0)
-    logits = set_transformer(10, 5)
-    torch.manual_seed(0)
-    network, x = set_transformer(10, 5, probabilities=True), torch.randn(4, 10, 5)
-    torch.testing.assert_close(network(x), logits(x).sigmoid())
-
-
 def test_every_weight_learns_from_the_start_when_it_is_deep():
     torch.manual_seed(0)
     network = set_transformer(10, 5, num_blocks=8)
@@ -119,10 +111,3 @@ def test_every_weight_learns_from_the_start_when_it_is_deep():
 def test_bad_options_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         set_transformer(10, 5, **options)
-
-
-def test_bad_sizes_are_refused():
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        set_transformer(0, 5)
-    with pytest.raises(ValueError, match="d must be at least 1, got 0"):
-        set_transformer(10, 0)
