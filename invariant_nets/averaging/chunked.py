@@ -9,7 +9,6 @@ equivariant ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -139,10 +138,13 @@ class PermutedSets:
 
     def __init__(self, x: Float[Tensor, "batch n *d"]) -> None:
         self._x = x
+        self._kept: Tensor | None = None
 
-    @cached_property
+    @property  # no cached_property, whose lock on Python 3.11 a compiler cannot trace
     def _pairs(self) -> Float[Tensor, "batch nn 2 *d"]:
-        return _pairs(self._x)
+        if self._kept is None:
+            self._kept = _pairs(self._x)
+        return self._kept
 
     def __call__(self, orders: Int[Tensor, "k n"]) -> Float[Tensor, "batch kn *d"]:
         """Return the copies, one permutation after the other."""

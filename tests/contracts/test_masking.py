@@ -1,4 +1,4 @@
-"""Sets of every size: what holds of everything that takes a mask."""
+"""Sets of every size: what each way to take a mask gives, beside the contract of test_padding."""
 
 import math
 
@@ -10,10 +10,7 @@ from invariant_nets import (
     MODELS,
     Augmentation,
     CanonicalModel,
-    CircleFrame,
     DirectionFrame,
-    EncoderLayer,
-    FlattenMembers,
     LinearEquivariant,
     LinearInvariant,
     OrbitInvariant,
@@ -22,16 +19,9 @@ from invariant_nets import (
     SetNetwork,
     SymmetryModel,
     _sets,
-    columnwise_sort,
-    cyclic_group,
     direct_product,
-    intrinsic,
-    least_rotation,
-    lexicographic_sort,
     mlp,
-    row_column_sort,
     symmetric_group,
-    transformer,
 )
 from invariant_nets._sets import (
     Members,
@@ -45,7 +35,6 @@ from invariant_nets._sets import (
 from tests.contracts import padding
 
 N, D = 6, 2
-SORTS = [lexicographic_sort, columnwise_sort, row_column_sort, least_rotation]
 
 
 @pytest.fixture(autouse=True)
@@ -63,92 +52,6 @@ def writer():
     """The same with one output a member."""
     positions = PositionalEncoding(D, 50)
     return SetNetwork(positions, nn.Linear(D, 8), nn.Tanh(), nn.Linear(8, 3), d=D).double()
-
-
-def of_entries():
-    """One output an entry, for the sorts that move entries."""
-    return SetNetwork(PositionalEncoding(D, 50), nn.Linear(D, D), nn.Tanh(), d=D).double()
-
-
-# Everything that takes sets of every size, and whether its output has the set axis.
-ANY_SIZE = {
-    "LinearEquivariant": (lambda: LinearEquivariant(D, 3).double(), True),
-    "LinearEquivariant, sums": (
-        lambda: LinearEquivariant(D, 3, "sum", pooling="sum").double(),
-        True,
-    ),
-    "LinearInvariant": (lambda: LinearInvariant(D, 3).double(), False),
-    "LinearInvariant, sums": (lambda: LinearInvariant(D, 3, pooling="sum").double(), False),
-    "PositionalEncoding": (lambda: PositionalEncoding(D, 20).double(), True),
-    "EncoderLayer": (lambda: EncoderLayer(D, 1, 8).double().eval(), True),
-    "reader": (reader, False),
-    "writer": (writer, True),
-    "intrinsic": (lambda: intrinsic(N, D).double(), False),
-    "CircleFrame": (lambda: CanonicalModel(reader(), frame=CircleFrame()), False),
-    "CircleFrame, equivariant": (
-        lambda: CanonicalModel(writer(), frame=CircleFrame(), equivariant=True),
-        True,
-    ),
-    "DirectionFrame": (lambda: CanonicalModel(reader(), frame=DirectionFrame(D, 5)), False),
-    "DirectionFrame, equivariant": (
-        lambda: CanonicalModel(writer(), frame=DirectionFrame(D, 5), equivariant=True),
-        True,
-    ),
-    "Augmentation": (lambda: Augmentation(reader()).eval(), False),
-}
-for sort in SORTS:
-    ANY_SIZE[sort.__name__] = lambda sort=sort: CanonicalModel(reader(), sort), False
-    inner = of_entries if sort in (columnwise_sort, row_column_sort) else writer
-    ANY_SIZE[f"{sort.__name__}, equivariant"] = (
-        lambda sort=sort, inner=inner: CanonicalModel(inner(), sort, equivariant=True),
-        True,
-    )
-
-FIXED_SIZE = {
-    "FlattenMembers": FlattenMembers,
-    "mlp": lambda: mlp(N, D).double(),
-    "transformer": lambda: transformer(N, D).double().eval(),
-    "cyclic average": lambda: SymmetryModel(mlp(N, D), cyclic_group(N)).double(),
-    "average": lambda: SymmetryModel(reader(), symmetric_group(N), chunksize=100),
-    "average, recomputed": lambda: SymmetryModel(reader(), symmetric_group(N), recompute=True),
-    "average, equivariant": lambda: SymmetryModel(writer(), symmetric_group(N), equivariant=True),
-    "OrbitLinear": lambda: OrbitLinear(cyclic_group(N), D, 3).double(),
-    "OrbitInvariant": lambda: OrbitInvariant(cyclic_group(N), D, 3).double(),
-}
-
-# C_n does not move padding to every place.
-OF_CYCLIC_POINTS = {"cyclic average", "OrbitLinear", "OrbitInvariant"}
-
-
-@pytest.mark.parametrize("name", [*ANY_SIZE, *FIXED_SIZE])
-def test_padding_never_leaks(name):
-    model = FIXED_SIZE[name]() if name in FIXED_SIZE else ANY_SIZE[name][0]()
-    padding.assert_padding_never_leaks(model, D, N)
-
-
-@pytest.mark.parametrize("name", ANY_SIZE)
-def test_a_padded_set_gives_what_the_set_gives(name):
-    build, equivariant = ANY_SIZE[name]
-    padding.assert_same_as_unpadded(build(), D, N, equivariant=equivariant)
-
-
-@pytest.mark.parametrize("name", sorted(set(FIXED_SIZE) - OF_CYCLIC_POINTS))
-def test_where_the_padding_is_makes_no_difference(name):
-    model, sets = FIXED_SIZE[name](), padding.ragged(D)
-    outputs = []
-    for scattered in (False, True):
-        x, mask = padding.padded(sets, N, scattered=scattered)
-        y = model(x, mask=mask)
-        outputs.append(y[mask] if "equivariant" in name else y)
-    torch.testing.assert_close(*outputs)
-
-
-@pytest.mark.parametrize("name", FIXED_SIZE)
-def test_a_mask_that_is_all_true_changes_nothing(name):
-    model = FIXED_SIZE[name]()
-    x = torch.randn(3, N, D, dtype=torch.float64)
-    everyone = torch.ones(3, N, dtype=torch.bool)
-    torch.testing.assert_close(model(x, mask=everyone), model(x))
 
 
 def test_a_short_set_is_its_members_and_then_zeros_for_a_network_of_fixed_size():
@@ -277,59 +180,6 @@ def test_a_model_that_takes_no_mask_is_not_given_padding_in_silence(wrapper):
     assert model(torch.zeros_like(x)).shape == (len(x), 1)
     with pytest.raises(TypeError, match=r"model must take a mask .* got Sequential"):
         model(x, mask=mask)
-
-
-@pytest.mark.parametrize("name", [*ANY_SIZE, *FIXED_SIZE])
-@pytest.mark.parametrize(
-    ("mask", "error", "words"),
-    [
-        (torch.ones(3, N + 1, dtype=torch.bool), ValueError, "mask must have shape"),
-        (torch.ones(3, N, 2, dtype=torch.bool), ValueError, "mask must have shape"),
-        (torch.ones(N, dtype=torch.bool), ValueError, "mask must have shape"),
-        (torch.ones(3, N), TypeError, "mask must be of bool"),
-        ([[True] * N] * 3, TypeError, "mask must be a tensor, got list"),
-    ],
-)
-def test_what_is_no_mask_is_refused(name, mask, error, words):
-    model = FIXED_SIZE[name]() if name in FIXED_SIZE else ANY_SIZE[name][0]()
-    with pytest.raises(error, match=words):
-        model(torch.zeros(3, N, D, dtype=torch.float64), mask=mask)
-
-
-# The checks themselves can fail.
-
-
-class Leaky(nn.Module):
-    """Sets padding to 0 by a product, which NaN survives."""
-
-    def forward(self, x, mask=None):
-        return (x if mask is None else x * mask[..., None]).sum(1)
-
-
-class Careless(nn.Module):
-    """Divides by the number of rows, padding included."""
-
-    def forward(self, x, mask=None):
-        return (x if mask is None else x.masked_fill(~mask[..., None], 0)).mean(1)
-
-
-class LeakyBackward(nn.Module):
-    """Masks after the nonlinear step, too late for its gradient."""
-
-    def forward(self, x, mask=None):
-        y = (x * x).sqrt()
-        return (y if mask is None else y.masked_fill(~mask[..., None], 0)).sum(1)
-
-
-@pytest.mark.parametrize("model", [Leaky(), LeakyBackward()])
-def test_a_leak_is_found(model):
-    with pytest.raises(AssertionError):
-        padding.assert_padding_never_leaks(model, D, N)
-
-
-def test_a_mean_over_padding_is_found():
-    with pytest.raises(AssertionError):
-        padding.assert_same_as_unpadded(Careless(), D, N)
 
 
 @pytest.mark.parametrize("name", MODELS)
