@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from invariant_nets._arguments import positive_int
+from invariant_nets.groups.chain import uniform_orders
 from invariant_nets.groups.permutation import Permutation, stack_permutations
 
 _LAZY_BLOCK = 4096
@@ -78,7 +79,7 @@ def create_permutations_from_generators(generators: Iterable[Permutation]) -> li
 def create_random_permutations(
     n: int, k: int, generator: torch.Generator | None = None
 ) -> list[Permutation]:
-    r"""Draw `k` permutations of `n` points, independent and uniform on $S_n$.
+    r"""Draw `k` permutations of `n` points, independent and exactly uniform on $S_n$.
 
     Args:
         n: the number of points, at least 1.
@@ -90,11 +91,9 @@ def create_random_permutations(
 
     Example:
         >>> create_random_permutations(4, 2, torch.Generator().manual_seed(0))
-        [Permutation([2, 1, 3, 0]), Permutation([2, 3, 0, 1])]
+        [Permutation([3, 0, 2, 1]), Permutation([3, 1, 0, 2])]
 
     Chapter 8 shows what such a sample costs in exactness.
     """
-    shape = positive_int("k", k), positive_int("n", n)
-    # Sorting i.i.d. keys gives a uniform permutation; float64 makes ties negligible.
-    keys = torch.rand(shape, generator=generator, dtype=torch.float64)
-    return [Permutation._trusted(index) for index in keys.argsort(-1).unbind()]
+    k, n = positive_int("k", k), positive_int("n", n)
+    return [Permutation._trusted(index) for index in uniform_orders(n, k, generator).unbind()]
