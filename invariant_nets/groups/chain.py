@@ -185,12 +185,10 @@ class StabilizerChain:
             rest = level.rows(torch.tensor([digit]))[0].argsort()[rest]
         return found if torch.equal(rest, torch.arange(self.degree)) else None
 
-    def rank(self, permutation: Permutation) -> int | None:
-        """Return the number of a permutation, or None if it is not in the group."""
-        if (digits := self.digits(permutation)) is None:
-            return None
+    def rank(self, permutation: Permutation) -> int:
+        """Return the number of a permutation in the group."""
         number = 0
-        for level, digit in zip(self.levels, digits, strict=True):
+        for level, digit in zip(self.levels, self.digits(permutation) or (), strict=True):
             number = number * level.size + digit
         return number
 

@@ -9,9 +9,7 @@ import torch
 
 from invariant_nets._arguments import positive_int
 from invariant_nets.groups.chain import uniform_orders
-from invariant_nets.groups.permutation import Permutation, stack_permutations
-
-_LAZY_BLOCK = 4096
+from invariant_nets.groups.permutation import LAZY_BLOCK, Permutation, stack_permutations
 
 
 def create_all_permutations(n: int) -> Iterator[Permutation]:
@@ -34,7 +32,7 @@ def create_all_permutations(n: int) -> Iterator[Permutation]:
 
 def _all_permutations(n: int) -> Iterator[Permutation]:
     rows = itertools.permutations(range(n))
-    while block := list(itertools.islice(rows, _LAZY_BLOCK)):
+    while block := list(itertools.islice(rows, LAZY_BLOCK)):
         yield from map(Permutation._trusted, torch.tensor(block).unbind())
 
 
