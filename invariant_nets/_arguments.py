@@ -75,9 +75,11 @@ def set_mask(mask: Tensor | None, x: Tensor, *axes: int, name: str = "mask") -> 
     With 2 `axes` it must say so of each entry of the matrices `x`; of several numbers any will do.
     What says that it was `checked` at another door is trusted.
     """
-    if mask is None or getattr(type(mask), "checked", False):
+    if mask is None:
         return
     if not isinstance(mask, Tensor):
+        if getattr(mask, "checked", False):
+            return
         raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool:
         raise TypeError(f"{name} must be of bool, True where a member is, got {mask.dtype}")
