@@ -69,7 +69,7 @@ def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: st
         raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
 
 
-def set_mask(mask: Tensor | None, x: Tensor, *axes: int, name: str = "mask") -> None:
+def set_mask(mask: object, x: Tensor, *axes: int, name: str = "mask") -> None:
     """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member.
 
     With 2 `axes` it must say so of each entry of the matrices `x`; of several numbers any will do.
