@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from types import MethodType
 
@@ -30,6 +31,7 @@ from nbformat import NotebookNode
 from book.pages.chapter import ChapterPage, markdown, with_cells
 from book.pages.download import download
 from book.pages.katex import displayed, typeset, typeset_title
+from book.pages.kept import kept
 from book.pages.notation import Symbol, read
 from book.pages.notice import notice
 from book.pages.searched import Aside
@@ -44,6 +46,8 @@ log = logging.getLogger("mkdocs.book")
 
 # mkdocs-jupyter's own template puts 600 KB of style into every page, and loads MathJax from afar.
 settings.templates_dir = str(Path(__file__).parent / "templates")
+TEMPLATE = Path(settings.templates_dir, "mkdocs_html", "notebook.html.j2")
+RENDERERS = ("mkdocs-jupyter", "nbconvert", "Pygments")
 
 IDS = re.compile(r'\bid="([^"]*)"')
 NOTATION = "notation.md"  # its tables name the symbols that formulas link
@@ -51,7 +55,6 @@ NOTATION = "notation.md"  # its tables name the symbols that formulas link
 chapters: dict[str, ChapterPage] = {}  # by the path below docs/, as in `chapters/04_….py`
 places: dict[str, Path] = {}  # where their pages go
 symbols: list[Symbol] = []
-rendered: dict[str, str] = {}  # by the notebook of the cells; serving, an edit of prose finds them
 
 
 class State:
@@ -89,10 +92,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
     """Reads the chapters; a build executes those that are stale first."""
     docs = Path(config.docs_dir)
     paths = sorted((docs / "chapters").glob("*.py"))
-    if State.served:
-        found = State.served.look(paths)
-    else:
-        found = executed(runner_of(config), paths)
+    found = State.served.look(paths) if State.served else executed(runner_of(config), paths)
     chapters.clear()
     for path, (notebook, status) in found.items():
 
@@ -120,15 +120,19 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
         def render(self: Page, config: MkDocsConfig, files: Files) -> None:
             Page.render(self, config, files)
             prose, toc, source = self.content or "", self.toc, self.file.abs_src_path
-            cells = notebook_of_cells(chapter.notebook)
-            if cells not in rendered:
+            notebook = notebook_of_cells(chapter.notebook)
+
+            def cells() -> str:
                 with tempfile.TemporaryDirectory() as folder:
                     self.file.abs_src_path = os.path.join(folder, "cells.ipynb")
-                    Path(self.file.abs_src_path).write_text(cells)
+                    Path(self.file.abs_src_path).write_text(notebook)
                     render_cells(config, files)
-                rendered[cells] = self.content or ""
+                return self.content or ""
+
+            made_of = [notebook, TEMPLATE.read_text(), *map(version, RENDERERS)]
+            rendered = kept(runner_of(config).cache / "cells", made_of, cells)
             self.file.abs_src_path = source
-            self.content, self.toc = with_cells(prose, rendered[cells]), toc
+            self.content, self.toc = with_cells(prose, rendered), toc
 
         page.render = MethodType(render, page)  # type: ignore[method-assign]
     return page

@@ -42,7 +42,7 @@ def rendered(
             data = DOLLARS.sub(r'<span class="arithmatex">\\(\1\\)</span>', data)
             parts.append(f'<div class="output-html scroll">{typeset(data, report)}</div>')
         elif form:
-            parts.append(f'<pre class="output">{ansi2html(data)}</pre>')
+            parts.append(f'<pre class="output">{ansi2html(data)}</pre>')  # type: ignore[no-untyped-call]
     if figures > 1:
         report("puts out more than one figure")
     if figures and not alt:

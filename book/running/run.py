@@ -176,7 +176,8 @@ class Runner:
                 options["stderr"] = subprocess.DEVNULL  # where one that is ended complains
             async with client.async_setup_kernel(cleanup_kc=True, **options):
                 if self.background:
-                    os.setpriority(os.PRIO_PROCESS, manager.provisioner.pid, 10)
+                    process: Any = manager.provisioner
+                    os.setpriority(os.PRIO_PROCESS, process.pid, 10)
                 for number, cell in enumerate(code_cells(notebook), start=1):
                     cell_start = time.perf_counter()
                     problem = await execute_cell(client, cell, notebook.cells.index(cell))
