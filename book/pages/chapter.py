@@ -88,8 +88,9 @@ class ChapterPage:
     def filled(self, said: str = "", script: str = "") -> str:
         """Returns the page with its outputs, and with what is said of them.
 
-        With a script, which waits for more, each output is in an element that it can find.
+        If something is said, a script may wait for more; it finds each output by an element's id.
         """
+        script *= bool(said)
         outputs = self.outputs()
 
         def put(match: re.Match[str]) -> str:

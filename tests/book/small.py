@@ -1,4 +1,4 @@
-"""Small books for the tests: a project whose chapters run in a second, and wait where they should."""
+"""Small books: chapters that run in a second, and wait where a test wants them to."""
 
 import time
 from pathlib import Path
@@ -39,7 +39,7 @@ def gate(file):
 
 
 def site(folder, port):
-    """Makes a site of a project, built by this repository's `book`, with one search and one theme."""
+    """Makes a site of a project, built by this repository's `book`, in its theme."""
     (folder / "book").symlink_to(ROOT / "book")
     (folder / "docs" / "assets").symlink_to(ROOT / "docs" / "assets")
     (folder / "docs" / "index.md").write_text("# Home\n")

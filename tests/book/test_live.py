@@ -197,8 +197,10 @@ def test_old_outputs_are_marked_until_new_ones_replace_them(tmp_path, watch):
     assert "has changed since these outputs" in notice(status)
     live.go()
     until(lambda: status.fresh == 1)
-    assert page.outputs()[1] == '<div class="outputs" data-search-exclude><pre class="output">' \
+    assert (
+        page.outputs()[1] == '<div class="outputs" data-search-exclude><pre class="output">'
         "first 1\n</pre></div>"
+    )
     assert '<div class="outputs stale" data-search-exclude>' in page.outputs()[3]
     assert "has changed since these outputs; it runs again, cell 2 of 3" in notice(status)
     opened.touch()
