@@ -15,6 +15,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from types import MethodType
+from typing import Any
 
 import nbformat
 from mkdocs.config.defaults import MkDocsConfig
@@ -34,6 +35,7 @@ from book.pages.katex import displayed, typeset, typeset_title
 from book.pages.kept import kept
 from book.pages.notation import Symbol, read
 from book.pages.notice import notice
+from book.pages.remembered import Remembered
 from book.pages.searched import Aside
 from book.pages.served import Served
 from book.pages.symbols import Links
@@ -50,6 +52,7 @@ TEMPLATE = Path(settings.templates_dir, "mkdocs_html", "notebook.html.j2")
 RENDERERS = ("mkdocs-jupyter", "nbconvert", "Pygments")
 
 IDS = re.compile(r'\bid="([^"]*)"')
+PACKAGE = re.compile(r"^::: ", re.MULTILINE)  # in a page that shows docstrings
 NOTATION = "notation.md"  # its tables name the symbols that formulas link
 
 chapters: dict[str, ChapterPage] = {}  # by the path below docs/, as in `chapters/04_….py`
@@ -62,6 +65,7 @@ class State:
 
     serving = False
     served: Served | None = None
+    remembered = Remembered()
     notation: File | None = None
     aside = Aside()
 
@@ -114,7 +118,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
     """Sets a chapter's page up to be rendered by MkDocs and by mkdocs-jupyter, each its part."""
-    if chapter := chapters.get(page.file.src_uri):
+    if State.serving and PACKAGE.search(page.file.content_string):
+        remember(page)
+    elif chapter := chapters.get(page.file.src_uri):
         render_cells = page.render  # mkdocs-jupyter has put itself here
 
         def render(self: Page, config: MkDocsConfig, files: Files) -> None:
@@ -136,6 +142,21 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
 
         page.render = MethodType(render, page)  # type: ignore[method-assign]
     return page
+
+
+def remember(page: Page) -> None:
+    """Lets a page of the reference be rendered only if it may have changed."""
+    render_page = page.render
+
+    def render(self: Page, config: MkDocsConfig, files: Files) -> None:
+        root = Path(config.config_file_path).parent
+        package = (root / "invariant_nets").rglob("*.py")
+        sources = [Path(config.config_file_path), *sorted(package), *root.glob("*.py")]
+        made_of = "\0".join([self.markdown or "", *(path.read_text() for path in sources)])
+        autorefs: Any = config.plugins["autorefs"]
+        State.remembered.render(self, made_of, autorefs, lambda: render_page(config, files))
+
+    page.render = MethodType(render, page)  # type: ignore[method-assign]
 
 
 def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -10,7 +10,7 @@ from book.running import live as module
 from book.running.chapters import code_cells, read
 from book.running.live import Live, status_of
 from book.running.run import Runner
-from tests.book.small import FIRST, gate, small_book, until, write
+from tests.book.small import CORE, FIRST, gate, in_a_thread, small_book, until, write
 
 
 class Watched(Live):
@@ -76,7 +76,7 @@ def test_cells_come_one_by_one_and_chapters_in_the_order_of_reading(tmp_path, wa
 
 def test_what_the_cache_has_does_not_run_again(tmp_path, watch):
     paths = small_book(tmp_path, [FIRST], [FIRST])
-    Runner(tmp_path, tmp_path / ".cache").run(paths)
+    in_a_thread(Runner(tmp_path, tmp_path / ".cache").run, paths)
     live = watch(tmp_path)
     live.go()
     assert live.states() == ["done", "done"]
@@ -135,7 +135,7 @@ def test_a_change_of_the_package_makes_a_running_chapter_begin_anew(tmp_path, wa
     live = watch(tmp_path)
     live.go()
     until(lambda: texts(live.status[path]) == ["first 1\n"])
-    (tmp_path / "invariant_nets" / "core.py").write_text("VALUE = 2\n")
+    (tmp_path / "invariant_nets" / "core.py").write_text(CORE.replace("VALUE = 1", "VALUE = 2"))
     live.look([path])
     live.go()
     opened.touch()
@@ -148,7 +148,7 @@ def test_outputs_of_a_package_that_changed_meanwhile_are_not_kept(tmp_path):
     change = f"open({str(core)!r}, 'w').write('VALUE = 2')"
     paths = small_book(tmp_path, [FIRST, change])
     runner = Runner(tmp_path, tmp_path / ".cache")
-    runner.run(paths)
+    in_a_thread(runner.run, paths)
     assert runner.load(paths[0]) is None
 
 
@@ -183,7 +183,7 @@ def test_old_outputs_are_marked_until_new_ones_replace_them(tmp_path, watch):
     opened = tmp_path / "open"
     opened.touch()
     (path,) = small_book(tmp_path, [FIRST, gate(opened), "print('old')"])
-    Runner(tmp_path, tmp_path / ".cache").run([path])
+    in_a_thread(Runner(tmp_path, tmp_path / ".cache").run, [path])
     opened.unlink()
     write(tmp_path, 1, FIRST, gate(opened), "print('new')")
     live = watch(tmp_path)
@@ -213,7 +213,7 @@ def test_old_outputs_are_marked_until_new_ones_replace_them(tmp_path, watch):
 def test_outputs_of_another_number_of_cells_are_not_shown(tmp_path):
     (path,) = small_book(tmp_path, [FIRST])
     runner = Runner(tmp_path, tmp_path / ".cache")
-    runner.run([path])
+    in_a_thread(runner.run, [path])
     write(tmp_path, 1, "1 + 1", FIRST)
     status = status_of(runner, path, read(path))
     assert (status.state, status.outputs) == ("waiting", {})

@@ -14,8 +14,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
-from tests.book.small import FIRST, gate, site, small_book, until, write
+from tests.book.small import FIRST, gate, in_a_thread, site, small_book, until, write
 
 CHROMIUM = shutil.which("chromium")
 # A process that was started where Ctrl-C is ignored would ignore it too.
@@ -130,6 +131,13 @@ def test_an_edit_of_prose_shows_while_a_chapter_runs_on(tmp_path, port, serve):
     until(lambda: server.news(1)["state"] == "done")
     assert "Other prose with" in server.page(1)
     assert ran.read_text() == "x"
+    core = tmp_path / "invariant_nets" / "core.py"
+    reference = server.get("core/")
+    assert "Double a number" in reference
+    assert 'href="../../core/#invariant_nets.core.double"' in server.page(1)
+    core.write_text(core.read_text().replace("Double a number", "Multiply a number"))
+    until(lambda: "Multiply a number" in server.get("core/"))
+    assert ran.read_text() == "x"  # a docstring is no code
     write(tmp_path, 1, FIRST, "print('other code')")
     until(lambda: "other code\n" in server.news(1)["cells"].get("2", ""))
 
@@ -175,25 +183,26 @@ def test_an_address_in_use_is_told_in_one_line_at_once(tmp_path, port):
     assert "built" not in result.stdout
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args():
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    return {"executable_path": CHROMIUM, "args": flags}
-
-
 @pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium")
-def test_an_open_page_gets_its_outputs_by_itself(tmp_path, port, serve, browser):
+def test_an_open_page_gets_its_outputs_by_itself(tmp_path, port, serve):
     opened = tmp_path / "open"
     small_book(tmp_path, [FIRST, gate(opened), "print('second')"])
     site(tmp_path, port)
     server = serve()
-    tab = browser.new_page()
-    tab.goto(f"{server.address}chapters/01_c/")
-    tab.evaluate("window.mark = 1")
-    tab.wait_for_function("document.body.innerText.includes('first 1')")
-    assert "cell 2 of 3" in tab.inner_text(".state")
-    opened.touch()
-    tab.wait_for_function("document.querySelector('.state').hidden")
-    assert "second" in tab.inner_text("#outputs-3")
-    assert tab.evaluate("window.mark") == 1  # it was not loaded again
-    tab.close()
+    in_a_thread(read, f"{server.address}chapters/01_c/", opened.touch)
+
+
+def read(address, go_on):
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        tab = browser.new_page()
+        tab.goto(address)
+        tab.evaluate("window.mark = 1")
+        tab.wait_for_function("document.body.innerText.includes('first 1')")
+        assert "cell 2 of 3" in tab.inner_text(".state")
+        go_on()
+        tab.wait_for_function("document.querySelector('.state').hidden")
+        assert "second" in tab.inner_text("#outputs-3")
+        assert tab.evaluate("window.mark") == 1  # it was not loaded again
+        browser.close()
