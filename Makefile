@@ -8,7 +8,7 @@ ADDRESS ?= 127.0.0.1:8000
 # A notice of mkdocs-material on its maintenance, which CONTRIBUTING.md tells.
 export NO_MKDOCS_2_WARNING := true
 
-.PHONY: serve book test lint bench mutants vendor clean
+.PHONY: serve book test check lint bench mutants vendor clean
 
 serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000 while its chapters run; edits show at once
 	$(BIN)/python -m mkdocs serve --livereload --dev-addr $(ADDRESS)
@@ -16,12 +16,16 @@ serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000 while it
 book: $(VENV)/docs.installed ## build the book into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
 
-test: $(VENV)/dev.installed ## run all tests
+test: $(VENV)/dev.installed ## run the tests that take minutes
+	$(BIN)/python -m pytest -n auto -m "not slow and not book"
+
+check: $(VENV)/dev.installed ## run all tests: also those that launch processes, compile, or build the book
 	$(BIN)/python -m pytest -n auto
 
-lint: $(VENV)/dev.installed ## check style and types
+lint: $(VENV)/dev.installed ## check style, imports and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: $(VENV)/dev.installed ## measure everything against the field; half an hour

@@ -5,8 +5,9 @@ Padding is 0 on the way in, and 0 on the way out.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -106,6 +107,18 @@ def is_autocast(x: Tensor) -> bool:
         return False
     kind = x.device.type
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+@contextlib.contextmanager
+def modes_kept(model: Callable[..., Any]) -> Iterator[list[nn.Module]]:
+    """Let the modules of a model change between training and evaluation; undone afterwards."""
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    modes = [module.training for module in modules]
+    try:
+        yield modules
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
 
 
 def permute_rows(

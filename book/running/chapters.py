@@ -7,7 +7,7 @@ from pathlib import Path
 import jupytext
 from nbformat import NotebookNode
 
-FIGURES = ("image/svg+xml", "image/png")  # the forms of a figure
+FIGURES = ("image/svg+xml", "image/png")  # the forms of a figure, the better one first
 
 
 def read(path: Path) -> NotebookNode:
