@@ -98,6 +98,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
     paths = sorted((docs / "chapters").glob("*.py"))
     found = State.served.look(paths) if State.served else executed(runner_of(config), paths)
     chapters.clear()
+    places.clear()
     for path, (notebook, status) in found.items():
 
         def report(number: int, source: str, problem: str, path: Path = path) -> None:
@@ -214,7 +215,8 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 def on_post_build(config: MkDocsConfig) -> None:
     """Shows the chapters as far as they are, and lets the others run."""
     if State.served:
-        State.served.show({places[uri]: chapter for uri, chapter in chapters.items()})
+        docs = Path(config.docs_dir)
+        State.served.show({docs / uri: (place, chapters[uri]) for uri, place in places.items()})
 
 
 def runner_of(config: MkDocsConfig, background: bool = False) -> Runner:

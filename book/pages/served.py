@@ -33,12 +33,10 @@ class Served:
         found = self.live.look(paths)
         return {path: (notebook, self.live.status[path]) for path, notebook in found.items()}
 
-    def show(self, pages: Mapping[Path, ChapterPage]) -> None:
+    def show(self, pages: Mapping[Path, tuple[Path, ChapterPage]]) -> None:
         """Writes the pages of the chapters to their places, now and whenever outputs come."""
         with self.live.lock:
-            # In the order of reading, like the pages.
-            places = zip(self.live.status, pages.items(), strict=True)
-            self._pages = dict(places)
+            self._pages = dict(pages)
             for path in self._pages:
                 self._publish(path)
         self.live.go()

@@ -12,6 +12,8 @@ from book.running.live import Live, status_of
 from book.running.run import Runner
 from tests.book.small import CORE, FIRST, gate, in_a_thread, small_book, until, write
 
+pytestmark = pytest.mark.book
+
 
 class Watched(Live):
     """A `Live` that keeps what it published: (chapter, state, outputs of this code)."""

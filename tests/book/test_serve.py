@@ -18,6 +18,8 @@ from playwright.sync_api import sync_playwright
 
 from tests.book.small import FIRST, gate, in_a_thread, site, small_book, until, write
 
+pytestmark = pytest.mark.book
+
 CHROMIUM = shutil.which("chromium")
 # A process that was started where Ctrl-C is ignored would ignore it too.
 START = (
