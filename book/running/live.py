@@ -111,6 +111,8 @@ class Live:
             self._thread.join()
 
     async def _serve(self) -> None:
+        # Of a chapter that is cancelled nbclient leaves a task behind, which fails.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: log.debug(told))
         running: dict[Path, tuple[Status, asyncio.Task[None]]] = {}
         while not self._closed:
             for path, (status, task) in list(running.items()):
@@ -131,16 +133,15 @@ class Live:
             await (asyncio.wait(tasks, timeout=PAUSE) if tasks else asyncio.sleep(PAUSE))
 
     async def _run(self, path: Path, status: Status, lock: IO[str]) -> None:
+        def cell(number: int, cell: NotebookNode, seconds: float) -> None:
+            outputs = status.outputs | {number: copy.deepcopy(cell.outputs)}
+            self._change(path, status, outputs=outputs, fresh=number)
+
         with lock:
-            if self._kept(path, status):  # by another process, meanwhile
-                return
-            self._change(path, status, state="running")
-
-            def cell(number: int, cell: NotebookNode, seconds: float) -> None:
-                outputs = status.outputs | {number: copy.deepcopy(cell.outputs)}
-                self._change(path, status, outputs=outputs, fresh=number)
-
             try:
+                if self._kept(path, status):  # by another process, meanwhile
+                    return
+                self._change(path, status, state="running")
                 await self._runner.execute(path, status.notebook, status.key, watch=cell)
                 self._kept(path, status)
             except Exception as error:

@@ -108,7 +108,7 @@ def test_a_chapter_that_fails_says_why_and_the_others_go_on(tmp_path, watch):
     assert {number for number, *_ in live.published[count:]} == {2}
 
 
-def test_nothing_of_code_that_has_changed_is_published(tmp_path, watch):
+def test_nothing_of_code_that_has_changed_is_published(tmp_path, watch, caplog):
     opened, ran = tmp_path / "open", tmp_path / "ran"
     old = [FIRST, gate(opened), f"open({str(ran)!r}, 'a').write('old')\nprint('old')"]
     new = [FIRST, gate(opened), f"open({str(ran)!r}, 'a').write('new')\nprint('new')"]
@@ -129,6 +129,7 @@ def test_nothing_of_code_that_has_changed_is_published(tmp_path, watch):
     assert not any("old\n" in outputs for outputs in after)
     assert after[-1][-1] == "new\n"
     assert ran.read_text() == "new"  # the kernel of the old code was ended
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_change_of_the_package_makes_a_running_chapter_begin_anew(tmp_path, watch):
