@@ -1,6 +1,7 @@
 """Executes the chapters whose results are stale, several at once, and keeps what they put out."""
 
 import asyncio
+import atexit
 import fcntl
 import logging
 import os
@@ -174,17 +175,22 @@ class Runner:
                 # A server that watches the package takes what Python writes there for edits.
                 environment["PYTHONDONTWRITEBYTECODE"] = "1"
                 options["stderr"] = subprocess.DEVNULL  # where one that is ended complains
-            async with client.async_setup_kernel(cleanup_kc=True, **options):
-                if self.background:
-                    process: Any = manager.provisioner
-                    os.setpriority(os.PRIO_PROCESS, process.pid, 10)
-                for number, cell in enumerate(code_cells(notebook), start=1):
-                    cell_start = time.perf_counter()
-                    problem = await execute_cell(client, cell, notebook.cells.index(cell))
-                    if watch:
-                        watch(number, cell, time.perf_counter() - cell_start)
-                    if problem:
-                        raise ChapterError(path, number, cell.source, problem)
+            try:
+                async with client.async_setup_kernel(cleanup_kc=True, **options):
+                    if self.background:
+                        process: Any = manager.provisioner
+                        os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+                    for number, cell in enumerate(code_cells(notebook), start=1):
+                        cell_start = time.perf_counter()
+                        problem = await execute_cell(client, cell, notebook.cells.index(cell))
+                        if watch:
+                            watch(number, cell, time.perf_counter() - cell_start)
+                        if problem:
+                            raise ChapterError(path, number, cell.source, problem)
+            finally:
+                if client.km:  # given up while it started, a kernel is left to us
+                    await client._async_cleanup_kernel()
+                atexit.unregister(client._cleanup_kernel)
         seconds = time.perf_counter() - start
         log.info("%s ran in %.1f s", path.name, seconds)
         return seconds

@@ -1,6 +1,9 @@
 """Chapters that run in the background: what is published of them, and what never is."""
 
 import multiprocessing
+import os
+import subprocess
+import time
 
 import pytest
 
@@ -144,6 +147,23 @@ def test_a_change_of_the_package_makes_a_running_chapter_begin_anew(tmp_path, wa
     opened.touch()
     live.has("done")
     assert texts(live.status[path])[0] == "first 2\n"
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.1, 0.3, 0.6])
+def test_a_run_that_is_given_up_leaves_no_kernel(tmp_path, watch, moment):
+    (path,) = small_book(tmp_path, [FIRST, "import time; time.sleep(300)"])
+    kernels = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, check=False)
+    live = watch(tmp_path)
+    live.go()
+    until(lambda: live.status[path].state == "running")
+    time.sleep(moment)  # the kernel is not there yet, starts, or is at work
+    write(tmp_path, 1, FIRST)
+    live.look([path])
+    live.go()
+    live.has("done")
+    live.close()
+    after = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, check=False)
+    assert len(after.stdout.split()) <= len(kernels.stdout.split())
 
 
 def test_outputs_of_a_package_that_changed_meanwhile_are_not_kept(tmp_path):
