@@ -45,17 +45,6 @@ def term_by_term(layer: ExchangeableEquivariant, x: Tensor) -> Tensor:
     return y
 
 
-def one_product(layer: ExchangeableEquivariant, x: Tensor) -> Tensor:
-    """The shared terms added first, then one product with them as its bias, without a Function."""
-    entry, row, column, grand = layer.weight
-    assert layer.bias is not None
-    rows, columns = x.mean(2, keepdim=True), x.mean(1, keepdim=True)
-    total = columns.mean(2, keepdim=True) @ grand + layer.bias
-    shared = rows @ row + (columns @ column + total)
-    y = torch.baddbmm(shared.flatten(1, 2), x.flatten(1, 2), entry.expand(len(x), -1, -1))
-    return y.view(shared.shape)
-
-
 def double_loop(layer: ExchangeableEquivariant, x: Tensor) -> Tensor:
     """Output channel by input channel, each pair with its four maps."""
     assert layer.bias is not None
@@ -86,7 +75,6 @@ def dense(shape: tuple[int, ...], backward: bool, peer: Worker | str, rounds: in
         **floor,
         OURS: rival(partial(layer, x)),
         "Hartford's formula": rival(partial(term_by_term, layer, x)),
-        "one product": rival(partial(one_product, layer, x)),
         GEOMETRIC: over_there(peer, layer="exchangeable", shape=shape, backward=backward),
     }
     loop = {**floor, LOOP: rival(partial(double_loop, layer, x))}

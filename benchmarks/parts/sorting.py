@@ -23,7 +23,7 @@ from benchmarks.harness.timing import Rival
 from invariant_nets import lexicographic_sort
 
 LARGE = (1024, 1000, 5)
-SHAPES = (LARGE, (64, 1000, 128), (32, 10, 5))
+SHAPES = (LARGE, (64, 1000, 128), (64, 100, 5), (2000, 10, 5), (32, 10, 5))
 THREADS = (1, 2)
 ROUNDS, ROUNDS_OF_THE_SLOW = 15, 3
 BOUND = 1.5
@@ -69,11 +69,16 @@ def normal(*shape: int) -> Tensor:
 
 
 def tied(*shape: int) -> dict[str, Tensor]:
-    """Return sets in which much ties."""
-    x, y = normal(*shape), normal(*shape)
+    """Return sets in which something ties, little or much."""
+    x, y, z = (normal(*shape) for _ in range(3))
     y[..., 0] = y[..., 0] > 0
-    copies = torch.randint(shape[1] // 2, shape[1:2], generator=torch.Generator().manual_seed(1))
+    few = max(1, shape[1] // 100)
+    z[:, :few, 0] = z[:, -few:, 0]
+    draws = torch.Generator().manual_seed(1)
+    copies = torch.randint(shape[1] // 2, shape[1:2], generator=draws)
     return {
+        "1 % of first features tie": z,
+        "integers from 0 to 9": torch.randint(10, shape, generator=draws).float(),
         "all rows equal": torch.ones(shape),
         "first feature binary": y,
         "all features binary": (x > 0).float(),

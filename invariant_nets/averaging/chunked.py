@@ -9,8 +9,6 @@ equivariant ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -18,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from invariant_nets._arguments import model_output, set_batch, set_mask
-from invariant_nets._sets import call, zero_padding
+from invariant_nets._sets import ZEROS, call, zero_padding
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
 
@@ -26,7 +24,7 @@ from invariant_nets._sets import call, zero_padding
 def average_over(
     function: Callable[..., Tensor],
     x: Float[Tensor, "batch n *d"],
-    chunks: Iterable[Chunk],
+    chunks: Iterable[Int[Tensor, "k n"]],
     *,
     equivariant: bool = False,
     axes: int = 1,
@@ -40,7 +38,7 @@ def average_over(
     Args:
         function: maps a batch of sets to one output a set.
         x: the sets.
-        chunks: index tensors, a permutation a row, or cosets; at least one.
+        chunks: index tensors, a permutation a row; at least one.
         equivariant: whether $\rho$ permutes the output as $\sigma$ permutes the input; otherwise
             it is trivial.
         axes: how many axes after the batch the permutations move together, their entries numbered
@@ -83,7 +81,7 @@ def average_over(
 def outputs_over(
     function: Callable[..., Tensor],
     x: Float[Tensor, "batch n *d"],
-    chunks: Iterable[Chunk],
+    chunks: Iterable[Int[Tensor, "k n"]],
     *,
     equivariant: bool = False,
     axes: int = 1,
@@ -106,20 +104,19 @@ def outputs_over(
     permuted = PermutedSets(entries)
     present = None if mask is None else PermutedSets(mask.flatten(1))
     for chunk in chunks:
-        table = chunk.table if isinstance(chunk, Cosets) else chunk
-        if table.ndim != 2 or table.shape[1] != entries.shape[1]:
+        if chunk.ndim != 2 or chunk.shape[1] != entries.shape[1]:
             raise ValueError(
                 f"the permutations must be of the set's size, (k, {entries.shape[1]}), "
-                f"got {tuple(table.shape)}"
+                f"got {tuple(chunk.shape)}"
             )
         k = len(chunk)
         sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
         moved = None if present is None else present(chunk).reshape(batch * k, *shape)
-        output = call(function, sets, moved)
+        output = call(function, sets, moved, holds=ZEROS)
         outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])
         if equivariant:
-            outputs = _moved_back(outputs, elements_of(chunk).to(x.device), axes)
+            outputs = _moved_back(outputs, chunk.to(x.device), axes)
         yield outputs
 
 
@@ -132,28 +129,6 @@ def _moved_back(
     return entries[:, each, chunk.argsort(-1)].reshape(outputs.shape)
 
 
-@dataclass(frozen=True)
-class Cosets:
-    r"""The products $t\,u$ of every $t$ of a table with every $u$ of another: first $u$ permutes.
-
-    $(t\,u) \cdot x = t \cdot (u \cdot x)$, so the table may serve for many $u$.
-    """
-
-    table: Int[Tensor, "k n"]
-    heads: Int[Tensor, "h n"]
-
-    def __len__(self) -> int:
-        return len(self.heads) * len(self.table)
-
-
-Chunk = Tensor | Cosets  # an index tensor, a permutation a row, or cosets
-
-
-def elements_of(chunk: Chunk) -> Int[Tensor, "k n"]:
-    r"""Return the permutations of a chunk, a row each; $(t\,u)(i) = u(t(i))$, one $u$ at a time."""
-    return chunk.heads[:, chunk.table].flatten(0, 1) if isinstance(chunk, Cosets) else chunk
-
-
 class PermutedSets:
     """Copies a batch of sets in the orders of one chunk after the other.
 
@@ -163,29 +138,22 @@ class PermutedSets:
 
     def __init__(self, x: Float[Tensor, "batch n *d"]) -> None:
         self._x = x
-        self._table: Tensor | None = None
+        self._kept: Tensor | None = None
 
-    @cached_property
+    @property  # no cached_property, whose lock on Python 3.11 a compiler cannot trace
     def _pairs(self) -> Float[Tensor, "batch nn 2 *d"]:
-        return _pairs(self._x)
+        if self._kept is None:
+            self._kept = _pairs(self._x)
+        return self._kept
 
-    def __call__(self, chunk: Chunk) -> Float[Tensor, "batch kn *d"]:
+    def __call__(self, orders: Int[Tensor, "k n"]) -> Float[Tensor, "batch kn *d"]:
         """Return the copies, one permutation after the other."""
-        x = self._x
+        x, numbers = self._x, orders
         batch, n, *features = x.shape
-        if isinstance(chunk, Cosets):
-            table, heads = chunk.table, chunk.heads.to(x.device)
-            x = x.index_select(1, heads.flatten())
-            x = x.reshape(batch * len(heads), n, *features)
-        else:
-            table = chunk
-        if table is not self._table:
-            self._table, self._by_two = table, n % 2 == 0 and n * n <= len(table)
-            numbers = table[:, ::2] * n + table[:, 1::2] if self._by_two else table
-            self._numbers = numbers.flatten().to(x.device)
-        if self._by_two:
-            x = self._pairs if x is self._x else _pairs(x)
-        return x.index_select(1, self._numbers).reshape(batch, len(chunk) * n, *features)
+        if n % 2 == 0 and n * n <= len(orders):
+            x, numbers = self._pairs, orders[:, ::2] * n + orders[:, 1::2]
+        x = x.index_select(1, numbers.flatten().to(x.device))
+        return x.reshape(batch, len(orders) * n, *features)
 
 
 def _pairs(x: Float[Tensor, "batch n *d"]) -> Float[Tensor, "batch nn 2 *d"]:

@@ -14,12 +14,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import chunk_size
-from invariant_nets.averaging.chunked import Chunk, average_over, outputs_over
+from invariant_nets._sets import chunk_size, manner
+from invariant_nets.averaging.chunked import average_over, outputs_over
 from invariant_nets.averaging.recompute import recomputed_average
 from invariant_nets.averaging.sharded import process_group_of, sharded_average
 from invariant_nets.averaging.sources import (
@@ -142,6 +142,7 @@ class SymmetryModel(nn.Module):
             perm_creator, group = None, perm_creator
         check_source(perm_creator, group, samples, process_group)
         self.model = model
+        manner(model)
         self.perm_creator = perm_creator
         self.group = group
         self.chunksize = None if chunksize is None else positive_int("chunksize", chunksize)
@@ -229,7 +230,7 @@ class SymmetryModel(nn.Module):
         set_mask(mask, x, axes)
         return {"axes": axes, "equivariant": self.equivariant, "mask": mask}
 
-    def _chunks(self, batch: int, part: slice = _EVERY) -> Iterator[Chunk]:
+    def _chunks(self, batch: int, part: slice = _EVERY) -> Iterator[Int[Tensor, "k n"]]:
         size = chunk_size(self.chunksize, batch)
         if self.group is None:
             assert self.perm_creator is not None

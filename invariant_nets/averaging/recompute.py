@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from invariant_nets._sets import modes_kept
-from invariant_nets.averaging.chunked import Chunk, average_over
+from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.inner_graph import hidden_leaf, inner_gradients
 
-Chunks = Callable[[], Iterable[Chunk]]
+Chunks = Callable[[], Iterable[Tensor]]
 
 
 @dataclass

@@ -13,14 +13,14 @@ $\partial\mathcal L / \partial x$ and of $\partial\mathcal L / \partial\theta$.
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from invariant_nets.averaging.inner_graph import hidden_leaf, inner_gradients
@@ -164,14 +164,6 @@ def _summed(
     return sums
 
 
-# The finalizer of Steele, Lea and Flood's SplitMix, as signed integers: it spreads a change of one
-# bit over all 64.
-_STEP = 0x9E3779B97F4A7C15 - (1 << 64)
-_ROUNDS = ((30, 0xBF58476D1CE4E5B9 - (1 << 64)), (27, 0x94D049BB133111EB - (1 << 64)), (31, 1))
-_BLOCK = 1 << 18
-_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
-
-
 def process_group_of(process_group: object) -> dist.ProcessGroup:
     """Return a process group that this rank is in, or raise."""
     if not dist.is_available():
@@ -200,10 +192,11 @@ def agree(
     Raises:
         ValueError: it names the first value in which the ranks differ.
     """
-    own = torch.stack([_digest(value).to(device) for value in values.values()])
+    digests = [list(_digest(value)) for value in values.values()]
+    own = torch.tensor(digests, dtype=torch.uint8, device=device)
     every = [torch.empty_like(own) for _ in range(dist.get_world_size(process_group))]
     dist.all_gather(every, own, group=process_group)
-    columns = torch.stack(every).T.tolist()
+    columns = torch.stack(every, 1).tolist()
     for (name, value), (first, *others) in zip(values.items(), columns, strict=True):
         different = [str(rank) for rank, digest in enumerate(others, 1) if digest != first]
         if different:
@@ -214,36 +207,21 @@ def agree(
             )
 
 
-def _digest(value: object) -> Int[Tensor, ""]:
+def _digest(value: object) -> bytes:
+    # Of the bits, in the order of the places, and of shape and type.
     if isinstance(value, Tensor):
-        return _digest_of_bits(value, _number(_described(value)))
+        bits = value.detach().cpu().resolve_conj().resolve_neg().contiguous().view(-1)
+        return _sha256(_described(value).encode(), bits.view(torch.uint8).numpy())
     if isinstance(value, list) and value and all(isinstance(item, Tensor) for item in value):
-        digests = [_digest(item).cpu() for item in value]
-        return _digest_of_bits(torch.stack(digests), _number(f"{len(value)} tensors"))
-    return torch.tensor(_number(repr(value)))
+        return _sha256(b"tensors", *map(_digest, value))
+    return _sha256(repr(value).encode())
 
 
-def _digest_of_bits(x: Tensor, start: int) -> Int[Tensor, ""]:
-    r"""Return $\mathrm{start} + \sum_i h(x_i + i c) \bmod 2^{64}$, a sum that depends on places."""
-    bits = x.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
-    bits = bits.view(_INTEGERS.get(x.element_size(), torch.int64))
-    total = torch.tensor(start, device=x.device)
-    for first in range(0, len(bits), _BLOCK):
-        block = bits[first : first + _BLOCK].long()
-        places = torch.arange(first + 1, first + 1 + len(block), device=x.device)
-        total = total + _mixed(block + places * _STEP).sum()
-    return total
-
-
-def _mixed(z: Int[Tensor, " k"]) -> Int[Tensor, " k"]:
-    for shift, factor in _ROUNDS:
-        z = (z ^ (z >> shift)) * factor
-    return z
-
-
-def _number(text: str) -> int:
-    # Python's own hash differs from process to process.
-    return zlib.crc32(text.encode())
+def _sha256(*parts: Any) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
 
 
 def _described(value: object) -> str:

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets.averaging.chunked import Chunk, Cosets
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.permutation import Permutation, stack_permutations
 
@@ -54,7 +53,7 @@ def group_chunks(
     generator: torch.Generator | None,
     size: int,
     part: slice,
-) -> Iterator[Chunk]:
+) -> Iterator[Int[Tensor, "k n"]]:
     """Yield a part of a group's elements, or of as many draws, a chunk at a time.
 
     Every rank makes all of the draws, so that equal generators stay equal.
@@ -69,7 +68,7 @@ def group_chunks(
             "export the average: call the model as it is, or average over samples=k"
         )
     start, stop, _ = part.indices(group.order)
-    return itertools.starmap(Cosets, group._cosets(start, stop, size))
+    return group.elements(start, stop, size)
 
 
 def stacked(permutations: Iterable[Permutation], size: int) -> Iterator[Int[Tensor, "k n"]]:

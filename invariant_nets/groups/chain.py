@@ -99,17 +99,15 @@ class StabilizerChain:
             return self._blocks[number][0].rows(digits)
         return self._table(number).index_select(0, digits)
 
-    def _last(self, limit: int) -> Int[Tensor, "rows n"]:
-        """Return the subgroup of as many of the last levels as have at most `limit` elements."""
+    @cached_property
+    def _subgroup(self) -> Int[Tensor, "rows n"]:
+        # That of as many of the last levels as have few enough elements.
+        limit = min(_COSET_ROWS, _COSET_ENTRIES // self.degree)
         first, rows = len(self.levels), 1
         while first and rows * self.levels[first - 1].size <= limit:
             first -= 1
             rows *= self.levels[first].size
         return _products(self.levels[first:], torch.arange(self.degree))
-
-    @cached_property
-    def _subgroup(self) -> Int[Tensor, "rows n"]:
-        return self._last(min(_COSET_ROWS, _COSET_ENTRIES // self.degree))
 
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of them a table."""
@@ -156,39 +154,6 @@ class StabilizerChain:
         elements = _empty(len(heads), self._subgroup.numel())
         torch.gather(heads, 1, self._subgroup.flatten().expand_as(elements), out=elements)
         return elements.view(-1, self.degree)
-
-    def cosets(
-        self, start: int, stop: int, size: int
-    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, "h n"]]]:
-        """Yield the elements number `start`, …, `stop − 1` as products of every row of two tables.
-
-        A set that a row of the second table has permuted is then permuted by every row of the
-        first, which is a subgroup, the same object in all cosets but parts of the first and the
-        last. If no subgroup is that small, the second table holds the identity alone.
-
-        Args:
-            start: the first number.
-            stop: the number after the last.
-            size: how many products two tables may have.
-        """
-        table = self._last(size)
-        rows = len(table)
-        if rows == 1:
-            yield from ((elements, table) for elements in self.runs(start, stop, size))
-            return
-        each = size // rows
-        while start < stop:
-            begin = start % rows
-            cosets = 0 if begin else (stop - start) // rows
-            if cosets:
-                count = min(cosets, each * max(1, _COSET_ROWS // each))
-                for heads in torch.split(self._every(rows, start, count), each):
-                    yield table, heads
-                start += count * rows
-            else:
-                end = min(rows, begin + stop - start)
-                yield table[begin:end], self._every(rows, start - begin, 1)
-                start += end - begin
 
     def _every(self, step: int, start: int, k: int) -> Int[Tensor, "k n"]:
         """Return the elements number `start`, `start + step`, …, as many as `k`."""

@@ -259,11 +259,6 @@ class PermutationGroup:
         )
         return self._chain.runs(start, stop, size)
 
-    def _cosets(
-        self, start: int, stop: int, size: int
-    ) -> Iterator[tuple[Int[Tensor, "k n"], Int[Tensor, "h n"]]]:
-        return self._chain.cosets(start, stop, size)
-
     def __iter__(self) -> Iterator[Permutation]:
         for chunk in self.elements(chunk_size=min(_LAZY_BLOCK, self.order)):
             yield from map(Permutation._trusted, chunk.unbind())

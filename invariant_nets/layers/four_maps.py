@@ -1,4 +1,4 @@
-"""The four maps of a matrix's entries, rows, columns and whole: their weights, and a fused form."""
+"""The four maps of a matrix: of its entries, rows, columns and whole, and their weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int
-from invariant_nets._sets import at_least_single, is_autocast, is_transformed
+from invariant_nets._sets import at_least_single
 from invariant_nets.layers.initialization import semi_orthogonal
 
 # One over how many entries a row has and a column has, and a row's share of all entries, of shapes
@@ -63,116 +63,20 @@ def four_maps(
     scales: Scales | None = None,
 ) -> Float[Tensor, "batch n d out"]:
     r"""Return $x_{ij} A + r_i B + c_j C + t D + b$ for the means $r, c, t$ of `x`."""
-    if is_transformed(x):
-        return _plain(x, weight, bias, scales)
-    if not torch.is_grad_enabled():
-        return _applied(x, _means(x, scales), weight, bias)
-    y: Tensor = _Fused.apply(x, weight, bias, scales)  # type: ignore[no-untyped-call]
-    return y
-
-
-def _sums(x: Float[Tensor, "batch n d in"]) -> Means:
-    dtype = at_least_single(x.dtype)
-    rows = x.sum(2, dtype=dtype)
-    return rows, x.sum(1, dtype=dtype), rows.sum(1)
+    rows, columns, total = _means(x, scales)
+    entry, row, column, grand = weight.unbind()
+    everywhere = total @ grand if bias is None else torch.addmm(bias, total, grand)
+    # What an entry shares with its row, its column and all; x A is added in one product.
+    shared = (rows @ row)[:, :, None] + (columns @ column + everywhere[:, None])[:, None]
+    y = torch.addmm(shared.flatten(0, 2), x.reshape(-1, x.shape[3]), entry)
+    return y.reshape(shared.shape)
 
 
 def _means(x: Float[Tensor, "batch n d in"], scales: Scales | None) -> Means:
     if scales is None:
         rows = x.mean(2)
         return rows, x.mean(1), rows.mean(1)
-    return _scaled(_sums(x), scales, x.dtype)
-
-
-def _scaled(sums: Means, scales: Scales, dtype: torch.dtype) -> Means:
     row_scale, column_scale, row_share = scales
-    rows, columns = sums[0] * row_scale, sums[1] * column_scale
-    return rows.to(dtype), columns.to(dtype), (rows * row_share).sum(1).to(dtype)
-
-
-def _shared(means: Means, weight: Tensor, bias: Tensor | None) -> Float[Tensor, "batch n d out"]:
-    # r_i B + c_j C + t D + b, what an entry shares with its row, its column and all.
-    (rows, columns, total), (_, row, column, grand) = means, weight.unbind()
-    everywhere = total @ grand if bias is None else torch.addmm(bias, total, grand)
-    return (rows @ row)[:, :, None] + (columns @ column + everywhere[:, None])[:, None]
-
-
-def _plain(
-    x: Tensor, weight: Tensor, bias: Tensor | None, scales: Scales | None
-) -> Float[Tensor, "batch n d out"]:
-    shared = _shared(_means(x, scales), weight, bias)
-    y = torch.addmm(shared.flatten(0, 2), x.reshape(-1, x.shape[3]), weight[0])
-    return y.reshape(shared.shape)
-
-
-def _applied(
-    x: Tensor, means: Means, weight: Tensor, bias: Tensor | None
-) -> Float[Tensor, "batch n d out"]:
-    # The large result is written once, and x A is added to it in place.
-    y = _shared(means, weight, bias)
-    y.view(-1, y.shape[3]).addmm_(x.reshape(-1, x.shape[3]), weight[0])
-    return y
-
-
-class _Fused(torch.autograd.Function):
-    r"""The map with its derivatives by hand, which go over the large tensors least often.
-
-    Its adjoint is the map itself with transposed weights, so the input's gradient is the map of
-    $g$; the gradients of $B, C, D$ are products of the small means of `x` and sums of $g$.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, scales: Scales | None
-    ) -> Tensor:
-        means = _means(x, scales)
-        ctx.save_for_backward(x, weight, *means, *(scales or ()))
-        ctx.save_for_forward(x, weight, *(scales or ()))
-        return _applied(x, means, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        if is_autocast(g):
-            with torch.autocast(g.device.type, enabled=False):
-                return _Fused.backward(ctx, g)
-        x, weight, rows, columns, total, *rest = ctx.saved_tensors
-        for_x, for_weight, for_bias, _ = ctx.needs_input_grad
-        grad_x = grad_weight = grad_bias = None
-        means, scales = (rows, columns, total), tuple(rest) or None
-        if scales is None:  # a sum is a mean times a count
-            n, d = g.shape[1:3]
-            sums = means_of_g = _means(g, None)
-            counts = 1, d, n, n * d
-        else:
-            sums, counts = _sums(g), (1, 1, 1, 1)
-            means_of_g = _scaled(sums, scales, g.dtype)
-        again = torch.is_grad_enabled()
-        if for_x and (again or is_transformed(g)):
-            grad_x = four_maps(g, weight.mT, None, scales)
-        elif for_x:
-            grad_x = _applied(g, means_of_g, weight.mT, None)
-        if for_weight:
-            # A second derivative runs through x itself, not through the means that were kept.
-            left = (x, *(_means(x, scales) if again else means))
-            terms = zip(weight.unbind(), left, (g, *sums), counts, strict=True)
-            grad_weight = torch.stack([_product(*term) for term in terms])
-        if for_bias:
-            grad_bias = (sums[2].sum(0) * counts[3]).to(g.dtype)
-        return grad_x, grad_weight, grad_bias, None
-
-    @staticmethod
-    def jvp(ctx: Any, x_t: Tensor, weight_t: Tensor, bias_t: Tensor | None, _: None) -> Tensor:
-        x, weight, *rest = ctx.saved_tensors
-        scales = tuple(rest) or None
-        return four_maps(x_t, weight, None, scales) + four_maps(x, weight_t, bias_t, scales)
-
-
-def _product(
-    like: Float[Tensor, "in out"],
-    a: Float[Tensor, "*rest in"],
-    b: Float[Tensor, "*rest out"],
-    count: int,
-) -> Float[Tensor, "in out"]:
-    # count aᵀ b; β = 0 takes nothing but the shape from what it is added to.
-    a, b = a.reshape(-1, a.shape[-1]).to(b.dtype), b.reshape(-1, b.shape[-1])
-    return torch.addmm(like.to(b.dtype), a.mT, b, beta=0, alpha=count).to(like.dtype)
+    dtype = at_least_single(x.dtype)
+    rows, columns = x.sum(2, dtype=dtype) * row_scale, x.sum(1, dtype=dtype) * column_scale
+    return rows.to(x.dtype), columns.to(x.dtype), (rows * row_share).sum(1).to(x.dtype)

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariant_nets.averaging import sharded as _agreement
+from invariant_nets.averaging.sharded import _digest as digest
 from invariant_nets.averaging.sharded import agree, process_group_of
 from tests.ranks import on_ranks
 
@@ -18,10 +18,6 @@ DTYPES = [
     torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.uint8,
     torch.complex64, torch.complex128,
 ]  # fmt: skip
-
-
-def digest(value):
-    return int(_agreement._digest(value))
 
 
 def some(dtype, *shape, seed=0):
@@ -59,11 +55,6 @@ def test_places_tell(size, places):
     assert (digest(x) == digest(y)) == (i == j)
 
 
-def test_digests_of_small_numbers_do_not_collide():
-    words = torch.cartesian_prod(*[torch.arange(4)] * 6)
-    assert len({digest(word) for word in words}) == 4**6
-
-
 def test_shape_type_and_layout():
     x = some(torch.float32, 4, 6)
     others = x.view(6, 4), x.view(24), x.view(torch.int32), x.double(), x.t()
@@ -76,13 +67,6 @@ def test_shape_type_and_layout():
     assert digest(some(torch.complex64, 3)) == digest(some(torch.complex64, 3).conj().conj())
 
 
-def test_blocks_change_nothing(monkeypatch):
-    x = some(torch.float64, 1000)
-    whole = digest(x)
-    monkeypatch.setattr(_agreement, "_BLOCK", 7)
-    assert digest(x) == whole
-
-
 def test_lists_of_tensors_tell_their_order_and_their_number():
     a, b = some(torch.float64, 3), some(torch.float64, 2, 2, seed=1)
     lists = [a, b], [b, a], [a], [a, b, b], [], [a + 1, b]
@@ -93,7 +77,7 @@ def test_lists_of_tensors_tell_their_order_and_their_number():
 def test_another_process_has_the_same_digests():
     code = (
         "import torch; from invariant_nets.averaging.sharded import _digest;"
-        "print([int(_digest(v)) for v in (torch.arange(5.0), 'word', None, [torch.ones(2)])])"
+        "print([_digest(v) for v in (torch.arange(5.0), 'word', None, [torch.ones(2)])])"
     )
     values = torch.arange(5.0), "word", None, [torch.ones(2)]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -425,7 +425,7 @@ def test_by_default_ten_million_elements_are_not_too_many_and_one_more_are():
 def test_the_elements_of_a_small_group_are_listed_once(monkeypatch):
     model, x = SymmetryModel(network(), dihedral_group(4)), sets()
     expected = model(x)
-    monkeypatch.setattr(PermutationGroup, "_cosets", None)
+    monkeypatch.setattr(PermutationGroup, "elements", None)
     assert torch.equal(model(x), expected)
     # They are no part of what is saved.
     assert model.state_dict().keys() == {f"model.{name}" for name in model.model.state_dict()}

@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from invariant_nets import lexicographic_sort
-from invariant_nets.canonicalization.row_order import (
-    BLOCK,
-    FEW,
-    packed_order,
-    row_order,
-    rows_in_order,
-    stable_order,
-)
+from invariant_nets.canonicalization.row_order import FEW, row_order
+from invariant_nets.canonicalization.sorting import lexicographic_order
 
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64]
@@ -56,13 +50,21 @@ def copies(x):
     return x[:, rows]
 
 
-@pytest.mark.parametrize("order", [row_order, packed_order, stable_order])
+def traced(x, mask=None):
+    """The order that is found without a look at the numbers, as behind a compiler."""
+    return torch.func.functionalize(lexicographic_order)(x, mask)
+
+
+both_ways = pytest.mark.parametrize("order", [lexicographic_order, traced])
+
+
+@both_ways
 @given(x=batches)
 def test_rows_are_ordered_as_python_orders_lists(order, x):
     assert torch.equal(order(x), orders_by_comparison(x))
 
 
-@pytest.mark.parametrize("order", [row_order, packed_order])
+@both_ways
 @given(x=batches, data=st.data())
 def test_padding_comes_last_as_it_was(order, x, data):
     masks = hnp.arrays(bool, x.shape[:2])
@@ -70,14 +72,15 @@ def test_padding_comes_last_as_it_was(order, x, data):
     assert torch.equal(order(x, mask), orders_by_comparison(x, mask))
 
 
+@both_ways
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS, torch.bool])
 @pytest.mark.parametrize("n", [1, 2, 3, 50])
-def test_every_dtype_has_its_order(dtype, n):
+def test_every_dtype_has_its_order(order, dtype, n):
     some = torch.randint(-3, 4, (40, n, 3), generator=generator())
     for x in (some, some.abs(), copies(some), torch.zeros_like(some)):
         x = x.abs() if dtype is torch.uint8 else x
         x = x.to(dtype)
-        assert torch.equal(packed_order(x), orders_by_comparison(x))
+        assert torch.equal(order(x), orders_by_comparison(x))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -86,21 +89,21 @@ def test_neighboring_floats_are_told_apart_to_the_last_bit(dtype):
     one = torch.ones((), dtype=dtype).view(integers)
     steps = torch.randint(0, 40, (5, 60, 2), generator=generator())
     x = (one - 20 + steps).to(integers).view(dtype)
-    assert torch.equal(packed_order(x), orders_by_comparison(x))
-    assert torch.equal(packed_order(-x), orders_by_comparison(-x))
+    assert torch.equal(lexicographic_order(x), orders_by_comparison(x))
+    assert torch.equal(lexicographic_order(-x), orders_by_comparison(-x))
 
 
 def test_integers_of_64_bits_are_told_apart_at_both_ends():
     limits = torch.iinfo(torch.int64)
     steps = torch.randint(0, 9, (4, 60, 2), generator=generator())
     for x in (limits.min + steps, limits.max - steps, torch.cat((limits.min + steps, -steps), 1)):
-        assert torch.equal(packed_order(x), orders_by_comparison(x))
+        assert torch.equal(lexicographic_order(x), orders_by_comparison(x))
 
 
 def test_a_negative_nan_is_nan():
     x = torch.tensor([[[math.nan], [1.0], [-math.nan], [math.inf]]])
     x[0, 2] = torch.tensor(-1, dtype=torch.int32).view(torch.float32)  # all bits, the sign too
-    assert packed_order(x).tolist() == [[1, 3, 0, 2]]
+    assert lexicographic_order(x).tolist() == [[1, 3, 0, 2]]
 
 
 TIED = {
@@ -122,142 +125,104 @@ TIED = {
 }
 
 
+@both_ways
 @pytest.mark.parametrize("name", TIED)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_ties_are_broken_whatever_ties(name, dtype):
+def test_ties_are_broken_whatever_ties(order, name, dtype):
     x = TIED[name]().to(dtype)
     expected = orders_by_comparison(x)
-    assert torch.equal(row_order(x), expected)
-    assert torch.equal(row_order(x.mT.contiguous().mT), expected)
-    assert torch.equal(stable_order(x), expected)
+    assert torch.equal(order(x), expected)
+    assert torch.equal(order(x.mT.contiguous().mT), expected)
 
 
-def test_a_few_ties_among_many_rows_are_broken():
-    x = torch.randn(20, 300, 3, generator=generator())
-    x[::3, 7, 0] = x[::3, 40, 0]
-    x[::4, 9] = x[::4, 8]
-    x[5, ::30, 0] = 1.0
-    assert torch.equal(packed_order(x), orders_by_comparison(x))
+def few_ties(dtype=torch.float32):
+    """Sets of more rows than `FEW`, so few of which tie that they are put in order apart."""
+    x = torch.randn(40, 10 * FEW, 3, generator=generator()).to(dtype)
+    x[::3, 7, 0] = x[::3, 40, 0]  # a pair
+    x[::4, 9] = x[::4, 8]  # equal rows
+    x[1, ::30, 0] = 1.0  # a run
+    x[2, [3, 50, 51], 0] = math.nan
+    x[4, [0, -1], 0] = math.inf
+    x[4, [20, 30], 0] = torch.tensor([0.0, -0.0], dtype=dtype)
+    ties = torch.tensor([len(rows) - len(set(rows)) for rows in x[..., 0].tolist()])
+    assert 0 < FEW * ties.sum() <= x.shape[1] * (ties > 0).sum()
+    return x
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int64])
-def test_keys_too_long_for_the_place_beside_a_rank_and_a_row_are_taken_in_pieces(dtype):
-    # A rank and a row of n > 2^15 take 32 bits and more, which leaves less than 32 of 63.
-    x = torch.randn(1, 2**15 + 9, 2, generator=generator(), dtype=torch.float64)
-    x = (x * 2**40).to(dtype)
-    x[..., 0] = x[..., 0] > 0
-    assert torch.equal(packed_order(x), stable_order(x))
-    assert torch.equal(packed_order(copies(x)), stable_order(copies(x)))
+@both_ways
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_few_ties_among_many_rows_are_broken(order, dtype):
+    x = few_ties(dtype)
+    assert torch.equal(order(x), orders_by_comparison(x))
+    mask = torch.rand(x.shape[:2], generator=generator(3)) < 0.9
+    assert torch.equal(order(x, mask), orders_by_comparison(x, mask))
 
 
-def test_more_than_a_million_rows_are_told_apart_by_the_last_bit_of_their_keys():
-    # A row takes 21 bits. So 42 bits of a float64's key come first, and beside a rank and a row
-    # there is room for 21 more: the last bit is a piece of its own.
-    bits = torch.ones((), dtype=torch.float64).view(torch.int64) + torch.arange(2**20 + 1) % 4
-    x = bits.view(torch.float64)[None, :, None]
-    assert torch.equal(packed_order(x), stable_order(x))
+def test_ties_with_padding_are_none():
+    # Zeros that are there, among the zeros of padding.
+    x = few_ties().abs() * (torch.arange(40)[:, None, None] % 2 * 2 - 1)
+    x[:, [5, 6], 0] = 0.0
+    mask = torch.rand(x.shape[:2], generator=generator(3)) < 0.9
+    assert torch.equal(lexicographic_order(x, mask), orders_by_comparison(x, mask))
 
 
 def test_the_order_of_the_first_feature_alone_is_caught():
     x = binary(4, 9, 3)
-    assert not torch.equal(stable_order(x[..., :1]), orders_by_comparison(x))
+    assert not torch.equal(lexicographic_order(x[..., :1]), orders_by_comparison(x))
 
 
 def test_an_order_that_is_not_stable_is_caught():
     x = torch.ones(2, 9, 3)
-    assert not torch.equal(stable_order(x).flip(1), orders_by_comparison(x))
-
-
-@pytest.fixture
-def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
-
-
-BLOCKS = {
-    "no ties": lambda: torch.randn(9, BLOCK // 2, 2, generator=generator()),
-    "ties": lambda: binary(9, BLOCK // 2, 2, dtype=torch.int64),
-}
-
-
-@pytest.mark.usefixtures("three_threads")
-@pytest.mark.parametrize("name", BLOCKS)
-def test_threads_share_the_sets(name):
-    x = BLOCKS[name]()
-    expected = stable_order(x)
-    assert torch.equal(row_order(x), expected)
-    assert torch.equal(row_order(x.requires_grad_() if x.is_floating_point() else x), expected)
-    with torch.inference_mode():
-        assert torch.equal(row_order(x + 0), expected)
-
-
-@pytest.mark.usefixtures("three_threads")
-@pytest.mark.parametrize("name", BLOCKS)
-def test_each_thread_has_its_part_of_the_mask(name):
-    x = BLOCKS[name]()
-    mask = torch.rand(x.shape[:2], generator=generator(3)) < 0.5
-    assert torch.equal(row_order(x, mask), packed_order(x, mask))
-
-
-def test_one_thread_goes_through_the_blocks():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for block in BLOCKS.values():
-            assert torch.equal(row_order(block()), stable_order(block()))
-    finally:
-        torch.set_num_threads(before)
+    assert not torch.equal(lexicographic_order(x).flip(1), orders_by_comparison(x))
 
 
 def test_the_input_is_left_alone():
-    for x in (binary(40, 100, 3), torch.randn(40, 100, 1, generator=generator())):
+    for x in (binary(40, 100, 3), torch.randn(40, 100, 1, generator=generator()), few_ties()):
         before = x.clone()
-        packed_order(x)
-        assert torch.equal(x, before)
+        lexicographic_order(x)
+        assert torch.equal(x.nan_to_num(), before.nan_to_num())
 
 
-class Wrapped(torch.Tensor):
-    """A tensor of a class of its own, which NumPy is not given."""
-
-    def numpy(self, **_):
-        raise AssertionError("what stands behind such a tensor is not NumPy's to sort")
-
-
-@pytest.mark.parametrize("name", TIED)
-def test_tensors_that_numpy_is_not_given_have_the_same_order(name):
-    x = TIED[name]()
-    some = torch.rand(x.shape[:2], generator=generator(3)) < 0.5
-    for mask in (None, some):
-        order = row_order(x.as_subclass(Wrapped), mask)
-        assert torch.equal(order.as_subclass(torch.Tensor), row_order(x, mask))
+def test_the_order_takes_no_part_in_a_graph():
+    x = few_ties().requires_grad_()
+    assert torch.equal(lexicographic_order(x), lexicographic_order(x.detach()))
+    with torch.inference_mode():
+        assert torch.equal(lexicographic_order(x + 0), lexicographic_order(x.detach()))
 
 
 MANY = torch.randn(30, 100, 2, generator=generator(1))
+SOME = torch.rand(MANY.shape[:2], generator=generator(3)) < 0.5
 
 
-def test_the_sets_of_the_next_tests_are_too_many_for_the_short_way():
-    assert MANY.shape[0] * MANY.shape[1] > FEW
+@pytest.mark.parametrize("x", [MANY, MANY.round(), few_ties()], ids=["none", "many", "few"])
+def test_each_set_of_vmap_is_ordered_by_itself(x):
+    mask = torch.rand(x.shape[:2], generator=generator(3)) < 0.5
+    each = torch.func.vmap(lexicographic_order)
+    grouped = x.unflatten(0, (5, -1)), mask.unflatten(0, (5, -1))
+    assert torch.equal(each(grouped[0]).flatten(0, 1), lexicographic_order(x))
+    assert torch.equal(each(*grouped).flatten(0, 1), lexicographic_order(x, mask))
 
 
-def test_the_transforms_of_torch_func_see_the_order():
-    for x in (MANY, MANY.round(), binary(30, 100, 12)):
-        assert torch.equal(torch.func.functionalize(row_order)(x), row_order(x))
+def test_autocast_changes_no_order():
+    for x in (MANY, MANY.round()):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            order = lexicographic_order(x)
+        assert torch.equal(order, lexicographic_order(x))
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch.func.jvp calls it
 @pytest.mark.parametrize("x", [MANY, MANY.round()], ids=["no ties", "ties"])
 def test_derivatives_go_where_the_rows_go(x):
     weights = torch.randn(x.shape, generator=generator(2))
-    expected = torch.zeros_like(x).scatter_(1, row_order(x)[..., None].expand_as(x), weights)
+    places = lexicographic_order(x)[..., None].expand_as(x)
+    expected = torch.zeros_like(x).scatter_(1, places, weights)
     gradient = torch.func.grad(lambda x: (lexicographic_sort(x) * weights).sum())(x)
     assert torch.equal(gradient, expected)
     leaf = x.clone().requires_grad_()
     lexicographic_sort(leaf).backward(weights)
     assert torch.equal(leaf.grad, expected)
     moved = torch.func.jvp(lexicographic_sort, (x,), (weights,))[1]
-    assert torch.equal(moved, rows_in_order(weights, row_order(x)))
+    assert torch.equal(moved, weights.gather(1, places))
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace` is deprecated")
@@ -265,25 +230,27 @@ def test_a_trace_orders_other_sets_than_those_it_saw():
     traced = torch.jit.trace(row_order, (MANY,))
     other = MANY.flip(1).round()
     assert torch.equal(traced(other), row_order(other))
-    some, mask = torch.rand((2, *MANY.shape[:2]), generator=generator(3)) < 0.5
-    traced = torch.jit.trace(row_order, (MANY, some))
-    assert torch.equal(traced(other, mask), row_order(other, mask))
-    assert torch.equal(traced(other, ~some), row_order(other, ~some))
+    traced = torch.jit.trace(row_order, (MANY, SOME))
+    assert torch.equal(traced(other, SOME.flip(1)), row_order(other, SOME.flip(1)))
+    assert torch.equal(traced(other, ~SOME), row_order(other, ~SOME))
 
 
 def test_a_compiled_order_is_the_same():
-    ordered = torch.compile(row_order, backend="eager", fullgraph=True)
-    mask = torch.rand(MANY.shape[:2], generator=generator()) < 0.5
+    ordered = torch.compile(lexicographic_order, backend="eager", fullgraph=True)
     for x in (MANY, MANY.round()):
-        assert torch.equal(ordered(x), row_order(x))
-        assert torch.equal(ordered(x, mask), row_order(x, mask))
+        assert torch.equal(ordered(x), lexicographic_order(x))
+        assert torch.equal(ordered(x, SOME), lexicographic_order(x, SOME))
 
 
-def test_rows_are_moved_as_the_order_says():
-    for x in (MANY, MANY[:2], MANY.expand(3, 30, 100, 2)[1], MANY.mT.contiguous().mT):
-        order = row_order(x)
-        expected = torch.stack([rows[o] for rows, o in zip(x, order, strict=True)])
-        assert torch.equal(rows_in_order(x, order), expected)
+class Sorted(torch.nn.Module):
+    def forward(self, x, mask):
+        return lexicographic_sort(x, mask)
+
+
+def test_an_exported_sort_takes_ties_that_it_has_not_seen():
+    exported = torch.export.export(Sorted(), (MANY, SOME)).module()
+    for x in (MANY.flip(1), MANY.round()):
+        assert torch.equal(exported(x, ~SOME), lexicographic_sort(x, ~SOME))
 
 
 @pytest.mark.parametrize("dtype", [torch.complex64, torch.uint16, torch.uint64])

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariant_nets import Permutation, cyclic_group, mathieu_group, symmetric_group
+from invariant_nets import Permutation, mathieu_group, symmetric_group
 from invariant_nets.groups.chain import StabilizerChain, table_level
 from invariant_nets.groups.known_chains import cyclic_levels, symmetric_levels
 
@@ -86,37 +86,6 @@ def test_runs_hold_the_elements_in_order(a, b, size, heads):
     ]
     expected = list(itertools.permutations(range(7)))[start:stop]
     assert [tuple(row) for elements in runs for row in elements.tolist()] == expected
-
-
-@given(st.integers(0, 5040), st.integers(0, 5040), st.integers(1, 9) | st.integers(10, 300))
-def test_products_of_two_tables_are_the_elements_in_order(a, b, size):
-    start, stop = min(a, b), max(a, b)
-    chain = symmetric_group(7)._chain
-    products = []
-    for table, heads in chain.cosets(start, stop, size):
-        assert len(table) * len(heads) <= size
-        products.append(heads[:, table].flatten(0, 1))
-    every = run(chain, 0, 5040)
-    assert torch.equal(torch.cat([every[:0], *products]), every[start:stop])
-
-
-@pytest.mark.parametrize(("start", "stop"), [(0, 11), (2, 11), (0, 7), (4, 4)])
-def test_without_a_small_subgroup_every_coset_has_one_element(start, stop):
-    chain = cyclic_group(11)._chain
-    tables = list(chain.cosets(start, stop, 3))
-    assert all(heads.tolist() == [list(range(11))] for _, heads in tables)
-    assert [len(table) for table, _ in tables] == [
-        min(3, stop - first) for first in range(start, stop, 3)
-    ]
-    rows = [row for table, _ in tables for row in table.tolist()]
-    assert rows == run(chain, 0, 11).tolist()[start:stop]
-
-
-@pytest.mark.parametrize("cosets", [1, 3])
-def test_as_many_cosets_share_a_table_as_fit(cosets):
-    tables = list(symmetric_group(7)._chain.cosets(0, 5040, 120 * cosets))
-    assert [(len(table), len(heads)) for table, heads in tables] == [(120, cosets)] * (42 // cosets)
-    assert len({id(table) for table, _ in tables}) == 1
 
 
 def test_what_traces_it_gets_the_same_products(monkeypatch):

@@ -79,19 +79,6 @@ def test_any_range_in_any_chunks_is_a_slice_of_the_list(part, size):
     assert all(len(c) <= size for c in group.elements(start, stop, size))
 
 
-@given(ranges(), st.integers(1, 30))
-@settings(max_examples=40)
-def test_any_range_in_cosets_is_a_slice_of_the_list(part, size):
-    group, start, stop = part
-    products = [
-        head[row].tolist()
-        for table, heads in group._cosets(start, stop, size)
-        for head in heads
-        for row in table
-    ]
-    assert list(map(tuple, products)) == rows(group)[start:stop]
-
-
 @given(generators(), generators())
 @settings(max_examples=40)
 def test_subgroups_and_equality_are_those_of_sets(first, second):
