@@ -3,14 +3,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+ADDRESS ?= 127.0.0.1:8000
 
 # A notice of mkdocs-material on its maintenance, which CONTRIBUTING.md tells.
 export NO_MKDOCS_2_WARNING := true
 
 .PHONY: serve book test check lint bench mutants vendor clean
 
-serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000; edits show at once
-	$(BIN)/python -m mkdocs serve --livereload
+serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000 while its chapters run; edits show at once
+	$(BIN)/python -m mkdocs serve --livereload --dev-addr $(ADDRESS)
 
 book: $(VENV)/docs.installed ## build the book into site/, strictly
 	$(BIN)/python -m mkdocs build --strict

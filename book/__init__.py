@@ -1,9 +1,11 @@
 """What turns `docs/chapters/*.py` into the book: running the chapters, and rendering the pages.
 
 Running knows nothing of MkDocs: `chapters` reads a chapter, `fingerprint` says what its results
-depend on, `run` executes the stale ones, `repeat` holds two runs against each other. Rendering is
-`hooks`, the one file that MkDocs calls, with `outputs`, `katex`, `notation`, `symbols` and
-`download` behind it, and `templates/` and `theme/` for the HTML.
+depend on, `run` executes the stale ones, `live` does so in the background, `repeat` holds two runs
+against each other. Rendering is `hooks`, the one file that MkDocs calls, with `pages/` behind it:
+`chapter` is a page that is finished but for the outputs of its cells, which `outputs` writes;
+`served` fills and writes it again as they come; `katex`, `notation` and `symbols` make formulas;
+`searched`, `remembered` and `kept` save time. `templates/` and `theme/` are the HTML.
 
     python -m book run 04      # execute a chapter and show what its cells put out, with times
     python -m book build 04    # render its page, and say what is wrong with it

@@ -1,155 +1,257 @@
 """The hooks that MkDocs calls: run the chapters, then let their pages be like any other page.
 
 The prose of a chapter is one Markdown document for MkDocs, which checks its links, anchors and
-references. Each code cell is a placeholder in it, and mkdocs-jupyter renders the cells for it.
+references. Each code cell is a placeholder in it, and mkdocs-jupyter renders the cells for it. The
+outputs come last, into pages that are finished but for them (`book.pages.chapter`).
+
+A build runs what is stale first, strictly. A server shows the pages first and runs it then.
 """
 
 import logging
 import os
 import re
+import socket
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from types import MethodType
+from typing import Any
 
 import nbformat
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
+from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
+from mkdocs.utils.templates import TemplateContext
 from mkdocs_jupyter.config import settings
 from nbformat import NotebookNode
 
+from book.pages.chapter import ChapterPage, markdown, with_cells
 from book.pages.download import download
-from book.pages.katex import typeset, typeset_title
+from book.pages.katex import displayed, typeset, typeset_title
+from book.pages.kept import kept
 from book.pages.notation import Symbol, read
-from book.pages.outputs import prepare, set_aside
+from book.pages.notice import notice
+from book.pages.remembered import Remembered
+from book.pages.searched import Aside
+from book.pages.served import Served
 from book.pages.symbols import Links
 from book.running.chapters import ChapterError, code_cells
+from book.running.chapters import read as read_chapter
+from book.running.live import Status, status_of
 from book.running.run import Runner
 
 log = logging.getLogger("mkdocs.book")
 
 # mkdocs-jupyter's own template puts 600 KB of style into every page, and loads MathJax from afar.
 settings.templates_dir = str(Path(__file__).parent / "templates")
+TEMPLATE = Path(settings.templates_dir, "mkdocs_html", "notebook.html.j2")
+RENDERERS = ("mkdocs-jupyter", "nbconvert", "Pygments")
 
-PLACEHOLDER = re.compile(r"<p>CODE-CELL-(\d+)</p>(?:\s*<p class=\"caption\">(.*?)</p>)?", re.DOTALL)
 IDS = re.compile(r'\bid="([^"]*)"')
+PACKAGE = re.compile(r"^::: ", re.MULTILINE)  # in a page that shows docstrings
 NOTATION = "notation.md"  # its tables name the symbols that formulas link
-CELLS = re.compile(r"<!--cell-->(.*?)<!--/cell-->", re.DOTALL)
 
-chapters: dict[str, NotebookNode] = {}  # by the path below docs/, as in `chapters/04_….py`
-drawings: dict[str, dict[str, str]] = {}  # by the same path, then by the mark in its place
+chapters: dict[str, ChapterPage] = {}  # by the path below docs/, as in `chapters/04_….py`
+places: dict[str, Path] = {}  # where their pages go
 symbols: list[Symbol] = []
-rendered: dict[str, str] = {}  # by the notebook of the cells; serving, prose edits find theirs
+
+
+class State:
+    """What lasts from one build to the next, or from one event of a page to another."""
+
+    serving = False
+    served: Served | None = None
+    remembered = Remembered()
+    notation: File | None = None
+    aside = Aside()
+
+
+def on_startup(command: str, dirty: bool) -> None:
+    """Learns whether this is a server."""
+    State.serving = command == "serve"
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Prepares a server, unless its address is taken: MkDocs would say so after the first build."""
+    if not State.serving or State.served:
+        return
+    host, port = config.dev_addr
+    if taken(host, port):
+        free = next(other for other in range(port + 1, 65536) if not taken(host, other))
+        raise SystemExit(f"{host}:{port} is in use: try `make serve ADDRESS={host}:{free}`")
+    State.served = Served(runner_of(config, background=True))
+
+
+def on_shutdown() -> None:
+    """Ends what still runs."""
+    if State.served:
+        State.served.live.close()
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
-    """Executes the chapters that are stale."""
-    docs, root = Path(config.docs_dir), Path(config.config_file_path).parent
-    runner = Runner(root, root / ".cache" / "book")
+    """Reads the chapters; a build executes those that are stale first."""
+    docs = Path(config.docs_dir)
     paths = sorted((docs / "chapters").glob("*.py"))
-    only = os.environ.get("BOOK_ONLY")
-    try:
-        executed = runner.run(path for path in paths if only in (None, path.name))
-    except ExceptionGroup as group:
-        raise PluginError("\n\n".join(map(str, group.exceptions))) from None
+    found = State.served.look(paths) if State.served else executed(runner_of(config), paths)
     chapters.clear()
-    for path in paths:
-        notebook = executed[path] if path in executed else runner.stored(path)
+    places.clear()
+    for path, (notebook, status) in found.items():
 
         def report(number: int, source: str, problem: str, path: Path = path) -> None:
             log.warning(ChapterError(path, number, source, problem))
 
-        prepare(notebook, report)
-        uri = path.relative_to(docs).as_posix()
-        chapters[uri], drawings[uri] = notebook, set_aside(notebook)
+        chapters[path.relative_to(docs).as_posix()] = ChapterPage(notebook, status, report)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Puts the notebook of each chapter beside its page, and reads the symbols of the notation."""
-    notation = files.get_file_from_path(NOTATION)
-    symbols[:] = read(notation.content_string) if notation else []
-    for uri, notebook in chapters.items():
-        files.append(File.generated(config, notebook_uri(uri), content=download(notebook)))
+    State.notation = files.get_file_from_path(NOTATION)
+    symbols[:] = read(State.notation.content_string) if State.notation else []
+    for uri, chapter in chapters.items():
+        content = download(chapter.notebook)
+        files.append(File.generated(config, notebook_uri(uri), content=content))
     return files
 
 
 def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
     """Sets a chapter's page up to be rendered by MkDocs and by mkdocs-jupyter, each its part."""
-    uri = page.file.src_uri
-    if notebook := chapters.get(uri):
+    if State.serving and PACKAGE.search(page.file.content_string):
+        remember(page)
+    elif chapter := chapters.get(page.file.src_uri):
         render_cells = page.render  # mkdocs-jupyter has put itself here
 
         def render(self: Page, config: MkDocsConfig, files: Files) -> None:
             Page.render(self, config, files)
             prose, toc, source = self.content or "", self.toc, self.file.abs_src_path
-            cells = notebook_of_cells(notebook)
-            if cells not in rendered:
+            notebook = notebook_of_cells(chapter.notebook)
+
+            def cells() -> str:
                 with tempfile.TemporaryDirectory() as folder:
                     self.file.abs_src_path = os.path.join(folder, "cells.ipynb")
-                    Path(self.file.abs_src_path).write_text(cells)
+                    Path(self.file.abs_src_path).write_text(notebook)
                     render_cells(config, files)
-                rendered[cells] = self.content or ""
+                return self.content or ""
+
+            made_of = [notebook, TEMPLATE.read_text(), *map(version, RENDERERS)]
+            rendered = kept(runner_of(config).cache / "cells", made_of, cells)
             self.file.abs_src_path = source
-            self.content, self.toc = with_cells(prose, rendered[cells]), toc
+            self.content, self.toc = with_cells(prose, rendered), toc
 
         page.render = MethodType(render, page)  # type: ignore[method-assign]
     return page
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def remember(page: Page) -> None:
+    """Lets a page of the reference be rendered only if it may have changed."""
+    render_page = page.render
+
+    def render(self: Page, config: MkDocsConfig, files: Files) -> None:
+        root = Path(config.config_file_path).parent
+        package = (root / "invariant_nets").rglob("*.py")
+        sources = [Path(config.config_file_path), *sorted(package), *root.glob("*.py")]
+        made_of = "\0".join([self.markdown or "", *(path.read_text() for path in sources)])
+        autorefs: Any = config.plugins["autorefs"]
+        State.remembered.render(self, made_of, autorefs, lambda: render_page(config, files))
+
+    page.render = MethodType(render, page)  # type: ignore[method-assign]
+
+
+def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Returns the prose of a chapter as Markdown, with a placeholder for each code cell."""
-    if not (notebook := chapters.get(page.file.src_uri)):
-        return markdown
+    if not (chapter := chapters.get(page.file.src_uri)):
+        return text
     page.meta["number"] = int(page.file.name.split("_")[0])
     page.meta["notebook"] = notebook_uri(page.file.src_uri)
-    parts: list[str] = []
-    number = 0
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            parts.append(cell.source)
-        elif cell.source.strip():
-            number += 1
-            parts.append(f"CODE-CELL-{number}")
-            if caption := cell.metadata.get("caption"):
-                parts.append(f"{caption}\n{{: .caption }}")
-    # With this anchor `[chapter 4][chapter-4]` leads here from any docstring.
-    parts[0] = re.sub(
-        r"^# .*$", rf"\g<0> {{#chapter-{page.meta['number']}}}", parts[0], count=1, flags=re.M
-    )
-    return "\n\n".join(parts)
+    return markdown(chapter.notebook, page.meta["number"])
 
 
-def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Typesets the formulas of a page and of its table of contents."""
+@event_priority(100)
+def before_the_search(
+    context: TemplateContext, page: Page, config: MkDocsConfig, nav: Navigation
+) -> TemplateContext:
+    """Typesets the formulas of a page and of its table of contents, and lets the search read it."""
 
     def report(problem: str) -> None:
         log.warning("Doc file '%s': %s", page.file.src_uri, problem)
 
-    for entry in page.toc:
-        typeset_entry(entry)
+    State.aside, content = Aside(), page.content or ""
+    display = links_of(page).typeset
     if page.file.src_uri == NOTATION:
+        display = displayed
         for anchor in {symbol.anchor for symbol in symbols} - set(IDS.findall(content)):
             report(f"formulas link to the anchor '#{anchor}', which the page does not contain")
-        return typeset(content, report)
-    return typeset(content, report, links_of(page, files).typeset)
+    content = typeset(content, report, display, State.aside.formula)
+    page.content = State.aside.code(content)
+    for entry in page.toc:
+        typeset_entry(entry)
+    return context
+
+
+@event_priority(-100)
+def after_the_search(
+    context: TemplateContext, page: Page, config: MkDocsConfig, nav: Navigation
+) -> TemplateContext:
+    """Gives the page back what the search need not read."""
+    page.content = State.aside.back(page.content or "")
+    return context
+
+
+on_page_context = CombinedEvent(before_the_search, after_the_search)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    """Puts the drawings into a finished page."""
-    for mark, svg in drawings.get(page.file.src_uri, {}).items():
-        output = output.replace(mark, svg)
-    return output
+    """Puts the outputs into the finished page of a chapter."""
+    uri = page.file.src_uri
+    if not (chapter := chapters.get(uri)):
+        return output
+    chapter.html, places[uri] = output, Path(page.file.abs_dest_path)
+    return chapter.filled(notice(chapter.status))
 
 
-def links_of(page: Page, files: Files) -> Links:
+def on_post_build(config: MkDocsConfig) -> None:
+    """Shows the chapters as far as they are, and lets the others run."""
+    if State.served:
+        docs = Path(config.docs_dir)
+        State.served.show({docs / uri: (place, chapters[uri]) for uri, place in places.items()})
+
+
+def runner_of(config: MkDocsConfig, background: bool = False) -> Runner:
+    """Returns what executes the chapters of a project."""
+    root = Path(config.config_file_path).parent
+    return Runner(root, root / ".cache" / "book", background=background)
+
+
+def executed(runner: Runner, paths: list[Path]) -> dict[Path, tuple[NotebookNode, Status]]:
+    """Returns the chapters and their status, after all have run, or the one that is asked for."""
+    only = os.environ.get("BOOK_ONLY")
+    try:
+        runner.run(path for path in paths if only in (None, path.name))
+    except ExceptionGroup as group:
+        raise PluginError("\n\n".join(map(str, group.exceptions))) from None
+    notebooks = {path: read_chapter(path) for path in paths}
+    found = {path: (book, status_of(runner, path, book)) for path, book in notebooks.items()}
+    for path, (_, status) in found.items():
+        if only in (None, path.name) and status.state != "done":
+            raise PluginError(f"{path.name} or what it imports changed while it ran")
+    return found
+
+
+def taken(host: str, port: int) -> bool:
+    """Tells whether something else listens at an address."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        return probe.connect_ex((host, port)) == 0
+
+
+def links_of(page: Page) -> Links:
     """Returns what typesets the displayed formulas of a page, with links to the notation."""
     name = page.file.name
     number = re.match(r"\d+", name) if page.file.src_uri in chapters else None
-    address = ""
-    if notation := files.get_file_from_path(NOTATION):
-        address = notation.url_relative_to(page.file)
+    address = State.notation.url_relative_to(page.file) if State.notation else ""
     # Also where no server finds the index of a folder.
     return Links(symbols, number[0] if number else name, re.sub(r"/$", "/index.html", address))
 
@@ -172,14 +274,3 @@ def notebook_of_cells(notebook: NotebookNode) -> str:
     cells = [NotebookNode(cell | {"id": f"c{i}"}) for i, cell in enumerate(code_cells(notebook))]
     text: str = nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
     return text
-
-
-def with_cells(prose: str, cells: str) -> str:
-    """Puts rendered code cells into the places that the prose keeps for them."""
-    rendered: list[str] = CELLS.findall(cells)
-
-    def cell(match: re.Match[str]) -> str:
-        caption = f"<figcaption>{match[2]}</figcaption>" if match[2] else ""
-        return rendered[int(match[1]) - 1].replace("<!--caption-->", caption)
-
-    return PLACEHOLDER.sub(cell, prose)

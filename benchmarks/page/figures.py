@@ -1,16 +1,25 @@
-"""The figures of the page of benchmarks: curves on log-log axes with their fits."""
+"""The figures of the page of benchmarks: curves on log-log axes with their fits.
 
+To draw them takes longer than all other pages, so they are kept by what they are drawn from.
+"""
+
+import importlib.util
 import io
+import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.curves import line, upper
 from benchmarks.harness.results import Result
 from benchmarks.page.text import formulas
+from book.pages.kept import kept
 
+STYLE = Path(__file__).parents[2] / "invariant_nets" / "figures.py"
 COLUMNS = 2
 UNITS = {"s": "seconds", "MB": "megabytes"}
 
@@ -23,22 +32,33 @@ class Figure:
     alt: str
 
 
+def drawn(curves: Mapping[str, Sequence[Result]], folder: Path) -> Figure:
+    """Returns what `growth` draws, from a folder that keeps it."""
+    sources = [path.read_text() for path in (Path(__file__), STYLE)]
+    depends_on = [repr(list(curves.items())), version("matplotlib"), *sources]
+    text = kept(folder, depends_on, lambda: json.dumps(asdict(growth(curves))))
+    return Figure(**json.loads(text))
+
+
 def growth(curves: Mapping[str, Sequence[Result]]) -> Figure:
     """Draws one panel a case: points with quartiles, the fit, and the slope of theory dashed."""
-    return _growth(tuple((case, tuple(results)) for case, results in curves.items()))
-
-
-@cache  # serving, an edit of the prose draws nothing anew
-def _growth(curves: tuple[tuple[str, tuple[Result, ...]], ...]) -> Figure:
-    # They take seconds, and no other page needs them.
-    import matplotlib
+    import matplotlib  # takes a second, which only who draws should pay
     from matplotlib.figure import Figure as Drawing
 
-    from invariant_nets.figures import use_book_style
-
     with matplotlib.rc_context():
-        use_book_style()
-        return draw(Drawing, curves)
+        _style().use_book_style()
+        return draw(Drawing, list(curves.items()))
+
+
+def _style() -> Any:
+    """Loads the style of the book without the package around it, which would load torch."""
+    spec = importlib.util.spec_from_file_location("book_style", STYLE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look it up
+    spec.loader.exec_module(module)
+    return module
 
 
 def draw(kind: Any, curves: Sequence[tuple[str, Sequence[Result]]]) -> Figure:

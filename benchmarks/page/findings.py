@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.harness.results import OURS, Part, Result, read
-from benchmarks.page.figures import Figure, growth
+from benchmarks.page.figures import Figure, drawn, growth
 from benchmarks.page.mutants import MutationFindings
 from benchmarks.page.text import (
     SPACE,
@@ -31,9 +31,15 @@ from benchmarks.page.text import (
 from book.pages.outputs import page_svg
 
 
-def render(markdown: str, path: Path) -> tuple[str, dict[str, str]]:
-    """Returns the page as Markdown, and its drawings by the marks in their places."""
-    findings = Findings(read(path))
+def render(markdown: str, path: Path, folder: Path | None = None) -> tuple[str, dict[str, str]]:
+    """Returns the page as Markdown, and its drawings by the marks in their places.
+
+    Args:
+        markdown: The template.
+        path: The file of the results.
+        folder: The folder for what was drawn, if it is to be kept.
+    """
+    findings = Findings(read(path), folder)
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     methods = {name: getattr(findings, name) for name in vars(Findings) if name[0] != "_"}
     methods["mutation"] = MutationFindings.read(path.parent)
@@ -43,8 +49,8 @@ def render(markdown: str, path: Path) -> tuple[str, dict[str, str]]:
 class Findings:
     """What the page says, by the names of the parts, cases and rivals in the results."""
 
-    def __init__(self, parts: Mapping[str, Part]) -> None:
-        self._parts = parts
+    def __init__(self, parts: Mapping[str, Part], folder: Path | None = None) -> None:
+        self._parts, self._folder = parts, folder
         self._drawings: dict[str, str] = {}
 
     def _results(self, part: str, where: str = "") -> list[Result]:
@@ -195,7 +201,7 @@ class Findings:
         curves = {case: self._results(part, case) for case in cases}
         if lacking := [case for case, results in curves.items() if not results]:
             raise KeyError(f"no results of {lacking} of {part!r}")
-        return self._draw(growth(curves))
+        return self._draw(drawn(curves, self._folder) if self._folder else growth(curves))
 
     def _draw(self, figure: Figure) -> str:
         number = len(self._drawings) + 1

@@ -18,9 +18,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Fills the page from the results."""
     if page.file.src_uri != PAGE:
         return markdown
-    results = Path(config.config_file_path).parent / "benchmarks" / "results.json"
+    root = Path(config.config_file_path).parent
+    results, drawn = root / "benchmarks" / "results.json", root / ".cache" / "benchmarks"
     try:
-        filled, found = render(markdown, results)
+        filled, found = render(markdown, results, drawn)
     except Exception as error:
         raise PluginError(f"{PAGE}: {error}") from error
     drawings.clear()

@@ -7,6 +7,7 @@ The Markdown extension `pymdownx.arithmatex` (`generic: true`) finds `$…$` and
 import atexit
 import html
 import re
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
 BARE = re.compile(r"\\\((?P<tex>.*?)\\\)")
+LOCK = threading.Lock()  # pages are filled from two threads
 
 
 class FormulaError(ValueError):
@@ -42,18 +44,16 @@ def formula(tex: str, display: bool, links: bool = False) -> str:
         FormulaError: If KaTeX cannot parse it.
     """
     try:
-        markup: str = engine().call(
-            "katex.renderToString",
-            tex,
-            {"displayMode": display, "strict": "error", "trust": links},
-        )
+        with LOCK:
+            markup: str = engine().call(
+                "katex.renderToString",
+                tex,
+                {"displayMode": display, "strict": "error", "trust": links},
+            )
     except JSEvalException as error:
         message = next(line for line in str(error).splitlines() if "Error:" in line)
         raise FormulaError(message.split("Error:", 1)[1].strip()) from None
-    # The search index takes the MathML's text: once, and not its TeX source.
-    return markup.replace("<annotation", "<annotation data-search-exclude").replace(
-        'class="katex-html"', 'class="katex-html" data-search-exclude'
-    )
+    return markup
 
 
 def displayed(tex: str, links: bool = False) -> str:
@@ -62,22 +62,25 @@ def displayed(tex: str, links: bool = False) -> str:
 
 
 def typeset(
-    page: str, report: Callable[[str], None], display: Callable[[str], str] | None = None
+    page: str,
+    report: Callable[[str], None],
+    display: Callable[[str], str] = displayed,
+    keep: Callable[[str], str] = str,
 ) -> str:
     """Typesets every formula of a page's HTML, and reports the wrong ones, which stay as TeX.
 
     Args:
         page: The HTML.
         report: Called with what is wrong with a formula.
-        display: What typesets the displayed ones instead of `displayed`.
+        display: What typesets the displayed ones.
+        keep: Returns what stands in the page for a formula, from its markup.
     """
 
     def replace(match: re.Match[str]) -> str:
         tex = html.unescape(match["tex"]).strip()
         try:
-            if match["tag"] == "div":
-                return (display or displayed)(tex)
-            return formula(tex, display=False)
+            block = match["tag"] == "div"
+            return keep(display(tex) if block else formula(tex, display=False))
         except FormulaError as error:
             report(f"formula `{tex}`: {error}")
             return f'<code class="wrong-formula">{html.escape(tex)}</code>'

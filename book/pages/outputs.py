@@ -1,55 +1,81 @@
-"""Makes the outputs of a chapter fit for a page: one form each, figures that follow the theme."""
+"""Writes what a cell put out as HTML: one form of each output, figures that follow the theme."""
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
 
-from book.running.chapters import FIGURES, code_cells
+from book.pages.katex import typeset
+from book.running.chapters import FIGURES
 
 INK = "#757a85"  # of `invariant_nets.figures`, which would load torch
 MAX_SVG = 120_000  # bytes; a heavier figure goes out as a PNG
-FORMS = ("image/svg+xml", "image/png", "text/html", "text/plain")
+FORMS = (*FIGURES, "text/html", "text/plain")
+CAPTION = "<!--caption-->"  # the place of a figure's caption
+DOLLARS = re.compile(r"\$([^$\n]+)\$")
 
-Report = Callable[[int, str, str], None]
+Report = Callable[[str], None]
 
 
-def prepare(notebook: NotebookNode, report: Report) -> None:
-    """Brings the outputs of a chapter into the form that its page shows.
+def rendered(
+    number: int, cell: NotebookNode, outputs: Sequence[NotebookNode], report: Report
+) -> str:
+    """Returns the outputs of a cell as HTML, with a place for the caption of a figure.
 
     Args:
-        notebook: The executed chapter, changed in place.
-        report: Called with number, source and problem where a figure lacks its alt text.
+        number: The number of the cell, which makes the ids of its figure unique on the page.
+        cell: The cell, whose metadata hold the figure's alt text.
+        outputs: What it put out.
+        report: Called with what is wrong with a figure or a formula.
     """
-    for number, cell in enumerate(code_cells(notebook), start=1):
-        cell.outputs = [page_form(output) for output in cell.outputs]
-        figures = [o for o in cell.outputs if any(form in o.get("data", ()) for form in FIGURES)]
-        alt = cell.metadata.get("alt", "")
-        if len(figures) > 1:
-            report(number, cell.source, "puts out more than one figure")
-        if figures and not alt:
-            report(number, cell.source, 'its figure has no alt text: write # %% alt="…"')
-        if alt and cell.outputs and not figures:
-            report(number, cell.source, "has alt text but no figure")
-        for output in figures:
-            if svg := output.data.get("image/svg+xml"):
-                output.data["image/svg+xml"] = page_svg(svg, alt, f"figure-{number}-")
+    alt, figures, parts = cell.metadata.get("alt", ""), 0, []
+    for output in outputs:
+        form, data = form_of(output)
+        figures += form in FIGURES
+        if form == "image/svg+xml":
+            parts.append(figure(page_svg(data, alt, f"figure-{number}-")))
+        elif form == "image/png":
+            parts.append(figure(page_png(data, alt, output.metadata.get(form, {}))))
+        elif form == "text/html":
+            data = DOLLARS.sub(r'<span class="arithmatex">\\(\1\\)</span>', data)
+            parts.append(f'<div class="output-html scroll">{typeset(data, report)}</div>')
+        elif form:
+            parts.append(f'<pre class="output">{ansi2html(data)}</pre>')  # type: ignore[no-untyped-call]
+    if figures > 1:
+        report("puts out more than one figure")
+    if figures and not alt:
+        report('its figure has no alt text: write # %% alt="…"')
+    if alt and outputs and not figures:
+        report("has alt text but no figure")
+    return "".join(parts)
 
 
-def page_form(output: NotebookNode) -> NotebookNode:
-    """Keeps the richest form of an output that a page can carry."""
-    if "data" not in output:
-        return output
-    forms = [form for form in FORMS if form in output.data]
-    if forms[:2] == list(FIGURES) and len(output.data["image/svg+xml"]) > MAX_SVG:
+def form_of(output: NotebookNode) -> tuple[str, str]:
+    """Returns the name and the content of the richest form that a page can carry, or nothing."""
+    if output.output_type == "stream":
+        return "text/plain", output.text
+    data = output.get("data", {})
+    forms = [form for form in FORMS if form in data]
+    if forms[:2] == list(FIGURES) and len(data["image/svg+xml"]) > MAX_SVG:
         forms = forms[1:]
-    data = {form: output.data[form] for form in forms[:1]}
-    if "text/html" in data:
-        data["text/html"] = re.sub(
-            r"\$([^$\n]+)\$", r'<span class="arithmatex">\\(\1\\)</span>', data["text/html"]
-        )
-    return NotebookNode(output | {"data": NotebookNode(data)})
+    return (forms[0], data[forms[0]]) if forms else ("", "")
+
+
+def figure(drawing: str) -> str:
+    """Puts a drawing into a box that scrolls, above the place of its caption."""
+    return f'<figure class="plot"><div class="scroll">{drawing}</div>{CAPTION}</figure>'
+
+
+def page_png(data: str, alt: str, size: NotebookNode) -> str:
+    """Makes a figure of pixels part of the page."""
+    shown = ""
+    if size.get("width"):
+        width, height = size["width"], size["height"]
+        shown = f' width="{width}" height="{height}" style="--width: {width}px"'
+    source = "data:image/png;base64," + data.replace("\n", "")
+    return f'<img alt="{html.escape(alt)}" src="{source}"{shown}>'
 
 
 def page_svg(svg: str, alt: str, prefix: str) -> str:
@@ -66,19 +92,3 @@ def page_svg(svg: str, alt: str, prefix: str) -> str:
         f'aria-label="{html.escape(alt)}" {box[0]} style="--width: {float(box[1]):.0f}pt">'
     )
     return re.sub(r"<svg[^>]*>", lambda _: opening, body, count=1)
-
-
-def set_aside(notebook: NotebookNode) -> dict[str, str]:
-    """Puts a mark in the place of each SVG, and returns the SVGs by their marks.
-
-    What reads a page on its way, nbconvert and the search among them, would parse every path of
-    every figure: that is half of the time that pages take.
-    """
-    drawings = {}
-    for number, cell in enumerate(code_cells(notebook), start=1):
-        for output in cell.outputs:
-            if svg := output.get("data", {}).get("image/svg+xml"):
-                mark = f"<!--figure-{number}-->"
-                drawings[mark] = svg
-                output.data["image/svg+xml"] = mark
-    return drawings

@@ -1,5 +1,7 @@
 """A chapter: a percent-format Python file whose cells are prose or code."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import jupytext
@@ -10,7 +12,13 @@ FIGURES = ("image/svg+xml", "image/png")  # the forms of a figure, the better on
 
 def read(path: Path) -> NotebookNode:
     """Reads a chapter as a notebook without outputs."""
-    notebook: NotebookNode = jupytext.read(path, fmt="py:percent")
+    return deepcopy(parsed(path.read_text()))
+
+
+@cache
+def parsed(text: str) -> NotebookNode:
+    """Parses a chapter."""
+    notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
     return notebook
 
 

@@ -25,11 +25,16 @@ def fingerprint(notebook: NotebookNode, package: Path) -> str:
     parts = [
         *sources,
         *reached_code(sources, package),
-        *(f"{name} {version(name)}" for name in LIBRARIES),
-        platform.python_version(),
+        *versions(),
         code_of(Path(__file__).with_name("run.py").read_text()),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """Returns the versions of Python and of the libraries that outputs depend on."""
+    return (*(f"{name} {version(name)}" for name in LIBRARIES), platform.python_version())
 
 
 def reached_code(sources: Iterable[str], package: Path) -> list[str]:
@@ -134,6 +139,7 @@ class Face(NamedTuple):
     uses: frozenset[str]
 
 
+@cache
 def read_face(source: str, package: str) -> Face:
     """Splits the `__init__` of a package into the names that it exports and its other code."""
     tree = ast.parse(source)

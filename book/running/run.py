@@ -1,13 +1,17 @@
 """Executes the chapters whose results are stale, several at once, and keeps what they put out."""
 
 import asyncio
+import atexit
+import fcntl
 import logging
 import os
 import re
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import IO, Any
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
@@ -30,12 +34,22 @@ Watch = Callable[[int, NotebookNode, float], None]
 
 
 class Runner:
-    """Runs the chapters of the project in `root`, and keeps the executed notebooks in `cache`."""
+    """Runs the chapters of the project in `root`, and keeps the executed notebooks in `cache`.
 
-    def __init__(self, root: Path, cache: Path, package: str = "invariant_nets") -> None:
+    Args:
+        root: The folder of the project.
+        cache: The folder for what was executed.
+        package: The package that chapters import.
+        background: Whether the kernels yield to everything else on the machine.
+    """
+
+    def __init__(
+        self, root: Path, cache: Path, package: str = "invariant_nets", background: bool = False
+    ) -> None:
         self.root = root
         self.cache = cache
         self.package = root / package
+        self.background = background
 
     def run(self, paths: Iterable[Path]) -> dict[Path, NotebookNode]:
         """Returns each chapter with its outputs, and executes those that have none or stale ones.
@@ -55,19 +69,32 @@ class Runner:
         """
         return asyncio.run(self._run(list(paths), again=True))
 
-    def stored(self, path: Path) -> NotebookNode:
-        """Returns a chapter with the outputs that the cache has, fresh or stale or none."""
-        notebook, stored = read(path), self._load(path)
-        if stored and len(code_cells(stored)) == len(code_cells(notebook)):
-            return with_outputs(notebook, stored)
-        return notebook
+    def load(self, path: Path) -> NotebookNode | None:
+        """Returns what the cache has of a chapter, fresh or stale; its metadata hold the key."""
+        file = self._file(path)
+        # To validate megabytes of what was written here takes longer than all else.
+        return nbformat.v4.reads(file.read_text()) if file.exists() else None
+
+    def lock(self, path: Path) -> IO[str] | None:
+        """Takes what one process alone can have for each chapter; none if another one has it.
+
+        Closing the file gives it back, and so does the end of the process.
+        """
+        self.cache.mkdir(parents=True, exist_ok=True)
+        file = self._file(path).with_suffix(".lock").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        return file
 
     async def _run(self, paths: list[Path], again: bool = False) -> dict[Path, NotebookNode]:
         notebooks = {path: read(path) for path in paths}
         keys = {path: fingerprint(notebooks[path], self.package) for path in paths}
         stale: list[tuple[float, Path]] = []
         for path, notebook in notebooks.items():
-            stored = self._load(path)
+            stored = self.load(path)
             if stored and stored.metadata.book.key == keys[path] and not again:
                 with_outputs(notebook, stored)
             else:
@@ -107,6 +134,8 @@ class Runner:
             ChapterError: If a cell fails.
         """
         seconds = await self._execute(path, notebook, watch=watch)
+        if fingerprint(notebook, self.package) != key:
+            return  # the package changed meanwhile: what ran belongs to no key
         notebook.metadata.book = {"key": key, "seconds": round(seconds, 2)}
         self.cache.mkdir(parents=True, exist_ok=True)
         partial = self._file(path).with_suffix(f".{os.getpid()}")
@@ -131,6 +160,7 @@ class Runner:
                 timeout=CELL_TIMEOUT,
                 coalesce_streams=True,
                 resources={"metadata": {"path": folder}},
+                shutdown_kernel="immediate" if self.background else "graceful",
             )
             environment = os.environ | {
                 "PYTHONPATH": os.pathsep.join([str(self.root), os.environ.get("PYTHONPATH", "")]),
@@ -140,24 +170,33 @@ class Runner:
                 "IPYTHONDIR": folder,  # no user's settings
                 "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             }
-            async with client.async_setup_kernel(cleanup_kc=True, env=environment):
-                for number, cell in enumerate(code_cells(notebook), start=1):
-                    cell_start = time.perf_counter()
-                    problem = await execute_cell(client, cell, notebook.cells.index(cell))
-                    if watch:
-                        watch(number, cell, time.perf_counter() - cell_start)
-                    if problem:
-                        raise ChapterError(path, number, cell.source, problem)
+            options: dict[str, Any] = {"env": environment}
+            if self.background:
+                # A server that watches the package takes what Python writes there for edits.
+                environment["PYTHONDONTWRITEBYTECODE"] = "1"
+                options["stderr"] = subprocess.DEVNULL  # where one that is ended complains
+            try:
+                async with client.async_setup_kernel(cleanup_kc=True, **options):
+                    if self.background:
+                        process: Any = manager.provisioner
+                        os.setpriority(os.PRIO_PROCESS, process.pid, 10)
+                    for number, cell in enumerate(code_cells(notebook), start=1):
+                        cell_start = time.perf_counter()
+                        problem = await execute_cell(client, cell, notebook.cells.index(cell))
+                        if watch:
+                            watch(number, cell, time.perf_counter() - cell_start)
+                        if problem:
+                            raise ChapterError(path, number, cell.source, problem)
+            finally:
+                if client.km:  # given up while it started, a kernel is left to us
+                    await client._async_cleanup_kernel()
+                atexit.unregister(client._cleanup_kernel)
         seconds = time.perf_counter() - start
         log.info("%s ran in %.1f s", path.name, seconds)
         return seconds
 
     def _file(self, path: Path) -> Path:
         return self.cache / f"{path.stem}.ipynb"
-
-    def _load(self, path: Path) -> NotebookNode | None:
-        file = self._file(path)
-        return nbformat.read(file, as_version=4) if file.exists() else None
 
 
 def available_cores() -> int:

@@ -87,10 +87,10 @@ print(
 )
 
 # %% alt="Six handwritten digits, zero to five, as sets of points on a grid of eight by eight; larger points are pixels with more ink. The number of points stands above each, and they differ."
-fig, axes = plt.subplots(1, 6, figsize=(8, 1.8))
-for ax, members, size in zip(axes, sets, sizes, strict=False):
+fig, axes = plt.subplots(2, 3, figsize=(6, 4))
+for ax, members, size in zip(axes.flat, sets, sizes, strict=False):
     row, column, intensity = members.T
-    ax.scatter(column, -row, s=9 * (intensity + 1), color="C0", linewidths=0)
+    ax.scatter(column, -row, s=16 * (intensity + 1), color="C0", linewidths=0)
     ax.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2))
     ax.axis("off")
     ax.set_aspect("equal")
