@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A notice of mkdocs-material on its maintenance, which CONTRIBUTING.md tells.
 export NO_MKDOCS_2_WARNING := true
 
-.PHONY: serve book test lint bench mutants vendor clean
+.PHONY: serve book test check lint bench mutants vendor clean
 
 serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000; edits show at once
 	$(BIN)/python -m mkdocs serve --livereload
@@ -15,12 +15,16 @@ serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000; edits s
 book: $(VENV)/docs.installed ## build the book into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
 
-test: $(VENV)/dev.installed ## run all tests
+test: $(VENV)/dev.installed ## run the tests that take minutes
+	$(BIN)/python -m pytest -n auto -m "not slow and not book"
+
+check: $(VENV)/dev.installed ## run all tests: also those that launch processes, compile, or build the book
 	$(BIN)/python -m pytest -n auto
 
-lint: $(VENV)/dev.installed ## check style and types
+lint: $(VENV)/dev.installed ## check style, imports and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: $(VENV)/dev.installed ## measure everything against the field; half an hour

@@ -40,11 +40,15 @@ AREAS = {  # rooms of the package, and the modules that are changed
     "canonicalization": ("model", "sorting", "row_order"),
     "checks": ("assertions", "probe"),
 }
+CONTRACTS = tuple(
+    f"contracts/test_{name}.py"
+    for name in ("laws", "masking", "padding", "precision", "copies", "refusals")
+)
 TESTS = {  # beside those of the room
     "groups": (),
-    "layers": ("contracts/test_laws.py", "contracts/test_masking.py"),
-    "averaging": ("contracts/test_laws.py", "contracts/test_masking.py"),
-    "canonicalization": ("contracts/test_laws.py", "contracts/test_masking.py"),
+    "layers": CONTRACTS,
+    "averaging": CONTRACTS,
+    "canonicalization": CONTRACTS,
     "checks": ("test_arguments.py",),
 }
 OPTIONS = (

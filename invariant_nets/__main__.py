@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import io
 import os
 import sys
 import textwrap
-import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import torch.distributed as dist
 
+from invariant_nets._arguments import need_matplotlib
 from invariant_nets._files import output_file
-from invariant_nets.comparison.compare import prepare
+from invariant_nets.comparison.compare import Plan
 from invariant_nets.comparison.models import MODELS
 from invariant_nets.comparison.report import FIGURE_EXTENSIONS, Comparison
 from invariant_nets.comparison.tasks import GaussianTask, SetsTask, Task
@@ -53,16 +52,16 @@ def _compare(parser: Parser, options: argparse.Namespace) -> int:
             output_file("--json", options.json, [".json"])
         if options.figure is not None:
             output_file("--figure", options.figure, FIGURE_EXTENSIONS)
-            _need_matplotlib()
-        plan = prepare(
+            need_matplotlib("--figure")
+        plan = Plan(
             _names(options.models),
             _task(options),
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            seeds=options.seeds,
-            lr=options.lr,
-            checkpoint=options.checkpoint,
-            device=options.device,
+            options.epochs,
+            options.batch_size,
+            options.seeds,
+            options.lr,
+            options.checkpoint,
+            options.device,
             log=sys.stderr.isatty(),
         )
     except (ImportError, OSError, TypeError, ValueError) as error:
@@ -121,14 +120,6 @@ def _task(options: argparse.Namespace) -> Task:
     return SetsTask.from_file(options.data, test_share=options.test_share)
 
 
-def _need_matplotlib() -> None:
-    try:
-        importlib.import_module("matplotlib.figure")
-    except ImportError as error:
-        message = "--figure needs matplotlib: pip install 'invariant_nets[plot]'"
-        raise ImportError(message) from error
-
-
 DESCRIPTION = """\
 Train models on one task with one budget, and rank them by their accuracy on
 test sets that chose nothing. As it stands it is the comparison of chapter 11:
@@ -171,15 +162,9 @@ _LAYOUT: dict[str, Any] = {
 class Parser(argparse.ArgumentParser):
     """One line for an error, and one voice among several ranks."""
 
-    patience = 5.0
-
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, and end."""
-        rank = ""
-        if not is_first():
-            # The launcher ends all ranks when one has ended, and the first is to be heard.
-            time.sleep(self.patience)
-            rank = f" on rank {os.environ['RANK']}"
+        """Say what is wrong in one line, and end: on every rank, for the launcher ends the rest."""
+        rank = "" if is_first() else f" on rank {os.environ['RANK']}"
         line = " ".join(message.split())
         sys.stderr.write(f"{self.prog}: error{rank}: {line} (--help says more)\n")
         sys.exit(2)

@@ -1,7 +1,8 @@
-"""Checks of arguments that several modules share; each raises an error that names what came."""
+"""Checks that several modules share; each raises an error that names what came."""
 
 from __future__ import annotations
 
+import importlib
 import math
 import numbers
 import operator
@@ -38,21 +39,35 @@ def one_of(name: str, value: object, options: tuple[str, ...]) -> None:
 
 def positive_variance(name: str, value: object) -> float:
     """Return `value` as a float that is finite and above 0, or raise."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    variance = float(value)
-    if not (math.isfinite(variance) and variance > 0):
-        raise ValueError(f"{name} must be a positive, finite variance, got {value}")
-    return variance
+    return _between(name, value, 0, math.inf, "be a positive, finite variance")
+
+
+def step_size(name: str, value: object) -> float:
+    """Return `value` as a float that is finite and above 0, or raise."""
+    return _between(name, value, 0, math.inf, "be positive and finite")
 
 
 def open_share(name: str, value: object) -> float:
     """Return `value` as a float strictly between 0 and 1, or raise."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    return _between(name, value, 0, 1, "lie between 0 and 1")
+
+
+def _between(name: str, value: object, low: float, high: float, words: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie between 0 and 1, got {value}")
-    return float(value)
+    number = float(value)
+    if not low < number < high:
+        raise ValueError(f"{name} must {words}, got {value}")
+    return number
+
+
+def need_matplotlib(name: str) -> None:
+    """Raise unless matplotlib is installed, which what has this name needs."""
+    try:
+        importlib.import_module("matplotlib.figure")
+    except ImportError as error:
+        message = f"{name} needs matplotlib: pip install 'invariant_nets[plot]'"
+        raise ImportError(message) from error
 
 
 def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: str = "x") -> None:
@@ -73,18 +88,20 @@ def set_mask(mask: Tensor | None, x: Tensor, *axes: int, name: str = "mask") -> 
     """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member.
 
     With 2 `axes` it must say so of each entry of the matrices `x`; of several numbers any will do.
+    What says that it was `checked` at another door is trusted.
     """
-    if mask is None:
+    if mask is None or getattr(type(mask), "checked", False):
         return
     if not isinstance(mask, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool:
         raise TypeError(f"{name} must be of bool, True where a member is, got {mask.dtype}")
-    shapes = [x.shape[: 1 + count] for count in axes or (1,)]
-    if mask.shape not in shapes:
+    shape, allowed = mask.shape, axes or (1,)
+    if len(shape) - 1 not in allowed or shape != x.shape[: len(shape)]:
+        shapes = [tuple(x.shape[: 1 + count]) for count in allowed]
         names = {2: "(batch, n)", 3: "(batch, n, d)"}
-        allowed = (f"{names.get(len(s), '(batch, …)')} = {tuple(s)}" for s in shapes)
-        raise ValueError(f"{name} must have shape {' or '.join(allowed)}, got {tuple(mask.shape)}")
+        texts = (f"{names.get(len(s), '(batch, …)')} = {s}" for s in shapes)
+        raise ValueError(f"{name} must have shape {' or '.join(texts)}, got {tuple(shape)}")
 
 
 def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Tensor:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -18,37 +19,62 @@ def output_file(name: str, path: str | os.PathLike[str], extensions: Sequence[st
         raise IsADirectoryError(f"{name} must be a file, got the folder {file}")
     if not file.parent.is_dir():
         raise FileNotFoundError(f"{name} must be in a folder that exists, got {file}")
-    try:
-        with tempfile.TemporaryFile(dir=file.parent):
-            pass
-    except OSError as error:
-        message = f"{name} must be in a folder to write to, got {file} ({error.strerror or error})"
-        raise type(error)(message) from error
+    with explained(f"{name} must be in a folder to write to, got {file}"):
+        _write_nothing(file.parent)
     return file
 
 
-def write_whole(file: Path, contents: bytes) -> None:
-    """Write a file under another name, and rename it: at no moment is there a part of it."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+def make_folder(name: str, path: str | os.PathLike[str]) -> Path:
+    """Make a folder if it is not there, or raise if it can be neither made nor written to."""
+    folder = Path(path)
+    with explained(f"{name} must be a folder to write to, got {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_nothing(folder)
+    return folder
+
+
+def write_whole(file: Path, contents: bytes, before: Path | None = None) -> None:
+    """Write a file under another name, and rename it: at no moment is there a part of it.
+
+    A file that was there is intact if this fails. Given the name `before`, it is kept under it.
+    """
+    partial = file.with_name(f"{file.name}.partial")
     try:
-        with open(partial, "wb") as stream:
-            stream.write(contents)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
-    except OSError as error:
-        raise type(error)(f"{file} could not be written ({error.strerror or error})") from error
+        with explained(f"{file} could not be written"):
+            with open(partial, "wb") as stream:
+                stream.write(contents)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if before is not None and file.exists():
+                _keep(file, before)
+            os.replace(partial, file)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
-def make_folder(name: str, folder: Path) -> None:
-    """Make a folder if it is not there, or raise if it can be neither made nor written to."""
+@contextlib.contextmanager
+def explained(message: str) -> Iterator[None]:
+    """Say what an error of the file system means, and then what it is."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        yield
     except OSError as error:
-        message = f"{name} must be a folder to write to, got {folder} ({error.strerror or error})"
-        raise type(error)(message) from error
+        same = type(error)(f"{message} ({error.strerror or error})")
+        same.errno = error.errno
+        raise same from error
+
+
+def _write_nothing(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def _keep(file: Path, before: Path) -> None:
+    # A second name for the same file, so that at no moment there is none.
+    second = before.with_name(f"{before.name}.partial")
+    second.unlink(missing_ok=True)
+    try:
+        os.link(file, second)
+    except OSError:
+        shutil.copyfile(file, second)  # some file systems have no links
+    os.replace(second, before)

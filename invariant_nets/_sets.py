@@ -1,13 +1,24 @@
 """Batches of sets as tensors: padding and masks, rows, precision, and how many go at once.
 
-Padding is 0 on the way in, and 0 on the way out.
+Smaller sets are padded, and a mask says which rows are members. What the padding holds, NaN even,
+reaches no value and no gradient, by one rule:
+
+- What takes a mask takes any padding, and leaves zeros there if it keeps the set axis.
+- What takes none acts on every member by itself. Linear maps and activations need numbers in the
+  padding and leave numbers, such as a bias; what is not known needs zeros and may leave anything.
+- `SetNetwork` and `call`, which hand sets on, put zeros where there is less than is needed.
+
+A mask is checked at the first door that it comes to, and goes on as `Members`, which is trusted, to
+the parts of this package that say `takes_members = True`; to all others it goes on as it came.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -17,69 +28,184 @@ _SUPERBATCH_SETS = 8192
 _COMPILED_CHUNK = 256
 
 
-def zero_padding(
-    x: Shaped[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
-) -> Shaped[Tensor, "batch n *rest"]:
+class Members:
+    """A mask that was checked, and what is made of it, once.
+
+    Attributes:
+        checked: that it was.
+        mask: true where a member is.
+        in_front: whether all members are known to come before the padding.
+    """
+
+    checked = True
+
+    def __init__(self, mask: Bool[Tensor, "batch n"], in_front: bool = False) -> None:
+        self.mask = mask
+        self.in_front = in_front
+        self._absent: Tensor | None = None
+        self._counts: Tensor | None = None
+        self._front: Members | None = None
+
+    def absent(self, ndim: int) -> Bool[Tensor, "batch n *ones"]:
+        """Return where no member is, for sets as a tensor of so many axes."""
+        if self._absent is None or self._absent.ndim != ndim:
+            self._absent = ~self.mask
+            for _ in range(ndim - self.mask.ndim):
+                self._absent = self._absent.unsqueeze(-1)
+        return self._absent
+
+    def counts(self, dtype: torch.dtype) -> Float[Tensor, "batch 1"]:
+        """Return how many members each set has, but 1 where it has none: a divisor of sums."""
+        if self._counts is None or self._counts.dtype != dtype:
+            self._counts = self.mask.sum(1, keepdim=True, dtype=dtype).clamp_min_(1)
+        return self._counts
+
+    def front(self) -> Members:
+        """Return those of the sets whose members were moved to the front."""
+        if self._front is None:
+            self._front = Members(self.mask.sort(dim=1, descending=True).values, in_front=True)
+        return self._front
+
+
+Mask = Tensor | Members | None
+
+
+def members_of(mask: Mask) -> Members | None:
+    """Return a mask that was checked as `Members`, which it may be already."""
+    return Members(mask) if isinstance(mask, Tensor) else mask
+
+
+def zero_padding(x: Shaped[Tensor, "batch n *rest"], mask: Mask) -> Shaped[Tensor, "batch n *rest"]:
     """Return `x` with 0 where no member is; whatever was there reaches no value and no gradient."""
-    if mask is None:
-        return x
-    return x.masked_fill(~mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim)), 0)
+    members = members_of(mask)
+    return x if members is None else x.masked_fill(members.absent(x.ndim), 0)
 
 
-def member_counts(mask: Bool[Tensor, "batch n"], dtype: torch.dtype) -> Float[Tensor, "batch 1"]:
-    """Return how many members each set has, but 1 where it has none: a divisor of sums."""
-    return mask.sum(1, keepdim=True).clamp(min=1).to(dtype)
+def zero_padding_(
+    y: Shaped[Tensor, "batch n *rest"], mask: Mask
+) -> Shaped[Tensor, "batch n *rest"]:
+    """Do the same in place, to what a layer has just made and no derivative needs."""
+    members = members_of(mask)
+    return y if members is None else y.masked_fill_(members.absent(y.ndim), 0)
 
 
-def member_mean(
-    x: Float[Tensor, "batch n *rest"], mask: Bool[Tensor, "batch n"] | None
-) -> Float[Tensor, "batch *rest"]:
+def member_mean(x: Float[Tensor, "batch n *rest"], mask: Mask) -> Float[Tensor, "batch *rest"]:
     """Return the mean over the members of sets whose padding is 0; that of an empty set is 0."""
-    if mask is None:
+    members = members_of(mask)
+    if members is None:
         return x.mean(1)
     wide = at_least_single(x.dtype)
-    counts = member_counts(mask, wide).reshape(-1, *[1] * (x.ndim - 2))
-    return (x.sum(1, dtype=wide) / counts).to(x.dtype)
+    counts = members.counts(wide)
+    for _ in range(x.ndim - 3):
+        counts = counts.unsqueeze(-1)
+    mean = x.sum(1, dtype=wide) / counts
+    return mean if wide == x.dtype else mean.to(x.dtype)
 
 
 def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:
     """Return the order that moves the members to the front and leaves their order as it is."""
-    return (~mask).to(torch.uint8).argsort(dim=dim, stable=True)
+    return mask.sort(dim=dim, descending=True, stable=True).indices
 
 
 def front(mask: Bool[Tensor, "batch n"] | None) -> Bool[Tensor, "batch n"] | None:
     """Return the mask of the sets whose members were moved to the front."""
     if mask is None:
         return None
-    return torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
+    return mask.sort(dim=1, descending=True).values
+
+
+ANYTHING, NUMBERS, ZEROS = range(3)  # what padding may hold
+
+
+class Manner(NamedTuple):
+    """How a module or function treats padding: what it needs there, and what it leaves."""
+
+    takes_mask: bool
+    takes_members: bool
+    by_member: bool
+    pools: bool
+    needs: int
+    leaves: int
+
+
+_BY_MEMBER = (
+    nn.Linear,
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Dropout,
+    nn.Identity,
+)
+
+_MANNERS: WeakKeyDictionary[Any, Manner] = WeakKeyDictionary()
+
+
+def manner(model: Callable[..., Any]) -> Manner:
+    """Return how a module or function treats padding, which is found out once for each."""
+    if torch.compiler.is_compiling():
+        return _found_out(model)
+    try:
+        return _MANNERS[model]
+    except KeyError:
+        _MANNERS[model] = _found_out(model)
+        return _MANNERS[model]
+    except TypeError:  # not every callable can be referred to weakly
+        return _found_out(model)
+
+
+def _found_out(model: Callable[..., Any]) -> Manner:
+    needs, leaves = ZEROS, ANYTHING
+    # A module by its class: what wraps it hands on tensors only.
+    speaker = type(model) if isinstance(model, nn.Module) else model
+    takes_members = getattr(speaker, "takes_members", False)
+    by_member = type(model) in _BY_MEMBER
+    if takes_members:
+        needs, leaves = ANYTHING, ZEROS
+    elif by_member:
+        needs, leaves = NUMBERS, NUMBERS
+    pools = bool(getattr(model, "pools", False))
+    return Manner(takes_mask(model), takes_members, by_member, pools, needs, leaves)
 
 
 def takes_mask(model: Callable[..., Any]) -> bool:
-    """Return whether a module or function has an argument `mask`."""
+    """Return whether a module or function has an argument `mask`, in a wrapper too."""
     function = model.forward if isinstance(model, nn.Module) else model
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
-    return "mask" in parameters
+    if "mask" in parameters:
+        return True
+    # Wrappers hand on what they get: torch.compile's, and those of ranks and of averaged weights.
+    inside = getattr(model, "_orig_mod", getattr(model, "module", None))
+    hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    return hands_on and isinstance(inside, nn.Module) and takes_mask(inside)
 
 
 def call(
     model: Callable[..., Any],
     x: Tensor,
-    mask: Bool[Tensor, "batch n"] | None,
+    mask: Mask,
     name: str = "model",
+    holds: int = ANYTHING,
 ) -> Any:
     """Call a model on sets without padding, or with it if it takes a mask; else raise."""
-    if mask is None:
+    members = members_of(mask)
+    if members is None:
         return model(x)
-    if not takes_mask(model):
+    how = manner(model)
+    if not how.takes_mask:
         raise TypeError(
             f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
             f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules that "
             "act on every member by itself need none"
         )
-    return model(x, mask=mask)
+    x = zero_padding(x, members) if holds < how.needs else x
+    return model(x, mask=members if how.takes_members else members.mask)
 
 
 def at_least_single(dtype: torch.dtype) -> torch.dtype:
@@ -111,11 +237,23 @@ def is_transformed(x: Tensor) -> bool:
     return is_traced() or autocast
 
 
+@contextlib.contextmanager
+def modes_kept(model: Callable[..., Any]) -> Iterator[list[nn.Module]]:
+    """Let the modules of a model change between training and evaluation; undone afterwards."""
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    modes = [module.training for module in modules]
+    try:
+        yield modules
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
 def permute_rows(
     x: Shaped[Tensor, "batch n d"], orders: Int[Tensor, "batch n"]
 ) -> Shaped[Tensor, "batch n d"]:
     r"""Permute the rows of every set by a permutation of its own: $y_{bi} = x_{b, \sigma_b(i)}$."""
-    return x.gather(1, orders[..., None].expand_as(x))
+    return x.gather(1, orders.unsqueeze(-1).expand_as(x))
 
 
 def chunk_size(chosen: int | None, batch: int) -> int:

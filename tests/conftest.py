@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import os
+import signal
 
 # Two test workers share two cores, and no window opens. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -9,6 +10,21 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ["NO_MKDOCS_2_WARNING"] = "true"
 
 from hypothesis import Phase, settings
+
+from tests.grouping import (  # noqa: F401
+    pytest_collection_finish,
+    pytest_configure_node,
+    pytest_xdist_make_scheduler,
+)
+from tests.left_out import (  # noqa: F401
+    pytest_deselected,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
+# What a shell starts in the background ignores Ctrl-C, and so would every process of a test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)

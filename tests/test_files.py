@@ -3,8 +3,7 @@ import os
 
 import pytest
 
-from invariant_nets import _files as _output_files
-from invariant_nets._files import output_file, write_whole
+from invariant_nets._files import make_folder, output_file, write_whole
 
 
 def test_a_file_that_can_be_written_is_its_path_and_is_not_made(tmp_path):
@@ -31,18 +30,37 @@ def test_a_folder_that_is_closed_is_refused(tmp_path, monkeypatch):
     def closed(**arguments):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(_output_files.tempfile, "TemporaryFile", closed)
-    with pytest.raises(
-        PermissionError, match=r"a folder to write to, got .* \(Permission denied\)"
+    monkeypatch.setattr("tempfile.TemporaryFile", closed)
+    for refused in (
+        lambda: output_file("out", tmp_path / "a.json", [".json"]),
+        lambda: make_folder("out", tmp_path),
     ):
-        output_file("out", tmp_path / "a.json", [".json"])
+        with pytest.raises(
+            PermissionError, match=r"^out must .*folder to write to, got .* \(Permission denied\)$"
+        ) as caught:
+            refused()
+        assert caught.value.errno == errno.EACCES
 
 
-def test_what_is_written_replaces_what_was_there(tmp_path):
+def test_a_folder_is_made_if_it_can_be(tmp_path):
+    for _ in range(2):
+        assert make_folder("out", str(tmp_path / "new" / "deep")) == tmp_path / "new" / "deep"
+    assert os.listdir(tmp_path / "new" / "deep") == []
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "inside"):
+        with pytest.raises(OSError, match=r"out must be a folder to write to, got .*file"):
+            make_folder("out", path)
+
+
+def test_what_is_written_replaces_what_was_there_or_keeps_it(tmp_path):
     for contents in (b"one", b"two"):
         write_whole(tmp_path / "a.json", contents)
         assert (tmp_path / "a.json").read_bytes() == contents
     assert os.listdir(tmp_path) == ["a.json"]
+    for contents, before in ((b"three", b"two"), (b"four", b"three")):
+        write_whole(tmp_path / "a.json", contents, tmp_path / "b.json")
+        assert (tmp_path / "b.json").read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["a.json", "b.json"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -53,7 +71,7 @@ def test_a_fault_leaves_what_was_there(tmp_path, monkeypatch, step, problem):
     def fails(*arguments):
         raise problem
 
-    monkeypatch.setattr(_output_files.os, step, fails)
+    monkeypatch.setattr(f"os.{step}", fails)
     with pytest.raises(type(problem), match=r"a.json could not be written \(full\)|^$"):
         write_whole(tmp_path / "a.json", b"after")
     assert os.listdir(tmp_path) == ["a.json"]

@@ -116,6 +116,7 @@ def test_a_dead_rank_is_noticed_at_once():
     assert time.perf_counter() - start < 60  # not a speed: torch's own limit is half an hour
 
 
+@pytest.mark.slow
 def test_a_rank_that_hangs_is_noticed_after_the_limit():
     def sleep():
         if Ranks().number == 1:
@@ -128,6 +129,7 @@ def test_a_rank_that_hangs_is_noticed_after_the_limit():
     assert "in sleep" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_rank_that_does_not_end_is_noticed_after_the_limit():
     def stay():
         if Ranks().number == 1:
@@ -188,6 +190,7 @@ def test_without_a_launcher_nothing_is_started(monkeypatch):
     assert not dist.is_initialized()
 
 
+@pytest.mark.slow
 def test_the_ranks_of_a_launcher_find_each_other(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

@@ -18,6 +18,7 @@ PARTS = {  # and what measures them, in `benchmarks.parts`
     "layers": "layers.measure",
     "exchangeable": "exchangeable.measure",
     "orbit_layers": "layers.measure_orbit_layers",
+    "masks": "layers.measure_masks",
     "bases": "bases.measure",
     "averaging": "averaging.measure",
     "groups": "groups.measure",

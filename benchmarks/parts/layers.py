@@ -1,8 +1,9 @@
-r"""The averaged layer against `nn.Linear`, and the layers of any group against a dense product.
+r"""The averaged layer against `nn.Linear`, those of any group against a dense product, and masks.
 
-    python -m benchmarks --only layers orbit_layers
+    python -m benchmarks --only layers orbit_layers masks
 
-Forward without gradients; then forward and backward, gradients of the input included.
+Forward without gradients; for the averaged layer then forward and backward, gradients of the input
+included.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from benchmarks.harness.results import OURS, Result
 from benchmarks.harness.timing import Rival
 from benchmarks.peers.environment import Worker, over_there, working
 from invariant_nets import (
+    MODELS,
     LinearEquivariant,
     OrbitLinear,
     PermutationGroup,
+    build_model,
     cyclic_group,
     direct_product,
     pocket_cube_group,
@@ -29,11 +32,12 @@ from invariant_nets import (
 from invariant_nets.layers.orbit_forms import dense_weight
 
 SHAPES = ((32, 10, 5, 10), (256, 128, 64, 64), (64, 1000, 128, 128))
-ROUNDS, ROUNDS_OF_THE_LOOP, ROUNDS_OF_GROUPS = 40, 2, 20
-BOUND = 1.15
+SETS = (4, 10, 5)  # with a mask: so few that the launch of each operation is what costs
+ROUNDS, ROUNDS_OF_THE_LOOP, ROUNDS_OF_GROUPS, ROUNDS_OF_MASKS = 40, 2, 20, 100
+BOUND, BOUND_OF_MASKS = 1.15, 1.8
 FEW_MICROSECONDS = 100_000  # products of numbers; below, nothing but the launch is measured
 FLOOR, LOOP, GEOMETRIC = "nn.Linear", "double loop", "torch_geometric"
-DENSE = "dense product"
+DENSE, UNMASKED = "dense product", "without a mask"
 
 
 class DeepSetsLayer(nn.Module):
@@ -155,4 +159,20 @@ def measure_orbit_layers(quick: bool) -> list[Result]:
         }
         case = f"{group.name}, {channels} {'channel' if channels == 1 else 'channels'}"
         results += compare(case, rivals, 2 if quick else ROUNDS_OF_GROUPS, DENSE)
+    return results
+
+
+@torch.no_grad()
+def measure_masks(quick: bool) -> list[Result]:
+    """Return what a mask costs each of the book's models, forward only."""
+    x, mask = torch.randn(SETS), torch.rand(SETS[:2]) < 0.7
+    names, rounds = (["mlp"], 2) if quick else (list(MODELS), ROUNDS_OF_MASKS)
+    results = []
+    for name in names:
+        model = build_model(name, *SETS[1:]).eval()
+        rivals: dict[str, Rival | str] = {
+            UNMASKED: partial(model, x),
+            OURS: partial(model, x, mask=mask),
+        }
+        results += compare(name, rivals, rounds, UNMASKED, BOUND_OF_MASKS)
     return results

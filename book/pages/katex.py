@@ -28,7 +28,7 @@ def engine() -> MiniRacer:
     """Loads KaTeX once a process."""
     racer = MiniRacer()
     atexit.register(racer.close)  # left to the end of the interpreter, it can wait forever
-    racer.eval((Path(__file__).parent / "vendor" / "katex.min.js").read_text())
+    racer.eval((Path(__file__).parents[1] / "vendor" / "katex.min.js").read_text())
     return racer
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from nbformat import NotebookNode
 
-from book.running.chapters import code_cells
+from book.running.chapters import FIGURES, code_cells
 
 INK = "#757a85"  # of `invariant_nets.figures`, which would load torch
 MAX_SVG = 120_000  # bytes; a heavier figure goes out as a PNG
 FORMS = ("image/svg+xml", "image/png", "text/html", "text/plain")
-FIGURES = ("image/svg+xml", "image/png")
 
 Report = Callable[[int, str, str], None]
 

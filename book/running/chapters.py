@@ -5,6 +5,8 @@ from pathlib import Path
 import jupytext
 from nbformat import NotebookNode
 
+FIGURES = ("image/svg+xml", "image/png")  # the forms of a figure, the better one first
+
 
 def read(path: Path) -> NotebookNode:
     """Reads a chapter as a notebook without outputs."""

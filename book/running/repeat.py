@@ -11,8 +11,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from book.pages.outputs import FIGURES
-from book.running.chapters import code_cells
+from book.running.chapters import FIGURES, code_cells
 from book.running.run import Runner
 
 FIGURE = "figure"  # what a cell names in place of a unit

@@ -40,7 +40,7 @@ n, d, v1, v2 = 10, 5, 1.0, 0.8
 #    x_{ij} \sim \mathcal N(0, v_2) \ \text{ if } y = 1, \qquad v_1 = 1,\ v_2 = 0.8 . $$
 #
 # These are variances; the standard deviations differ by about a tenth.
-# [`GaussianDataset`][invariant_nets.gaussian.GaussianDataset] draws such sets in two ways. With
+# [`GaussianDataset`][invariant_nets.GaussianDataset] draws such sets in two ways. With
 # `static=True` it draws once, and every access to a sample returns the same set: a dataset in the
 # usual sense. With `static=False` every access draws a new set (the label of a sample stays), so
 # a network that trains on it never meets a set twice. Either way a seed fixes all that comes out.
@@ -307,7 +307,7 @@ plt.show()
 #
 # Give a network $T$ and two parameters, and it should reach the limit at once. This is logistic
 # regression on $T$, standardized to $(T - nd) / \sqrt{2nd}$, trained by the
-# [`BinaryTrainer`][invariant_nets.training.BinaryTrainer] of all later chapters: logits,
+# [`BinaryTrainer`][invariant_nets.BinaryTrainer] of all later chapters: logits,
 # `BCEWithLogitsLoss`, Adam, batches of 32. The data are dynamic, so no set comes twice.
 
 

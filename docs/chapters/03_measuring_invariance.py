@@ -120,7 +120,7 @@ for name, model in networks.items():
 table(scales, caption="under the reversal of the rows, 4,000 sets")
 
 # %% [markdown]
-# [`symmetry_report`][invariant_nets.audit.symmetry_report] measures all of this and says it in
+# [`symmetry_report`][invariant_nets.symmetry_report] measures all of this and says it in
 # words. (`test_invariant`, `test_equivariant` and their `assert_…` forms are short names for it.)
 # Here is the cyclic average once more, held to its own group, and then to all orders.
 
@@ -339,7 +339,7 @@ plt.show()
 # The third picture *is* the group: the dark squares are its blocks. The second one shows what
 # transpositions cannot see. The cyclic average is invariant to no exchange of two rows; only the
 # stripes (the defect depends on $i - j$ alone, up to the noise of the sample) betray that it has a
-# symmetry of another kind. So [`find_symmetry`][invariant_nets.symmetry_search.find_symmetry] tries
+# symmetry of another kind. So [`find_symmetry`][invariant_nets.find_symmetry] tries
 # the cyclic shifts $i \mapsto i + k$ and the reversals $i \mapsto c - i$ as well, and returns the
 # group that all those which pass generate.
 

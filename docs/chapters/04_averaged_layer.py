@@ -142,7 +142,7 @@ for name, value in seconds.items():
     print(f"{name:18} {value / seconds['nn.Linear']:6.1f} × nn.Linear")
 
 # %% [markdown]
-# [`LinearEquivariant`][invariant_nets.layers.LinearEquivariant] computes what every row shares
+# [`LinearEquivariant`][invariant_nets.LinearEquivariant] computes what every row shares
 # once, $\frac1d (\bar x b + \sum_i c_i)$, and adds it to $\frac1d\, x a$ in one matrix product: it
 # is a bare `nn.Linear` with a bias of its own for each set. It has three weights a pair of channels,
 # whatever $n$ is, and takes sets of every size.
@@ -158,7 +158,7 @@ for name, value in seconds.items():
 # invariant, $H(F(\sigma x)) = H(\sigma F(x)) = H(F(x))$. $\blacksquare$
 #
 # So layers and ReLUs in turn, and at the end a
-# [`LinearInvariant`][invariant_nets.layers.LinearInvariant], which has a mean but no members left:
+# [`LinearInvariant`][invariant_nets.LinearInvariant], which has a mean but no members left:
 
 # %%
 torch.manual_seed(0)
@@ -210,7 +210,7 @@ print(f"best accuracy from the means alone: {bayes_accuracy(1, d, v1, v2):.3f}")
 # %% [markdown]
 # ## Training
 #
-# The package builds this network as [`intrinsic(n, d)`][invariant_nets.intrinsic.intrinsic]. It is
+# The package builds this network as [`intrinsic(n, d)`][invariant_nets.intrinsic]. It is
 # trained as every model of the book: 800 sets drawn anew in each epoch, batches of 32, Adam with
 # step size $10^{-3}$, 200 epochs, on logits.
 

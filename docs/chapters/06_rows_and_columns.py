@@ -201,7 +201,7 @@ difference = (layer(x) - four_terms(layer, x)).abs().max().item()
 print(f"largest difference {difference:.1e}")
 
 # %% [markdown]
-# [`ExchangeableEquivariant`][invariant_nets.exchangeable.ExchangeableEquivariant] computes it with one
+# [`ExchangeableEquivariant`][invariant_nets.ExchangeableEquivariant] computes it with one
 # pass over the large tensor. The check of [chapter 3](03_measuring_invariance.py) holds it to its
 # promise, with $S_n \times S_d$ on the grid of entries; and the check can fail: a layer that adds the
 # first column everywhere is found out.
@@ -279,7 +279,7 @@ print(f"the layer, part by part: largest difference {part_error:.1e}")
 #
 # Every entry is a point with one feature. Layers and ReLUs follow in turn, and then
 # the mean over all entries: nothing else is linear and invariant. The package builds this
-# as [`exchangeable_matrix(n, d)`][invariant_nets.intrinsic.exchangeable_matrix]. It sees 800 sets an
+# as [`exchangeable_matrix(n, d)`][invariant_nets.exchangeable_matrix]. It sees 800 sets an
 # epoch, drawn anew each time.
 
 # %% measured="s"
@@ -341,8 +341,8 @@ print(test_invariant(model, probe, grid))
 # a sphere to every other. $\blacksquare$
 #
 # For the two larger groups the package has
-# [`entrywise`][invariant_nets.entries.entrywise], the $S_n$ network on the entries as one set of $nd$
-# members, and [`radial`][invariant_nets.entries.radial], the logistic regression on $T$ of
+# [`entrywise`][invariant_nets.entrywise], the $S_n$ network on the entries as one set of $nd$
+# members, and [`radial`][invariant_nets.radial], the logistic regression on $T$ of
 # [chapter 2](02_task.py#a-first-training). Here are the four networks, untrained, held to all four groups. Each
 # should forget its own group and the smaller ones, and see every larger one.
 
@@ -408,7 +408,7 @@ table(
 #
 # For $H = S_d$ each of $L_1$ and $L_2$ is one of the $S_d$ layers of chapter 4, with two
 # matrices each, and $2 + 2$ gives the four back: $L_1$ holds $A$ and $B$, $L_2$ holds $C$ and $D$.
-# [`SymmetricElements`][invariant_nets.symmetric_elements.SymmetricElements] takes any two layers, so
+# [`SymmetricElements`][invariant_nets.SymmetricElements] takes any two layers, so
 # we can see it happen.
 
 # %%
@@ -428,7 +428,7 @@ print(f"S_n × H with H = S_d: largest difference {sibling_error:.1e}")
 
 # %% [markdown]
 # With $H = C_d$ it is a convolution along the rows and another one for the mean, which
-# [`cyclic_elements`][invariant_nets.symmetric_elements.cyclic_elements] builds; with $H$ trivial, two
+# [`cyclic_elements`][invariant_nets.cyclic_elements] builds; with $H$ trivial, two
 # free matrices, it is the $S_n$ layer.
 #
 # ## What symmetry is worth
@@ -895,7 +895,7 @@ assert more_steps.mean() > mean[route][-1]
 #     swap exchanges the two columns of all three pairs together. These are sets of elements with $H = C_2$.
 #     For each patient alone: a swap for every row and then an order of the rows, the wreath product
 #     $C_2 \wr S_n$ of order $2^n\, n!$, which the package has as
-#     [`wreath_product`][invariant_nets.products.wreath_product]. It is larger, and holds whenever the arms
+#     [`wreath_product`][invariant_nets.wreath_product]. It is larger, and holds whenever the arms
 #     of one patient are exchangeable on their own.
 #
 # ## Sources

@@ -61,8 +61,8 @@ limit = bayes_accuracy(n, d, v1, v2)
 # $\mu(x)$ is a single permutation, the one that sorts $x$.
 #
 # For rows the natural choice is the order of a dictionary: by the first feature, ties by the second,
-# and so on. [`lexicographic_sort`][invariant_nets.sorting.lexicographic_sort] does it for a
-# batch, and [`CanonicalModel`][invariant_nets.canonicalization.CanonicalModel] puts it before a
+# and so on. [`lexicographic_sort`][invariant_nets.lexicographic_sort] does it for a
+# batch, and [`CanonicalModel`][invariant_nets.CanonicalModel] puts it before a
 # model. Two rows that tie in every feature are equal, so it does not matter which comes first.
 
 # %%
@@ -138,12 +138,12 @@ table(
 # the $n$ rotations is found by ranks of windows that double in length: when $r_i$ is the rank of the
 # $w$ rows from row $i$ on, the pairs $(r_i, r_{i+w})$ rank those of $2w$ rows. After
 # $\lceil \log_2 n \rceil$ sorts the whole rotations are ranked, ties and periods or not.
-# [`least_rotation`][invariant_nets.rotation.least_rotation] does it for a batch.
+# [`least_rotation`][invariant_nets.least_rotation] does it for a batch.
 #
 # **Rows and columns.** If columns may be permuted too, sorting the rows and then the columns does
 # not help: the second sort undoes the first. What helps is to order the rows by something that does
 # not depend on the order of the columns, such as their own sorted entries, and the columns likewise:
-# [`row_column_sort`][invariant_nets.sorting.row_column_sort]. It fails where such keys tie:
+# [`row_column_sort`][invariant_nets.row_column_sort]. It fails where such keys tie:
 # where two different rows hold the same entries, and two different columns do as well.
 #
 # In the next table each sort is held to four groups, and `row_column_sort` also to matrices of
@@ -259,7 +259,7 @@ plt.show()
 # rows do, and they have no weight. **In the plane the average is a finite sum**: as the direction
 # turns once around, the order changes only where it is perpendicular to some $x_i - x_j$, at
 # $n(n-1)$ angles, and the weight of each order is its arc's share of the circle.
-# [`CircleFrame`][invariant_nets.frames.CircleFrame] returns these orders and weights. Here are four
+# [`CircleFrame`][invariant_nets.CircleFrame] returns these orders and weights. Here are four
 # points and the orders in which the directions around them see them.
 
 # %% alt="Left: four points, numbered, inside a circle that is cut into twelve colored arcs; on each arc stands the order in which that direction sees the points. Right: the same after point 3 moved a little: the same orders stand around the circle, on longer and shorter arcs."
@@ -298,7 +298,7 @@ plt.show()
 # In more dimensions there are far too many orders to sum over all, and finitely many directions
 # $a_1, \dots, a_K$ with equal weights would tear $K$ times, a little each time. But the weights may
 # depend on the set, and can fade out where a sort is about to tear.
-# [`DirectionFrame`][invariant_nets.frames.DirectionFrame] takes the smallest gap that a direction
+# [`DirectionFrame`][invariant_nets.DirectionFrame] takes the smallest gap that a direction
 # leaves between different rows:
 #
 # $$ \bar f(x) = \sum_k w_k(x)\, f(x \text{ sorted along } a_k), \qquad

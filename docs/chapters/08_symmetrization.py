@@ -60,7 +60,7 @@ limit = bayes_accuracy(n, d, v1, v2)
 # Elesedy and Zaidi (2021) make the third statement quantitative for the squared loss: the gain is
 # the part of $f$ that $\mathcal R$ projects away.
 #
-# [`SymmetryModel`][invariant_nets.averaging.SymmetryModel] is this sum. It takes a model and a
+# [`SymmetryModel`][invariant_nets.SymmetryModel] is this sum. It takes a model and a
 # group. For four members we can afford all of $S_4$:
 
 # %%

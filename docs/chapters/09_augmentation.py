@@ -60,7 +60,7 @@ limit = bayes_accuracy(n, d, v1, v2)
 #
 # ## The module
 #
-# [`Augmentation`][invariant_nets.augmentation.Augmentation] wraps a model. In training it permutes
+# [`Augmentation`][invariant_nets.Augmentation] wraps a model. In training it permutes
 # the *set axis*, rows whole, one permutation for each sample of the batch; in evaluation it does
 # nothing.
 

@@ -57,7 +57,7 @@ limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 #
 # ## A network that remembers everything
 #
-# The plain [MLP][invariant_nets.backbones.mlp] has several thousand weights, and the static
+# The plain [MLP][invariant_nets.mlp] has several thousand weights, and the static
 # training data are 800 sets. All evaluations use 20,000 fresh sets, which no choice has touched.
 
 # %%
@@ -118,7 +118,7 @@ print(
 
 # %% [markdown]
 # Is it the number of weights, then? The small
-# [transformer][invariant_nets.backbones.transformer] has fewer weights than there are training
+# [transformer][invariant_nets.transformer] has fewer weights than there are training
 # sets. It cannot remember everything, but what it does learn is again mostly the sample:
 
 # %%
@@ -224,7 +224,7 @@ plt.show()
 # ## Early stopping
 #
 # If data are scarce, one can stop in time.
-# [`BinaryTrainer.fit`][invariant_nets.training.BinaryTrainer.fit] with `early_stopping=10` ends
+# [`BinaryTrainer.fit`][invariant_nets.BinaryTrainer.fit] with `early_stopping=10` ends
 # after 10 epochs in a row without a lower *loss* on the held-out sets, and restores the weights of
 # the epoch that had the lowest. Here it watches 200 held-out sets while the MLP averaged over cyclic
 # shifts trains on static data, as above.
@@ -259,7 +259,7 @@ stopped_history.plot(bayes_accuracy=limit, bayes_loss=least_loss)
 # Stopping against one's will is another matter. With `checkpoint="runs/first"` the fit keeps in that
 # folder, after each epoch, all that the rest of it depends on; killed at any moment, the same call goes on
 # and ends with the same weights, to the last bit
-# ([`CheckpointFolder`][invariant_nets.checkpoint.CheckpointFolder] says how).
+# ([`CheckpointFolder`][invariant_nets.CheckpointFolder] says how).
 
 # %% [markdown]
 # ## The best epoch is too good to be true

@@ -14,11 +14,11 @@
 #   learns fast, and the slow would catch up somewhat with more.
 # - **Step size.** $10^{-3}$, as everywhere in this book, or $10^{-2}$ where that was better with seeds
 #   that do not occur below. It was for the small transformers and for the intrinsic networks, except the
-#   set transformer. The registry [`MODELS`][invariant_nets.models.MODELS] says which.
+#   set transformer. The registry [`MODELS`][invariant_nets.MODELS] says which.
 # - **Test.** 50,000 fresh sets that chose nothing, the same for all.
 # - **Seeds.** Three, of data and weights together.
 #
-# These are the defaults of [`compare`][invariant_nets.comparison.compare], which trains and tests all
+# These are the defaults of [`compare`][invariant_nets.compare], which trains and tests all
 # models of the registry.
 
 # %%
@@ -126,7 +126,7 @@ comparison.plot(readings=True)
 #
 # ## Do they keep their promises?
 #
-# [`test_invariant`][invariant_nets.checks.test_invariant] gives the largest change of the output under
+# [`test_invariant`][invariant_nets.test_invariant] gives the largest change of the output under
 # permutations, relative to the spread of the outputs over sets: 0 is invariance, 1 is a change as
 # large as a typical difference between two sets. Each trained model is tested under the cyclic group,
 # under all of $S_n$, and under $S_n \times S_d$, which permutes the columns besides.
@@ -260,7 +260,7 @@ table(gains, digits={"change of the loss": 4, "standard error": 4})
 # and 1 and, where sets are smaller than $n$, a boolean `mask` of shape (sets, n) that says where a
 # member is. The command that follows makes this comparison on them, with a share of the sets kept for the
 # test, and writes the scores, the histories and the figure; `--help` lists what else it can do. A
-# [`SetsTask`][invariant_nets.sets_task.SetsTask] in the place of the Gaussian one does the same in a
+# [`SetsTask`][invariant_nets.SetsTask] in the place of the Gaussian one does the same in a
 # notebook. No limit is known then, so look at the standard error of the test sets before you trust a
 # ranking.
 #

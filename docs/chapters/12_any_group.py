@@ -39,7 +39,7 @@ use_book_style()
 # %% [markdown]
 # ## From generators to everything
 #
-# [`PermutationGroup`][invariant_nets.groups.PermutationGroup] takes generators and answers
+# [`PermutationGroup`][invariant_nets.PermutationGroup] takes generators and answers
 # exactly. How can it know the order of a group that nobody could list?
 #
 # !!! abstract "Theorem (chain of stabilizers)"
@@ -252,9 +252,9 @@ table(
 # %% [markdown]
 # ## The layer
 #
-# [`OrbitLinear`][invariant_nets.orbit_layers.OrbitLinear] has one matrix of weights between channels
+# [`OrbitLinear`][invariant_nets.OrbitLinear] has one matrix of weights between channels
 # an orbital and one bias an orbit of points, and
-# [`OrbitInvariant`][invariant_nets.orbit_layers.OrbitInvariant] is its form with a single point to go
+# [`OrbitInvariant`][invariant_nets.OrbitInvariant] is its form with a single point to go
 # to. For $S_n$ it is the layer of chapter 4 with other names, for $C_n$ a convolution:
 
 # %%

@@ -98,18 +98,18 @@ for ax, members, size in zip(axes, sets, sizes, strict=False):
 plt.show()
 
 # %% [markdown]
-# [`pad_sets`][invariant_nets.ragged.pad_sets] fills up with zeros and returns a mask that says which
+# [`pad_sets`][invariant_nets.pad_sets] fills up with zeros and returns a mask that says which
 # rows are points. Every layer of the package takes it and gives each set what it would give that
 # set alone. Four networks of sets:
 #
-# - *layers of $S_n$*: two [`LinearEquivariant`][invariant_nets.layers.LinearEquivariant] with ReLU,
+# - *layers of $S_n$*: two [`LinearEquivariant`][invariant_nets.LinearEquivariant] with ReLU,
 #   then the maximum over the points and a linear readout;
 # - *Deep Sets*: a perceptron on each point, the maximum over the points, a perceptron on that. Its
 #   points do not hear of each other before they are pooled;
 # - *Deep Sets, indicators*: the same, but row and column are written as eight indicators each;
 # - *attention*: an
-#   [`InducedSetAttentionBlock`][invariant_nets.attention.InducedSetAttentionBlock], then
-#   [`AttentionPooling`][invariant_nets.attention.AttentionPooling].
+#   [`InducedSetAttentionBlock`][invariant_nets.InducedSetAttentionBlock], then
+#   [`AttentionPooling`][invariant_nets.AttentionPooling].
 #
 # And two opponents that are told what the sets hide: logistic regression and a perceptron on the 64
 # pixels. Pixel 20 is in the same place in every image, so each of its weights can belong to a
@@ -319,7 +319,7 @@ table(mistakes, caption="The change is relative to the spread of the outputs.")
 # A table of ratings has a row for each user and a column for each movie. Neither has an order, so the
 # symmetry is $S_n \times S_d$, [chapter 6](06_rows_and_columns.py)'s four weights. But only one entry in sixty is there. The layer
 # of [Hartford et al. (2018)](../bibliography.md#hartford-2018) lets every mean run over the observed
-# entries, and [`SparseExchangeableEquivariant`][invariant_nets.exchangeable_sparse.SparseExchangeableEquivariant]
+# entries, and [`SparseExchangeableEquivariant`][invariant_nets.SparseExchangeableEquivariant]
 # never builds the matrix:
 #
 # $$ y_{ij} = x_{ij} A + \operatorname*{mean}_{j' \text{ seen}} x_{ij'}\, B
@@ -822,7 +822,7 @@ assert torch.allclose(rebuilt, images.flatten(1), atol=1e-6)
 # ??? success "Solution"
 #     By $n_i / N$. The sum needs none, and the maximum does not if no feature is negative, behind a ReLU
 #     for instance. But an encoder with a bias turns a zero row into something else: the zeros must be
-#     put in again behind it, as [`SetNetwork`][invariant_nets.set_network.SetNetwork] does.
+#     put in again behind it, as [`SetNetwork`][invariant_nets.SetNetwork] does.
 
 # %% fold="Solution of exercise 2, in code"
 true_mean = SetPooling("mean")(x, mask=mask)

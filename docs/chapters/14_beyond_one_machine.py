@@ -55,7 +55,7 @@ use_book_style()
 #   pass and gradients in the backward pass**.
 #
 # Both at once make a *mesh* of ranks. Who takes what is decided by one function,
-# [`shard`][invariant_nets.sharding.shard]: the parts follow each other and differ in length by at most
+# [`shard`][invariant_nets.shard]: the parts follow each other and differ in length by at most
 # one. Where there are too few items, some ranks have none.
 
 # %%
@@ -171,7 +171,7 @@ def torchrun(ranks: int, *functions, needs=(), restarts: int = 0) -> list:
 #
 # After the all-reduce all ranks have the same gradient, so their optimizers take the same step, and
 # nothing else ever needs to be sent.
-# [`BinaryTrainer.fit`][invariant_nets.training.BinaryTrainer.fit] does this whenever it finds itself
+# [`BinaryTrainer.fit`][invariant_nets.BinaryTrainer.fit] does this whenever it finds itself
 # started by `torchrun`. Here is a training like those of the chapters before, with batches of 25, which
 # two ranks can only divide into 12 and 13.
 
@@ -272,7 +272,7 @@ print(f"{len(part):,} of {S12.order:,} elements, the first of them")
 print(rows.tolist())
 
 # %% [markdown]
-# [`SymmetryModel`][invariant_nets.averaging.SymmetryModel] does all that when it is given a
+# [`SymmetryModel`][invariant_nets.SymmetryModel] does all that when it is given a
 # `process_group`, as PyTorch calls a set of ranks. (With `samples=k` it divides the draws.) The first
 # function below averages over $S_7$, and writes down how many bytes each all-reduce adds up. The second
 # trains on a mesh of $2 \times 2$ ranks: the trainer is told which axis divides the batch, the model

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import call, permute_rows, zero_padding
+from invariant_nets._sets import call, manner, permute_rows
 from invariant_nets.groups.chain import uniform_orders
 
 
@@ -58,6 +58,7 @@ class Augmentation(nn.Module):
         if not callable(model):
             raise TypeError(f"model must be a module or a function, got {model!r}")
         self.model = model
+        manner(model)
         self.generator = generator
 
     def forward(
@@ -70,7 +71,7 @@ class Augmentation(nn.Module):
             orders = self._orders(x)
             x = permute_rows(x, orders)
             mask = None if mask is None else mask.gather(1, orders)
-        return call(self.model, zero_padding(x, mask), mask)
+        return call(self.model, x, mask)
 
     def _orders(self, x: Float[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
         source, (batch, n) = self.generator, x.shape[:2]

@@ -9,7 +9,6 @@ equivariant ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from invariant_nets._arguments import model_output, set_batch, set_mask
-from invariant_nets._sets import call, zero_padding
+from invariant_nets._sets import ZEROS, call, zero_padding
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
 
@@ -113,7 +112,7 @@ def outputs_over(
         k = len(chunk)
         sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
         moved = None if present is None else present(chunk).reshape(batch * k, *shape)
-        output = call(function, sets, moved)
+        output = call(function, sets, moved, holds=ZEROS)
         outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])
         if equivariant:
@@ -139,10 +138,13 @@ class PermutedSets:
 
     def __init__(self, x: Float[Tensor, "batch n *d"]) -> None:
         self._x = x
+        self._kept: Tensor | None = None
 
-    @cached_property
+    @property  # no cached_property, whose lock on Python 3.11 a compiler cannot trace
     def _pairs(self) -> Float[Tensor, "batch nn 2 *d"]:
-        return _pairs(self._x)
+        if self._kept is None:
+            self._kept = _pairs(self._x)
+        return self._kept
 
     def __call__(self, orders: Int[Tensor, "k n"]) -> Float[Tensor, "batch kn *d"]:
         """Return the copies, one permutation after the other."""

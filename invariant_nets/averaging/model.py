@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import chunk_size
+from invariant_nets._sets import chunk_size, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
 from invariant_nets.averaging.recompute import recomputed_average
 from invariant_nets.averaging.sharded import process_group_of, sharded_average
@@ -143,6 +143,7 @@ class SymmetryModel(nn.Module):
             perm_creator, group = None, perm_creator
         check_source(perm_creator, group, samples, process_group)
         self.model = model
+        manner(model)
         self.perm_creator = perm_creator
         self.group = group
         self.chunksize = None if chunksize is None else positive_int("chunksize", chunksize)

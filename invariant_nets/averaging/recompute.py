@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from invariant_nets._sets import modes_kept
 from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.inner_graph import hidden_leaf, inner_gradients
 
@@ -144,14 +145,13 @@ def _state(model: nn.Module, device: torch.device) -> _State:
 def _as_before(model: nn.Module, device: torch.device, state: _State) -> Iterator[None]:
     """The random state, the modes and autocast of the forward pass; undone afterwards."""
     kind = device.type
-    modules = list(model.modules())
-    modes = [module.training for module in modules]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     enabled, dtype = state.autocast
     devices = [] if kind == "cpu" else [device]
     with (
         torch.random.fork_rng(devices, device_type="cuda" if kind == "cpu" else kind),
         torch.autocast(kind, dtype=dtype, enabled=enabled),
+        modes_kept(model) as modules,
     ):
         torch.set_rng_state(state.random)
         if state.device_random is not None:
@@ -161,8 +161,6 @@ def _as_before(model: nn.Module, device: torch.device, state: _State) -> Iterato
                 module.training = mode
             yield
         finally:
-            for module, mode in zip(modules, modes, strict=True):
-                module.training = mode
             with torch.no_grad():
                 for buffer, value in buffers:
                     # Running statistics count the forward pass once.

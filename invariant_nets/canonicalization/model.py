@@ -16,7 +16,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import model_output, positive_int, set_batch, set_mask
-from invariant_nets._sets import call, chunk_size, front, zero_padding
+from invariant_nets._sets import (
+    ZEROS,
+    Members,
+    call,
+    chunk_size,
+    front,
+    manner,
+    members_of,
+    zero_padding,
+)
 from invariant_nets.canonicalization.frames import Frame
 from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.canonicalization.sorting import (
@@ -128,6 +137,7 @@ class CanonicalModel(nn.Module):
         for name, value in (("model", model), chosen):
             if not callable(value):
                 raise TypeError(f"{name} must be a module or a function, got {value!r}")
+            manner(value)
         if equivariant and frame is None and canonicalization not in _ORDERINGS:
             known = ", ".join(_name(sort) for sort in _ORDERINGS)
             raise ValueError(
@@ -147,13 +157,12 @@ class CanonicalModel(nn.Module):
         """Apply the model to the sets in order, and undo the order if equivariant."""
         set_batch(x)
         set_mask(mask, x)
+        members = members_of(mask)
+        if self.canonicalization is not None and not self.equivariant:
+            ordered = call(self.canonicalization, x, members, "canonicalization")
+            return call(self.model, ordered, None if members is None else members.front())
         x = zero_padding(x, mask)
-        if self.canonicalization is None:
-            return self._weighted(x, mask)
-        if self.equivariant:
-            return self._undone(x, mask)
-        ordered = call(self.canonicalization, x, mask, "canonicalization")
-        return call(self.model, ordered, front(mask))
+        return self._weighted(x, mask) if self.canonicalization is None else self._undone(x, mask)
 
     def _undone(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
@@ -163,7 +172,9 @@ class CanonicalModel(nn.Module):
         axes = 1 if order.shape[1] == x.shape[1] else 2
         moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
         points = tuple(x.shape[1 : 1 + axes])
-        output = model_output(call(self.model, moved, front(mask)), x.shape[0], points)
+        output = model_output(
+            call(self.model, moved, _in_front(mask), holds=ZEROS), x.shape[0], points
+        )
         y = _class_means(output.flatten(1, axes), classes)
         return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
 
@@ -182,8 +193,10 @@ class CanonicalModel(nn.Module):
             k = chunk.shape[1]
             flat = chunk.flatten(0, 1)
             sets = _gathered(x, chunk.flatten(1)).reshape(batch * k, *x.shape[1:])
-            present = None if members is None else members.repeat_interleave(k, 0)
-            output = call(self.model, sets, present)
+            present = None
+            if members is not None:
+                present = Members(members.repeat_interleave(k, 0), in_front=True)
+            output = call(self.model, sets, present, holds=ZEROS)
             output = model_output(output, batch * k, (n,) if self.equivariant else ())
             if self.equivariant:
                 output = _gathered(zero_padding(output, present), flat.argsort(-1))
@@ -200,6 +213,11 @@ class CanonicalModel(nn.Module):
         parts = [] if self.canonicalization is None else [_name(self.canonicalization)]
         parts = [f"canonicalization={part}" for part in parts]
         return ", ".join([*parts, *(["equivariant=True"] if self.equivariant else [])])
+
+
+def _in_front(mask: Bool[Tensor, "batch n"] | None) -> Members | None:
+    members = front(mask)
+    return None if members is None else Members(members, in_front=True)
 
 
 def _name(function: object) -> str:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from invariant_nets._sets import front, is_traced, members_first, zero_padding
+from invariant_nets._sets import is_traced, zero_padding
 
 FEW = 16  # where one row of so many ties, those that do are put in order by themselves
 
@@ -21,12 +21,12 @@ def row_order(
     if is_traced():  # what is traced cannot branch on ties
         return _stable_order(_columns(x, mask))
     keys, order = x[..., 0].sort(dim=1, stable=mask is not None)
+    members = None
     if mask is not None:
-        first = members_first(mask.gather(1, order))
+        members, first = mask.gather(1, order).sort(dim=1, descending=True, stable=True)
         keys, order = keys.gather(1, first), order.gather(1, first)
     # Sorted keys that do not grow tie; NaN never compares greater, so it counts as a tie.
     ties = ~(keys[:, 1:] > keys[:, :-1])
-    members = front(mask)
     if members is not None:
         ties &= members[:, 1:]
     tied = ties.any(1)

@@ -12,6 +12,7 @@ come first, in the order in which they would be sorted alone, and the padding af
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import front, members_first, permute_rows, zero_padding
+from invariant_nets._sets import front, members_of, permute_rows, zero_padding, zero_padding_
 from invariant_nets.canonicalization.row_order import row_order
 
 _ORDERED = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
@@ -83,7 +84,8 @@ def lexicographic_order(
     set_mask(mask, x)
     if x.dtype not in _ORDERED:
         raise TypeError(f"x must be of bool, float16 to float64 or uint8 to int64, got {x.dtype}")
-    return row_order(x, mask)
+    members = members_of(mask)
+    return row_order(x, None if members is None else members.mask)
 
 
 def lexicographic_ordering(
@@ -133,10 +135,17 @@ def columnwise_sort(
     """
     set_batch(x)
     set_mask(mask, x)
-    values, order = zero_padding(x, mask).sort(-2)
-    if mask is None:
-        return values
-    return values.gather(1, members_first(mask[..., None].expand_as(x).gather(1, order)))
+    members = members_of(mask)
+    if members is None:
+        return x.sort(-2).values
+    # What no member comes after, so that padding takes the last places.
+    last = math.nan if x.is_floating_point() else _largest(x.dtype)
+    values = x.masked_fill(members.absent(3), last).sort(-2).values
+    return zero_padding_(values, members.front())
+
+
+def _largest(dtype: torch.dtype) -> int:
+    return 1 if dtype == torch.bool else torch.iinfo(dtype).max
 
 
 def columnwise_ordering(
@@ -151,6 +160,11 @@ def columnwise_ordering(
     order, classes = (t.reshape(batch, d, n).mT for t in lexicographic_ordering(columns, each))
     column = torch.arange(d, device=x.device)
     return Ordering((order * d + column).flatten(1), (classes * d + column).flatten(1))
+
+
+# The two that need no more of a mask than what is made of it anyway.
+for sort in (lexicographic_sort, columnwise_sort):
+    sort.takes_members = True  # type: ignore[attr-defined]
 
 
 def row_column_sort(

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from invariant_nets._arguments import set_batch
+from invariant_nets._sets import modes_kept
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import symmetric_group
 from invariant_nets.groups.permutation import Permutation, stack_permutations
@@ -180,16 +181,12 @@ def largest_entry(difference: Tensor) -> float:
 @contextlib.contextmanager
 def undisturbed(model: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Evaluation mode inside; modes and global random states as before afterwards."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    modes = [module.training for module in modules]
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), modes_kept(model) as modules:
         try:
             for module in modules:
                 module.training = False
             yield
         finally:
-            for module, mode in zip(modules, modes, strict=True):
-                module.training = mode
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from invariant_nets._arguments import int_at_least, positive_int
+from invariant_nets._arguments import int_at_least, positive_int, step_size
 from invariant_nets._files import make_folder, write_whole
 from invariant_nets._sets import call
-from invariant_nets.comparison.models import MODELS
+from invariant_nets.comparison.models import MODELS, chosen_models
 from invariant_nets.comparison.report import Comparison
 from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
 from invariant_nets.comparison.tasks import TRAINING_SEEDS, GaussianTask, Setting, Task
@@ -30,6 +28,10 @@ from invariant_nets.data.labeled_sets import LabeledSets
 from invariant_nets.ranks import Ranks, join_ranks
 from invariant_nets.training.checkpoint import LAST, PREVIOUS, CheckpointError
 from invariant_nets.training.trainer import BinaryTrainer
+
+_VALIDATION_BATCH = 200
+_TEST_BATCH = 500
+SETTINGS = "settings.json"
 
 
 def compare(
@@ -82,196 +84,100 @@ def compare(
 
     Derived in chapter 11; `python -m invariant_nets compare` is the same as a command.
     """
-    return prepare(
-        models,
-        task,
-        epochs=epochs,
-        batch_size=batch_size,
-        seeds=seeds,
-        lr=lr,
-        checkpoint=checkpoint,
-        device=device,
-        log=log,
-    ).run()
+    return Plan(models, task, epochs, batch_size, seeds, lr, checkpoint, device, log).run()
 
 
-def prepare(
-    models: Iterable[str] | Mapping[str, ModelSpec] | None = None,
-    task: Task | None = None,
-    *,
-    epochs: int = 18,
-    batch_size: int = 32,
-    seeds: int | Sequence[int] = 3,
-    lr: float | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    device: torch.device | str | None = None,
-    log: bool = False,
-) -> Plan:
-    """Return a comparison that can be run; its arguments are those of `compare`, and checked."""
-    task = GaussianTask() if task is None else task
-    if not hasattr(task, "training_data"):
-        raise TypeError(f"task must be a GaussianTask or a SetsTask, got {type(task).__name__}")
-    plan = Plan(
-        models=_chosen(models),
-        task=task,
-        epochs=positive_int("epochs", epochs),
-        batch_size=positive_int("batch_size", batch_size),
-        seeds=_seeds(seeds),
-        lr=None if lr is None else _step_size(lr),
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        device=_device(device),
-        log=bool(log),
-        test=_test_data(task),
-    )
-    if checkpoint is not None:
-        for name in plan.models:
-            if name != os.path.basename(name) or name.startswith("."):
-                raise ValueError(f"models must have names fit for a folder, got {name!r}")
-        plan.check_folders()
-    return plan
-
-
-def _test_data(task: Task) -> LabeledSets:
-    try:
-        return task.test_data()
-    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"task must have test sets that can be drawn ({reason})") from error
-
-
-def _chosen(models: Iterable[str] | Mapping[str, ModelSpec] | None) -> dict[str, ModelSpec]:
-    if models is None:
-        return dict(MODELS)
-    if isinstance(models, str) or not isinstance(models, Iterable):
-        raise TypeError(f"models must be a sequence of names or a mapping, got {models!r}")
-    if isinstance(models, Mapping):
-        chosen = dict(models)
-        for name, spec in chosen.items():
-            if not isinstance(name, str) or not isinstance(spec, ModelSpec):
-                raise TypeError(f"models must map names to ModelSpec, got {name!r}: {spec!r}")
-    else:
-        names = list(models)
-        for name in names:
-            if name not in MODELS:
-                raise ValueError(f"models must be of {', '.join(MODELS)}; got {name!r}")
-        if twice := [name for name, count in Counter(names).items() if count > 1]:
-            raise ValueError(f"models must differ, got {twice[0]!r} more than once")
-        chosen = {name: MODELS[name] for name in names}
-    if not chosen:
-        raise ValueError("models must name at least one model, got none")
-    return chosen
-
-
-def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    if not isinstance(seeds, Sequence):
-        seeds = range(positive_int("seeds", seeds))
-    chosen = tuple(int_at_least("seeds", seed, 0) for seed in seeds)
-    if not chosen or len(set(chosen)) < len(chosen):
-        raise ValueError(f"seeds must be at least one and differ, got {list(chosen)}")
-    if max(chosen) >= TRAINING_SEEDS:
-        raise ValueError(
-            f"seeds must be below {TRAINING_SEEDS}, where those of test sets begin, "
-            f"got {max(chosen)}"
-        )
-    return chosen
-
-
-def _step_size(lr: float) -> float:
-    if isinstance(lr, bool) or not isinstance(lr, int | float):
-        raise TypeError(f"lr must be a number, got {lr!r}")
-    if not (math.isfinite(lr) and lr > 0):
-        raise ValueError(f"lr must be positive and finite, got {lr}")
-    return float(lr)
-
-
-def _device(device: torch.device | str | None) -> torch.device:
-    try:
-        chosen = torch.device("cpu" if device is None else device)
-        torch.ones(1, device=chosen).item()
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(
-            f"device must be one that torch can use, got {device} ({reason})"
-        ) from error
-    return chosen
-
-
-_VALIDATION_BATCH = 200
-_TEST_BATCH = 500
-
-
-@dataclass(frozen=True)
 class Plan:
-    """What is to be compared; see `compare` for the fields."""
+    """A comparison that can be run; its arguments are those of `compare`, and checked here."""
 
-    models: Mapping[str, ModelSpec]
-    task: Task
-    test: LabeledSets
-    epochs: int
-    batch_size: int
-    seeds: tuple[int, ...]
-    lr: float | None
-    checkpoint: Path | None
-    device: torch.device
-    log: bool
+    def __init__(
+        self,
+        models: Iterable[str] | Mapping[str, ModelSpec] | None,
+        task: Task | None,
+        epochs: int,
+        batch_size: int,
+        seeds: int | Sequence[int],
+        lr: float | None,
+        checkpoint: str | os.PathLike[str] | None,
+        device: torch.device | str | None,
+        log: bool,
+    ) -> None:
+        self.models = chosen_models(models)
+        self.task = GaussianTask() if task is None else task
+        if not hasattr(self.task, "training_data"):
+            raise TypeError(f"task must be a GaussianTask or a SetsTask, got {type(task).__name__}")
+        self.epochs = positive_int("epochs", epochs)
+        self.batch_size = positive_int("batch_size", batch_size)
+        self.seeds = _seeds(seeds)
+        self.lr = None if lr is None else step_size("lr", lr)
+        self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.device = _device(device)
+        self.log = log
+        # Seed by seed, so that an interrupted comparison is one of all models.
+        self.trainings = [(name, seed) for seed in self.seeds for name in self.models]
+        self.test = _test_data(self.task)
+        if self.checkpoint is not None:
+            self._check_folders(self.checkpoint)
 
     def run(self) -> Comparison:
         """Train and test the models."""
         join_ranks()
         ranks = Ranks()
         steps = self.epochs * math.ceil(int(self.task.settings()["train_sets"]) / self.batch_size)
-        # Seed by seed, so that an interrupted comparison is one of all models.
-        trainings = [(name, seed) for seed in self.seeds for name in self.models]
         runs: dict[str, list[Run]] = {name: [] for name in self.models}
-        stopped = f"all {len(trainings)} trainings done"
-        shown = self.log and ranks.first
+        interrupted, shown = False, self.log and ranks.first
         try:
             with (
-                ranks.deferred_interrupt() as interrupted,
-                tqdm(total=len(trainings) * steps, unit="step", disable=not shown) as bar,
+                ranks.deferred_interrupt() as interrupt_came,
+                tqdm(total=len(self.trainings) * steps, unit="step", disable=not shown) as bar,
             ):
-                for number, (name, seed) in enumerate(trainings, start=1):
+                for number, (name, seed) in enumerate(self.trainings, start=1):
                     bar.set_description(f"{name}, seed {seed}")
                     run = self._run(name, seed, bar, ranks)
                     runs[name].append(run)
                     bar.update(number * steps - bar.n)  # what a checkpoint had
                     # Where an interrupt met a rank outside of a fit, all end here together.
                     device = next(run.model.parameters()).device
-                    if any(any(row) for row in ranks.gather([interrupted()], device)):
+                    if any(any(row) for row in ranks.gather([interrupt_came()], device)):
                         raise KeyboardInterrupt
         except KeyboardInterrupt:
-            done = sum(map(len, runs.values()))
-            stopped = f"interrupted after {done} of {len(trainings)} trainings"
-        return self._ranked(runs, stopped)
+            interrupted = True
+        done = sum(map(len, runs.values()))
+        stopped = f"all {done} trainings done"
+        if interrupted:
+            stopped = f"interrupted after {done} of {len(self.trainings)} trainings"
+        found = self._ranked(runs)
+        return Comparison(
+            self.task, self.epochs, self.batch_size, self.seeds, found, stopped, interrupted
+        )
 
-    def check_folders(self) -> None:
-        """Raise if the checkpoints cannot be kept, or are those of another comparison."""
-        if self.checkpoint is not None:
-            make_folder("checkpoint", self.checkpoint)
-            for name in self.models:
-                for seed in self.seeds:
-                    check(self._folder(name, seed), self._settings(name, seed))
+    def _check_folders(self, checkpoint: Path) -> None:
+        for name in self.models:
+            if name != os.path.basename(name) or name.startswith("."):
+                raise ValueError(f"models must have names fit for a folder, got {name!r}")
+        make_folder("checkpoint", checkpoint)
+        for training in self.trainings:
+            _check(checkpoint / _folder_name(*training), self._settings(*training))
 
     def _run(self, name: str, seed: int, bar: Any, ranks: Ranks) -> Run:
-        task, test, folder = self.task, self.test, None
+        test, folder = self.test, None
         if self.checkpoint is not None:
-            folder = self._folder(name, seed)
-            ranks.from_first(lambda: claim(folder, self._settings(name, seed)))
+            folder = self.checkpoint / _folder_name(name, seed)
+            ranks.from_first(lambda: _claim(folder, self._settings(name, seed)))
         gpus = list(range(torch.cuda.device_count())) if self.device.type == "cuda" else []
         with torch.random.fork_rng(gpus):
             torch.default_generator.manual_seed(seed)
             if gpus:
                 torch.cuda.manual_seed_all(seed)
-            model = self.models[name].build(task.n, task.d)
+            model = self.models[name].build(self.task.n, self.task.d)
             optimizer = torch.optim.Adam(model.parameters(), lr=self._lr(name))
             optimizer.register_step_post_hook(lambda *_: bar.update())
             trainer = BinaryTrainer(model, nn.BCEWithLogitsLoss(), optimizer, self.device)
-            loaders = self._loaders(name, seed)
             try:
-                history = trainer.fit(*loaders, self.epochs, checkpoint=folder)
+                history = trainer.fit(*self._loaders(name, seed), self.epochs, checkpoint=folder)
             except FloatingPointError as error:
                 return Run(seed, trainer.history, model, None, None, str(error))
-            if history.stopped == "interrupted":
+            if history.interrupted:
                 raise KeyboardInterrupt
             outputs = _logits(model, test, trainer.device)
         if not outputs.isfinite().all():
@@ -292,7 +198,7 @@ class Plan:
             DataLoader(self.task.validation_data(number), _VALIDATION_BATCH),
         )
 
-    def _ranked(self, runs: Mapping[str, list[Run]], stopped: str) -> Comparison:
+    def _ranked(self, runs: Mapping[str, list[Run]]) -> dict[str, ModelResult]:
         count, limit = len(self.test), self.task.bayes_accuracy
         results = [
             ModelResult(name, self.models[name], self._lr(name), tuple(done), count, limit)
@@ -300,24 +206,20 @@ class Plan:
             if done
         ]
         results.sort(key=lambda r: math.inf if r.accuracy is None else -r.accuracy)
-        ranked = {result.name: result for result in results}
-        return Comparison(self.task, self.epochs, self.batch_size, self.seeds, ranked, stopped)
+        return {result.name: result for result in results}
 
     def _lr(self, name: str) -> float:
         return self.models[name].lr if self.lr is None else self.lr
 
-    def _folder(self, name: str, seed: int) -> Path:
-        assert self.checkpoint is not None
-        return self.checkpoint / f"{name}-seed-{seed}"
-
     def _settings(self, name: str, seed: int) -> dict[str, Setting]:
-        run: dict[str, Setting] = {
+        return {
             "model": name,
             "seed": seed,
             "lr": self._lr(name),
             "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            **self.task.settings(),
         }
-        return {**run, "batch_size": self.batch_size, **self.task.settings()}
 
 
 def _logits(model: nn.Module, sets: LabeledSets, device: torch.device) -> Float[Tensor, "sets 1"]:
@@ -331,15 +233,12 @@ def _logits(model: nn.Module, sets: LabeledSets, device: torch.device) -> Float[
     return torch.cat(outputs)
 
 
-SETTINGS = "settings.json"
+def _folder_name(name: str, seed: int) -> str:
+    return f"{name}-seed-{seed}"
 
 
-def check(folder: Path, settings: Mapping[str, Setting]) -> None:
-    """Raise if the folder has checkpoints of a training with other settings.
-
-    Raises:
-        CheckpointError: if it has, or if it does not say of which training they are.
-    """
+def _check(folder: Path, settings: Mapping[str, Setting]) -> None:
+    """Raise if the folder has checkpoints of a training with other settings, or of none."""
     file = folder / SETTINGS
     if not any((folder / name).exists() for name in (SETTINGS, LAST, PREVIOUS)):
         return
@@ -349,7 +248,7 @@ def check(folder: Path, settings: Mapping[str, Setting]) -> None:
             raise ValueError("no object")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} does not say of which training the folder is") from error
-    for key in dict.fromkeys((*settings, *before)):
+    for key in {**settings, **before}:
         if before.get(key) != settings.get(key):
             raise CheckpointError(
                 f"{folder} is of a training with {key} {before.get(key)}, not "
@@ -357,7 +256,43 @@ def check(folder: Path, settings: Mapping[str, Setting]) -> None:
             )
 
 
-def claim(folder: Path, settings: Mapping[str, Setting]) -> None:
+def _claim(folder: Path, settings: Mapping[str, Setting]) -> None:
     """Make the folder of a training, and write down its settings."""
     make_folder("checkpoint", folder)
     write_whole(folder / SETTINGS, (json.dumps(settings, indent=1) + "\n").encode())
+
+
+def _test_data(task: Task) -> LabeledSets:
+    try:
+        return task.test_data()
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        message = f"task must have test sets that can be drawn ({_first_line(error)})"
+        raise ValueError(message) from error
+
+
+def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(seeds, Sequence):
+        seeds = range(positive_int("seeds", seeds))
+    chosen = tuple(int_at_least("seeds", seed, 0) for seed in seeds)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"seeds must be at least one and differ, got {list(chosen)}")
+    if max(chosen) >= TRAINING_SEEDS:
+        raise ValueError(
+            f"seeds must be below {TRAINING_SEEDS}, where those of test sets begin, "
+            f"got {max(chosen)}"
+        )
+    return chosen
+
+
+def _device(device: torch.device | str | None) -> torch.device:
+    try:
+        chosen = torch.device("cpu" if device is None else device)
+        torch.ones(1, device=chosen).item()
+    except (RuntimeError, AssertionError, TypeError) as error:
+        message = f"device must be one that torch can use, got {device} ({_first_line(error)})"
+        raise ValueError(message) from error
+    return chosen
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

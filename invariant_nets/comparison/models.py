@@ -3,7 +3,7 @@ r"""The book's models by name, each with the group that it claims to be invarian
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from torch import nn
@@ -108,3 +108,25 @@ def build_model(name: str, n: int, d: int) -> nn.Module:
     if name not in MODELS:
         raise ValueError(f"name must be one of {', '.join(MODELS)}, got {name!r}")
     return MODELS[name].build(positive_int("n", n), positive_int("d", d))
+
+
+def chosen_models(models: Iterable[str] | Mapping[str, ModelSpec] | None) -> dict[str, ModelSpec]:
+    """Return the models of a comparison by name; see `compare` for how they are given."""
+    if models is None:
+        return dict(MODELS)
+    if isinstance(models, str) or not isinstance(models, Iterable):
+        raise TypeError(f"models must be a sequence of names or a mapping, got {models!r}")
+    if not isinstance(models, Mapping):
+        names = list(models)
+        for name in names:
+            if name not in MODELS:
+                raise ValueError(f"models must be of {', '.join(MODELS)}; got {name!r}")
+            if names.count(name) > 1:
+                raise ValueError(f"models must differ, got {name!r} more than once")
+        models = {name: MODELS[name] for name in names}
+    for name, spec in models.items():
+        if not isinstance(name, str) or not isinstance(spec, ModelSpec):
+            raise TypeError(f"models must map names to ModelSpec, got {name!r}: {spec!r}")
+    if not models:
+        raise ValueError("models must name at least one model, got none")
+    return dict(models)

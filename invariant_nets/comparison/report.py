@@ -2,6 +2,7 @@ r"""What a comparison of models found: the ranking, as a table, as JSON and as a
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from invariant_nets._arguments import need_matplotlib
 from invariant_nets._files import output_file, write_whole
 from invariant_nets.comparison.results import ModelResult
 from invariant_nets.comparison.tasks import Task
@@ -19,12 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from invariant_nets.figures import Cell, Table
-import io
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLUMNS = ("model", "route", "claims", "accuracy", "s.e.", "gap", "weights", "ms")
 FIGURE_EXTENSIONS = (".svg", ".png", ".pdf")
@@ -43,6 +39,7 @@ class Comparison:
         seeds: the seeds of the trainings.
         results: what was found about each model, by name, in the order of the ranking.
         stopped: why the comparison ended, in words.
+        interrupted: whether Ctrl-C ended it before all was trained.
 
     Example:
         >>> from invariant_nets import GaussianTask, compare
@@ -62,6 +59,7 @@ class Comparison:
     seeds: tuple[int, ...]
     results: Mapping[str, ModelResult]
     stopped: str
+    interrupted: bool = False
 
     def __getitem__(self, name: str) -> ModelResult:
         return self.results[name]
@@ -70,11 +68,6 @@ class Comparison:
     def ranking(self) -> list[str]:
         """The models' names, by mean accuracy, the best first; those that failed are the last."""
         return list(self.results)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the comparison before all was trained."""
-        return self.stopped.startswith("interrupted")
 
     @property
     def problems(self) -> list[str]:
@@ -199,10 +192,9 @@ class Comparison:
             ImportError: if matplotlib is not installed (the extra `plot`).
             ValueError: if there is no result.
         """
-        from invariant_nets.comparison.report import ranking_figure
-
-        sets = len(self.task.validation_data(0)) if readings else None  # type: ignore[arg-type]
-        return ranking_figure(list(self.results.values()), self.task.bayes_accuracy, sets)
+        if not self.results:
+            raise ValueError("comparison must hold at least one result to be plotted, got none")
+        return _ranking(self, readings)
 
     def save_figure(self, path: str | os.PathLike[str]) -> None:
         """Write the plot in the book's style to a file, whole or not at all.
@@ -215,10 +207,21 @@ class Comparison:
             OSError: if it cannot be written; a file that was there is then intact.
             ValueError: if its name ends otherwise, or there is no result.
         """
-        from invariant_nets.comparison.report import in_book_style
-
         file = output_file("path", path, FIGURE_EXTENSIONS)
-        write_whole(file, in_book_style(self.plot, file.suffix[1:].lower()))
+        need_matplotlib("Comparison.save_figure")
+        import matplotlib
+
+        from invariant_nets.figures import use_book_style
+
+        contents, kind = io.BytesIO(), file.suffix[1:].lower()
+        date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        with matplotlib.rc_context():
+            use_book_style()
+            # On white, and the same bytes every time.
+            self.plot().savefig(
+                contents, format=kind, metadata=date, facecolor="white", transparent=False
+            )
+        write_whole(file, contents.getvalue())
 
 
 def _cells(result: ModelResult, formulas: bool) -> dict[str, Cell]:
@@ -253,19 +256,13 @@ _KINDS = {
 _OTHER = ("C4", "another route")
 
 
-def ranking_figure(
-    results: Sequence[ModelResult], limit: float | None, validation_sets: int | None = None
-) -> Figure:
-    """Plot the accuracies, the first model on top; hollow, the last ones on validation sets."""
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import MaxNLocator
-    except ImportError as error:
-        message = "Comparison.plot needs matplotlib: pip install 'invariant_nets[plot]'"
-        raise ImportError(message) from error
-    if not results:
-        raise ValueError("comparison must hold at least one result to be plotted, got none")
+def _ranking(comparison: Comparison, readings: bool) -> Figure:
+    # The first model on top; hollow, the last readings on validation sets.
+    need_matplotlib("Comparison.plot")
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
+    results, limit = list(comparison.results.values()), comparison.task.bayes_accuracy
     figure = Figure(figsize=(8, 1.2 + 0.26 * len(results)), layout="constrained")
     axes = figure.subplots()
     heights = range(len(results) - 1, -1, -1)
@@ -273,14 +270,13 @@ def ranking_figure(
     for height, result in zip(heights, results, strict=True):
         color, kind = _KINDS.get(result.spec.route, _OTHER)
         accuracies = [value for value in result.accuracies if value is not None]
-        (dots,) = axes.plot(
+        (shown[kind],) = axes.plot(
             accuracies, [height] * len(accuracies), "o", color=color, alpha=0.7, label=kind
         )
-        shown[kind] = dots
-        if validation_sets is not None and (readings := result.history.test_acc):
-            label = f"on {validation_sets:,} validation sets"
-            (ring,) = axes.plot(readings[-1], height, "o", color="C1", mfc="none", mew=1.5, ms=7)
-            shown[label] = ring
+        if readings and (last := result.history.test_acc[-1:]):
+            count = len(comparison.task.validation_data(0))  # type: ignore[arg-type]
+            (ring,) = axes.plot(last, [height], "o", color="C1", mfc="none", mew=1.5, ms=7)
+            shown[f"on {count:,} validation sets"] = ring
     if limit is not None:
         axes.axvline(limit, color="C2", linestyle="--")
         axes.annotate(
@@ -300,22 +296,3 @@ def ranking_figure(
     labels = list(dict.fromkeys((*kinds, *shown)))
     figure.legend([shown[label] for label in labels], labels, loc="outside upper center", ncols=2)
     return figure
-
-
-def in_book_style(plot: Callable[[], Figure], extension: str) -> bytes:
-    """Return a plot in the book's style, on white, as a file: the same bytes every time."""
-    try:
-        import matplotlib
-    except ImportError as error:
-        message = "a figure needs matplotlib: pip install 'invariant_nets[plot]'"
-        raise ImportError(message) from error
-    from invariant_nets.figures import use_book_style
-
-    contents = io.BytesIO()
-    with matplotlib.rc_context():
-        use_book_style()
-        date = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(extension)
-        plot().savefig(
-            contents, format=extension, metadata=date, facecolor="white", transparent=False
-        )
-    return contents.getvalue()

@@ -25,8 +25,7 @@ _TEST_SEED = 5000
 
 
 class Task(Protocol):
-    """What a comparison asks of a task; `GaussianTask` is one, `SetsTask`
-    another.
+    """What a comparison asks of a task; `GaussianTask` is one, `SetsTask` another.
 
     Attributes:
         shuffle: whether batches are drawn in random order.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
 from invariant_nets._arguments import int_at_least, open_share, set_batch, set_mask
@@ -64,7 +65,7 @@ class LabeledSets(Dataset[Sample]):
         suffix: str = "",
     ) -> None:
         names = [f"{name}{suffix}" for name in ("x", "y", "mask")]
-        if not isinstance(x, Tensor) or x.is_nested:
+        if ragged := not isinstance(x, Tensor) or x.is_nested:
             if mask is not None:
                 raise ValueError(f"{names[2]} must be left out when {names[0]} is a list of sets")
             x, mask = _padded(x, names[0])
@@ -75,7 +76,7 @@ class LabeledSets(Dataset[Sample]):
         self.y = _labels(y, len(x), names[1])
         mask = mask if mask is None else _plain(mask, names[2])
         set_mask(mask, x, name=names[2])
-        self.x = _members(x, mask, names[0])
+        self.x = _members(x.to(torch.float32, copy=not ragged), x, mask, names[0])
         self.mask = None if mask is None or mask.all() else mask.clone()
 
     @property
@@ -115,20 +116,31 @@ class LabeledSets(Dataset[Sample]):
 
         Args:
             indices: which ones, in their order; at least one.
+
+        Raises:
+            ValueError: if there is none.
         """
         rows = torch.as_tensor(indices)
-        return LabeledSets(
-            self.x[rows], self.y[rows], None if self.mask is None else self.mask[rows]
-        )
+        if not len(rows):
+            raise ValueError("indices must name at least one set, got none")
+        mask = None if self.mask is None else self.mask[rows]
+        return self._trusted(self.x[rows], self.y[rows], mask)
 
     def padded(self, n: int) -> LabeledSets:
         """Return the same sets with at least `n` rows; those that are new hold no member."""
         if n <= self.n:
             return self
-        here = torch.ones(self.x.shape[:2], dtype=torch.bool) if self.mask is None else self.mask
-        more = self.x.new_zeros(len(self), n - self.n, self.d)
-        mask = torch.cat([here, torch.zeros(more.shape[:2], dtype=torch.bool)], dim=1)
-        return LabeledSets(torch.cat([self.x, more], dim=1), self.y, mask)
+        mask = torch.ones(self.x.shape[:2], dtype=torch.bool) if self.mask is None else self.mask
+        more = n - self.n
+        return self._trusted(pad(self.x, (0, 0, 0, more)), self.y, pad(mask, (0, more)))
+
+    @classmethod
+    def _trusted(cls, x: Tensor, y: Tensor, mask: Tensor | None) -> LabeledSets:
+        # What was checked once is neither checked nor copied again.
+        sets = cls.__new__(cls)
+        sets.x, sets.y = x, y
+        sets.mask = None if mask is None or mask.all() else mask
+        return sets
 
     def split(self, share: float = 0.25, seed: int = 0) -> tuple[LabeledSets, LabeledSets]:
         """Split at random into two parts, each with its share of both labels.
@@ -189,11 +201,12 @@ def _labels(y: Any, sets: int, name: str) -> Float[Tensor, "sets 1"]:
     exact = labels.to(torch.float64)  # not all types compare
     if len(wrong := labels[(exact != 0) & (exact != 1)]):
         raise ValueError(f"{name} must hold the labels 0 and 1 only, got {wrong[0].item()}")
-    return labels.to(torch.float32)
+    return labels.to(torch.float32, copy=True)
 
 
-def _members(x: Tensor, mask: Tensor | None, name: str) -> Float[Tensor, "sets n d"]:
-    floats = x.to(torch.float32, copy=True)
+def _members(
+    floats: Float[Tensor, "sets n d"], x: Tensor, mask: Tensor | None, name: str
+) -> Float[Tensor, "sets n d"]:
     if mask is not None:
         if len(empty := (~mask.any(1)).nonzero()):
             raise ValueError(

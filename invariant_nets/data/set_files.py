@@ -6,19 +6,17 @@ import os
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from invariant_nets._files import explained
 from invariant_nets.data.labeled_sets import LabeledSets
 
-_KEYS = ("x", "y", "mask")
-_SUFFIX = "_test"
-_HARMFUL = "holds pickled objects, which could run code and are never loaded"
+_KEYS = ("x", "y", "mask", "x_test", "y_test", "mask_test")
 
 
 class SetFileError(ValueError):
@@ -42,8 +40,8 @@ def load_sets(path: str | os.PathLike[str]) -> SetFile:
 
     | key | shape | |
     |---|---|---|
-    | `x` | $(N, n, d)$ | the sets, of any real type |
-    | `y` | $(N,)$ or $(N, 1)$ | the labels 0 and 1, of any real type or of bool |
+    | `x` | $(N, n, d)$ | the sets, of any real type that torch has |
+    | `y` | $(N,)$ or $(N, 1)$ | the labels 0 and 1, of such a type or of bool |
     | `mask` | $(N, n)$ | optional, of bool: true where a member is |
     | `x_test`, `y_test`, `mask_test` | | optional, a test split of the same kind |
 
@@ -76,121 +74,95 @@ def load_sets(path: str | os.PathLike[str]) -> SetFile:
     Used in chapter 11.
     """
     path = Path(path)
-    readers = {".npz": _read_npz, ".pt": _read_pt}
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; a file .npz or .pt is needed")
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
-    if path.suffix.lower() not in readers:
+    if (kind := path.suffix.lower()) not in _READERS:
         raise SetFileError(f"{path} must end in .npz or .pt, got {path.suffix or 'no extension'}")
-    if not path.is_file():
-        raise SetFileError(f"{path} is no regular file")
+    with explained(f"{path} cannot be read"), open(path, "rb") as file:
+        try:
+            contents = _READERS[kind](file)
+        except Exception as error:  # whatever a damaged file makes NumPy or torch raise
+            raise SetFileError(f"{path} {_reason(error, kind)}") from error
     try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise type(error)(f"{path} cannot be read: {error.strerror or error}") from error
-    values = readers[path.suffix.lower()](path)
-    try:
-        return _checked(values)
+        return _checked(contents)
     except (TypeError, ValueError, RuntimeError) as error:
         raise SetFileError(f"{path}: {error}") from error
 
 
-def _checked(values: Mapping[str, Any]) -> SetFile:
-    if missing := [key for key in ("x", "y") if key not in values]:
-        there = ", ".join(map(str, values)) or "no key"
-        raise ValueError(
-            f"the keys x and y are needed, got {there}, without {' and '.join(missing)}"
+def _read_npz(file: BinaryIO) -> dict[str, Any]:
+    if not zipfile.is_zipfile(file):
+        raise zipfile.BadZipFile("it is not the zip archive that one is")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as archive:
+        # Others are named in messages, and not read.
+        return {key: archive[key] if key in _KEYS else None for key in archive.files}
+
+
+def _read_pt(file: BinaryIO) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+_READERS = {".npz": _read_npz, ".pt": _read_pt}
+
+
+def _reason(error: Exception, kind: str) -> str:
+    text = " ".join(str(error).split())
+    unpickling = isinstance(error, pickle.UnpicklingError)
+    if "allow_pickle" in text or (unpickling and "GLOBAL" in text):
+        return (
+            "holds pickled objects, which could run code and are never loaded: save arrays of "
+            "numbers in an .npz, tensors in a .pt"
         )
-    test_keys = [key + _SUFFIX for key in _KEYS if key + _SUFFIX in values]
-    for key in (f"x{_SUFFIX}", f"y{_SUFFIX}"):
-        if test_keys and key not in test_keys:
-            raise ValueError(f"a test split needs {key}, got {', '.join(test_keys)} only")
-    train = LabeledSets(values["x"], values["y"], values.get("mask"))
-    if not test_keys:
+    # Torch's advice on loading what it refused is not for this file.
+    what = "" if unpickling else text[:120]
+    return f"is torn, damaged or no {kind} ({what or type(error).__name__})"
+
+
+def _checked(contents: Any) -> SetFile:
+    if isinstance(contents, tuple | list) and len(contents) <= 3:
+        contents = dict(zip(("x", "y", "mask"), contents, strict=False))
+    if not isinstance(contents, Mapping):
+        raise TypeError(
+            "it must hold a dict with x and y, or a tuple (x, y) or (x, y, mask), got "
+            f"{type(contents).__name__}"
+        )
+    train = _sets(contents, "")
+    if not any(f"{key}_test" in contents for key in ("x", "y", "mask")):
         return SetFile(train, None)
-    x, y, mask = (values.get(key + _SUFFIX) for key in _KEYS)
-    test = LabeledSets(x, y, mask, suffix=_SUFFIX)  # type: ignore[arg-type]
-    free = isinstance(values["x"], Tensor), isinstance(x, Tensor)
-    if test.d != train.d or (all(free) and test.n != train.n):
+    test = _sets(contents, "_test")
+    whole = all(not isinstance(contents[key], list | tuple) for key in ("x", "x_test"))
+    if test.d != train.d or (whole and test.n != train.n):
         raise ValueError(
-            f"x{_SUFFIX} must have shape (sets, {train.n}, {train.d}) as x has, "
+            f"x_test must have shape (sets, {train.n}, {train.d}) as x has, "
             f"got {tuple(test.x.shape)}"
         )
     rows = max(train.n, test.n)
     return SetFile(train.padded(rows), test.padded(rows))
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
-    if not zipfile.is_zipfile(path):
-        raise SetFileError(f"{path} is torn or no .npz: it is not the zip archive that one is")
-    values: dict[str, Any] = {}
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            keys = archive.files
-            wanted = {key + suffix for key in _KEYS for suffix in ("", _SUFFIX)}
-            # Others are named in messages, and not read.
-            values = {key: archive[key] if key in wanted else None for key in keys}
-    except Exception as error:  # whatever a damaged file makes NumPy raise
-        if "allow_pickle" in str(error):
-            raise SetFileError(f"{path} {_HARMFUL}") from error
-        raise _damaged(path, error) from error
-    return {
-        key: None if array is None else _tensor(path, key, array) for key, array in values.items()
-    }
-
-
-def _tensor(path: Path, key: str, array: Any) -> Tensor:
-    kind = array.dtype.kind if isinstance(array, np.ndarray) else ""
-    if not kind or kind not in "fiub":
-        came = f"dtype {array.dtype}" if kind else "no array"
-        raise SetFileError(f"{path}: {key} must be an array of real numbers or of bool, got {came}")
-    # Torch has neither long doubles nor a foreign byte order, and of unsigned types the bytes only.
-    size = min(array.dtype.itemsize, 8)
-    kind, size = ("i", 2 * size) if kind == "u" and 1 < size < 8 else (kind, size)
-    kind = "f" if kind == "u" and size == 8 else kind
-    with np.errstate(over="ignore"):
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=f"={kind}{size}"))
-
-
-def _read_pt(path: Path) -> dict[str, Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            contents = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes torch raise
-        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in str(error):
-            message = f"{path} {_HARMFUL}: save tensors only, no arrays and no datasets"
-            raise SetFileError(message) from error
-        raise _damaged(path, error) from error
-    if isinstance(contents, Mapping):
-        values = dict(contents)
-    elif isinstance(contents, tuple | list) and len(contents) in (2, 3):
-        values = dict(zip(_KEYS, contents, strict=False))
-    else:
-        came = type(contents).__name__
-        if isinstance(contents, tuple | list):
-            came += f" of {len(contents)}"
-        raise SetFileError(
-            f"{path} must hold a dict with x and y, or a tuple (x, y) or (x, y, mask), got {came}"
+def _sets(contents: Mapping[str, Any], suffix: str) -> LabeledSets:
+    keys = [f"{key}{suffix}" for key in ("x", "y", "mask")]
+    if missing := [key for key in keys[:2] if key not in contents]:
+        there = ", ".join(map(str, contents)) or "no key"
+        raise ValueError(
+            f"the keys {' and '.join(keys[:2])} are needed, got {there}, "
+            f"without {' and '.join(missing)}"
         )
-    for key in ("y", f"y{_SUFFIX}"):
-        if isinstance(values.get(key), list | tuple):
-            values[key] = _label_list(values[key])
-    return values
+    x, y, mask = (_tensor(key, contents.get(key)) for key in keys)
+    return LabeledSets(x, y, mask, suffix=suffix)
 
 
-def _label_list(y: Sequence[Any]) -> Any:
-    numbers = [
-        label.item() if isinstance(label, Tensor) and label.numel() == 1 else label for label in y
-    ]
-    alike = all(isinstance(number, bool | int | float) for number in numbers)
-    return torch.tensor(numbers, dtype=torch.float64) if alike else y
-
-
-def _damaged(path: Path, error: Exception) -> SetFileError:
-    kind = path.suffix.lower()
-    # Torch's advice on loading what it refused is not for this file.
-    reason = "" if isinstance(error, pickle.UnpicklingError) else " ".join(str(error).split())[:120]
-    return SetFileError(f"{path} is torn, damaged or no {kind} ({reason or type(error).__name__})")
+def _tensor(key: str, value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    try:
+        return torch.from_numpy(value.astype(value.dtype.newbyteorder("="), copy=False))
+    except TypeError:
+        kind = value.dtype
+        raise TypeError(
+            f"{key} must be of numbers or bools as torch has them, got {kind}"
+        ) from None

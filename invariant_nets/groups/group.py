@@ -1,8 +1,8 @@
 r"""Permutation groups of any size, from their generators.
 
 A group is a set of permutations that is closed under products. A few generators determine it; a
-chain of stabilizers (`invariant_nets.groups.chain`) then counts it, tells its members, lists them
-from any number on, and draws them uniformly, without ever searching through the elements.
+chain of stabilizers then counts it, tells its members, lists them from any number on, and draws
+them uniformly, without ever searching through the elements.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class PermutationGroup:
 
         There are as many as independent equivariant linear maps from the second points to the
         first. For $S_n$, $A_n$, $C_n$, $D_n$, $\{e\}$ and for direct products of any groups they
-        are written down without a search through the pairs, as `invariant_nets.orbits` tells.
+        are written down without a search through the pairs, as the module `orbits` tells.
 
         Args:
             other: another action of the same group, its generators in the same order; by default

@@ -14,7 +14,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import one_of, positive_int, set_batch, set_mask
-from invariant_nets._sets import at_least_single, is_transformed, member_mean, zero_padding
+from invariant_nets._sets import (
+    Members,
+    at_least_single,
+    is_transformed,
+    member_mean,
+    members_of,
+    zero_padding,
+    zero_padding_,
+)
 from invariant_nets.layers.initialization import semi_orthogonal
 
 Normalization = Literal["mean", "sqrt", "sum"]
@@ -23,6 +31,8 @@ Pooling = Literal["mean", "sum"]
 
 class _AveragedLinear(nn.Module):
     """What the equivariant and the invariant layer share: the options, the scale, the pool."""
+
+    takes_members = True
 
     b: nn.Parameter
     c: nn.Parameter
@@ -52,13 +62,13 @@ class _AveragedLinear(nn.Module):
         return nn.Parameter(torch.empty(self.in_channels, self.out_channels, **factory))
 
     def _pooled(
-        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None
+        self, x: Float[Tensor, "batch n in"], members: Members | None
     ) -> Float[Tensor, "batch out"]:
         # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean,
         # but half precision has no numbers as large as a sum can be.
         s, mean = self.scale, self.pooling == "mean"
-        if mean and (mask is not None or x.dtype != at_least_single(x.dtype)):
-            pool, factor = member_mean(x, mask), s
+        if mean and (members is not None or x.dtype != at_least_single(x.dtype)):
+            pool, factor = member_mean(x, members), s
         else:
             pool, factor = x.sum(1), s / x.shape[1] if mean else s
         return torch.addmm(self.c.sum(0), pool, self.b, beta=s, alpha=factor)
@@ -155,15 +165,16 @@ class LinearEquivariant(_AveragedLinear):
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.in_channels)
         set_mask(mask, x)
-        x = zero_padding(x, mask)
-        pooled = self._pooled(x, mask)[:, None]
+        members = members_of(mask)
+        x = zero_padding(x, members)
+        pooled = self._pooled(x, members)[:, None]
         # Every row gets the pooled term, and x (s a) is added to it.
         if torch.is_grad_enabled() or is_transformed(x):
             y = torch.baddbmm(pooled, x, (self.scale * self.a).expand(x.shape[0], -1, -1))
         else:  # one large product instead of one a set; its backward would cost more
             y = pooled.expand(-1, x.shape[1], -1).contiguous()
             y.flatten(0, 1).addmm_(x.flatten(0, 1), self.a, alpha=self.scale)
-        return zero_padding(y, mask)
+        return zero_padding_(y, members)
 
 
 class LinearInvariant(_AveragedLinear):
@@ -232,4 +243,5 @@ class LinearInvariant(_AveragedLinear):
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.in_channels)
         set_mask(mask, x)
-        return self._pooled(zero_padding(x, mask), mask)
+        members = members_of(mask)
+        return self._pooled(zero_padding(x, members), members)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_mask
-from invariant_nets._sets import at_least_single, zero_padding
+from invariant_nets._sets import Members, at_least_single, members_of, zero_padding, zero_padding_
 from invariant_nets.layers.four_maps import FourMaps, Scales, four_maps
 from invariant_nets.layers.initialization import semi_orthogonal
 
@@ -68,6 +68,8 @@ class ExchangeableEquivariant(FourMaps):
     Derived in chapter 6; chapter 12 gets the same maps from the orbitals of the group.
     """
 
+    takes_members = True
+
     def forward(
         self,
         x: Float[Tensor, "batch n d in"],
@@ -75,10 +77,12 @@ class ExchangeableEquivariant(FourMaps):
     ) -> Float[Tensor, "batch n d out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
         _matrices(x, mask, self.in_channels)
-        if mask is None:
+        members = members_of(mask)
+        if members is None:
             return four_maps(x, self.weight, self.bias)
-        y = four_maps(zero_padding(x, mask), self.weight, self.bias, _scales(mask, x))
-        return zero_padding(y, mask)
+        x = zero_padding(x, members)
+        y = four_maps(x, self.weight, self.bias, _scales(members, x))
+        return zero_padding_(y, members)
 
 
 class ExchangeableInvariant(nn.Module):
@@ -118,6 +122,8 @@ class ExchangeableInvariant(nn.Module):
     Derived in chapter 6.
     """
 
+    takes_members = True
+
     def __init__(
         self,
         in_channels: int,
@@ -150,11 +156,12 @@ class ExchangeableInvariant(nn.Module):
     ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
         _matrices(x, mask, self.in_channels)
-        if mask is None:
+        members = members_of(mask)
+        if members is None:
             means = x.mean((1, 2))
         else:
-            row_scale, _, row_share = _scales(mask, x)
-            rows = zero_padding(x, mask).sum(2, dtype=row_scale.dtype)
+            row_scale, _, row_share = _scales(members, x)
+            rows = zero_padding(x, members).sum(2, dtype=row_scale.dtype)
             means = (rows * row_scale * row_share).sum(1).to(x.dtype)
         y = means @ self.weight
         return y if self.bias is None else y + self.bias
@@ -164,13 +171,15 @@ class ExchangeableInvariant(nn.Module):
         return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
 
 
-def _scales(mask: Bool[Tensor, "batch n *d"], x: Float[Tensor, "batch n d in"]) -> Scales:
+def _scales(members: Members, x: Float[Tensor, "batch n d in"]) -> Scales:
     """Return one over how many entries rows and columns have, and the rows' shares of all."""
+    mask, dtype = members.mask, at_least_single(x.dtype)
+    if mask.ndim == 2:
+        share = members.counts(dtype).reciprocal().unsqueeze(2)
+        return torch.full_like(share, 1 / x.shape[2]), share, share
     # A row without entries counts as one of a single entry, so that its mean is 0.
-    entries, each = (mask, 1) if mask.ndim == 3 else (mask[:, :, None], x.shape[2])
-    in_rows, in_columns = entries.sum(2, keepdim=True) * each, entries.sum(1)[:, :, None]
+    in_rows, in_columns = mask.sum(2, keepdim=True), mask.sum(1).unsqueeze(2)
     in_all = in_rows.sum(1, keepdim=True)
-    dtype = at_least_single(x.dtype)
     rows, columns, every = (count.clamp(min=1).to(dtype) for count in (in_rows, in_columns, in_all))
     return 1 / rows, 1 / columns, rows / every
 

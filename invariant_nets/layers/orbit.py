@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import is_traced, zero_padding
+from invariant_nets._sets import is_traced, members_of, zero_padding
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import trivial_group
 from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
@@ -78,6 +78,8 @@ class OrbitLinear(nn.Module):
     Derived in chapter 12.
     """
 
+    takes_members = True
+
     def __init__(
         self,
         group: PermutationGroup,
@@ -139,13 +141,14 @@ class OrbitLinear(nn.Module):
         """Apply the layer to a batch of points with features."""
         set_batch(x, n=self.ids.shape[1], d=self.in_channels)
         set_mask(mask, x)
-        x = zero_padding(x, mask)
+        members = members_of(mask)
+        x = zero_padding(x, members)
         if self.form is not None:
             y = self.form(x, self.weight)
         else:
             y = dense(x, self._written_out(), len(self.ids))
         y = y if self.bias is None else y + self.bias[self.out_orbit]
-        return zero_padding(y, mask if self.out_group is self.group else None)
+        return zero_padding(y, members if self.out_group is self.group else None)
 
     def _written_out(self) -> Tensor:
         weight = self.weight
@@ -206,6 +209,8 @@ class OrbitInvariant(nn.Module):
 
     Derived in chapter 12.
     """
+
+    takes_members = True
 
     def __init__(
         self,

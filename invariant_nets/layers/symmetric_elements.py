@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import one_of, set_mask
-from invariant_nets._sets import member_mean, zero_padding
+from invariant_nets._sets import Members, member_mean, members_of, zero_padding, zero_padding_
 from invariant_nets.layers.averaged import Pooling
 
 
@@ -60,6 +60,8 @@ class SymmetricElements(nn.Module):
     Chapter 6 has the case $H = S_d$.
     """
 
+    takes_members = True
+
     def __init__(self, element: nn.Module, shared: nn.Module, pooling: Pooling = "mean") -> None:
         super().__init__()
         self.element = _module("element", element)
@@ -74,11 +76,12 @@ class SymmetricElements(nn.Module):
     ) -> Float[Tensor, "batch n *out"]:
         """Apply the layer to a batch of sets of elements."""
         _elements(x, mask)
-        x = zero_padding(x, mask)
+        members = members_of(mask)
+        x = zero_padding(x, members)
         each = self.element(x.flatten(0, 1))
         y = each.reshape(*x.shape[:2], *each.shape[1:])
-        y = y + self.shared(_pool(x, mask, self.pooling)).unsqueeze(1)
-        return zero_padding(y, mask)
+        y = y + self.shared(_pool(x, members, self.pooling)).unsqueeze(1)
+        return zero_padding_(y, members)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument that the modules do not."""
@@ -120,7 +123,7 @@ class SymmetricElementsInvariant(nn.Module):
     Chapter 6 has the case $H = S_d$.
     """
 
-    pools = True
+    takes_members = pools = True
 
     def __init__(self, shared: nn.Module, pooling: Pooling = "mean") -> None:
         super().__init__()
@@ -135,7 +138,8 @@ class SymmetricElementsInvariant(nn.Module):
     ) -> Float[Tensor, "batch *out"]:
         """Apply the layer to a batch of sets of elements."""
         _elements(x, mask)
-        y: Tensor = self.shared(_pool(zero_padding(x, mask), mask, self.pooling))
+        members = members_of(mask)
+        y: Tensor = self.shared(_pool(zero_padding(x, members), members, self.pooling))
         return y
 
     def extra_repr(self) -> str:
@@ -144,11 +148,11 @@ class SymmetricElementsInvariant(nn.Module):
 
 
 def _pool(
-    x: Float[Tensor, "batch n *element"], mask: Bool[Tensor, "batch n"] | None, pooling: Pooling
+    x: Float[Tensor, "batch n *element"], members: Members | None, pooling: Pooling
 ) -> Float[Tensor, "batch *element"]:
     if pooling == "sum":
         return x.sum(1)
-    return member_mean(x, mask)
+    return member_mean(x, members)
 
 
 def _elements(x: Tensor, mask: Tensor | None) -> None:

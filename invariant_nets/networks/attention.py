@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import zero_padding
+from invariant_nets._sets import members_of, zero_padding, zero_padding_
 from invariant_nets.layers.initialization import orthogonal_
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 
@@ -54,14 +54,17 @@ class SetAttentionBlock(MultiheadAttentionBlock):
     Used in chapter 13.
     """
 
+    takes_members = True
+
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
         """Let the members of each set look at each other."""
         set_batch(x, d=self.d)
         set_mask(mask, x)
-        x = zero_padding(x, mask)
-        return zero_padding(super().forward(x, x, mask), mask)
+        members = members_of(mask)
+        x = zero_padding(x, members)
+        return zero_padding_(self.looked(x, x, members), members)
 
 
 class InducedSetAttentionBlock(nn.Module):
@@ -104,6 +107,8 @@ class InducedSetAttentionBlock(nn.Module):
     Used in chapter 13.
     """
 
+    takes_members = True
+
     def __init__(
         self,
         d: int,
@@ -136,9 +141,10 @@ class InducedSetAttentionBlock(nn.Module):
         """Let the points look at each set, then its members at the points."""
         set_batch(x, d=self.gather.d)
         set_mask(mask, x)
-        x = zero_padding(x, mask)
-        seen = self.gather(self.points.expand(x.shape[0], -1, -1), x, mask)
-        return zero_padding(self.spread(x, seen), mask)
+        members = members_of(mask)
+        x = zero_padding(x, members)
+        seen = self.gather.looked(self.points.expand(x.shape[0], -1, -1), x, members)
+        return zero_padding_(self.spread.looked(x, seen, None), members)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument that the blocks do not."""
@@ -189,7 +195,7 @@ class AttentionPooling(nn.Module):
     Used in chapter 13.
     """
 
-    pools = True
+    takes_members = pools = True
 
     def __init__(
         self,
@@ -226,9 +232,9 @@ class AttentionPooling(nn.Module):
         """Let the seeds look at each set."""
         set_batch(x, d=self.block.d)
         set_mask(mask, x)
-        members = F.relu(self.linear(zero_padding(x, mask)))
-        pooled: Tensor = self.block(self.seeds.expand(x.shape[0], -1, -1), members, mask)
-        return pooled
+        members = members_of(mask)
+        y = zero_padding(F.relu(self.linear(zero_padding(x, members))), members)
+        return self.block.looked(self.seeds.expand(x.shape[0], -1, -1), y, members)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument that the block does not."""

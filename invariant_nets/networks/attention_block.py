@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import zero_padding
+from invariant_nets._sets import Members, members_of, zero_padding
 from invariant_nets.layers.initialization import orthogonal_
 
 # The scale that the last matrix of a residual branch starts at.
@@ -126,7 +126,17 @@ class MultiheadAttentionBlock(nn.Module):
         set_batch(x, d=self.d)
         set_batch(y, d=self.d, name="y")
         set_mask(mask, y)
-        h = self.norm1(x + self._attention(x, zero_padding(y, mask), mask))
+        members = members_of(mask)
+        return self.looked(x, zero_padding(y, members), members)
+
+    def looked(
+        self,
+        x: Float[Tensor, "batch m d"],
+        y: Float[Tensor, "batch n d"],
+        members: Members | None,
+    ) -> Float[Tensor, "batch m d"]:
+        """Do the same without checks, for a `y` whose padding is 0."""
+        h = self.norm1(x + self._attention(x, y, None if members is None else members.mask))
         z: Tensor = self.norm2(h + self.linear2(F.relu(self.linear1(h))))
         return z
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import zero_padding
+from invariant_nets._sets import members_of, zero_padding, zero_padding_
 from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, sigmoid_if
 
 
@@ -44,6 +44,7 @@ class PositionalEncoding(nn.Module):
     Chapter 8 averages a transformer that uses it.
     """
 
+    takes_members = True
     encoding: Float[Tensor, "max_len d_model"]
 
     def __init__(self, d_model: int, max_len: int) -> None:
@@ -65,10 +66,11 @@ class PositionalEncoding(nn.Module):
         set_mask(mask, x)
         if x.shape[1] > max_len:
             raise ValueError(f"x must have at most max_len={max_len} rows, got {tuple(x.shape)}")
-        if mask is None:
+        members = members_of(mask)
+        if members is None:
             return x + self.encoding[: x.shape[1]]
-        position = (mask.cumsum(1) - 1).clamp(min=0)
-        return zero_padding(zero_padding(x, mask) + self.encoding[position], mask)
+        # What −1 reads, before the first member, is padding.
+        return zero_padding_(x + self.encoding[members.mask.cumsum(1) - 1], members)
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments."""
@@ -104,6 +106,8 @@ class EncoderLayer(nn.TransformerEncoderLayer):
     Part of the transformer of chapters 7 and 8.
     """
 
+    takes_members = True
+
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int, dropout: float = 0.0
     ) -> None:
@@ -121,12 +125,13 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         """Apply the layer to a batch of sets."""
         set_batch(x, d=self.linear1.in_features)
         set_mask(mask, x)
-        if mask is None or x.shape[0] == 0:
+        members = members_of(mask)
+        if members is None or x.shape[0] == 0:
             return super().forward(x)
         # A softmax over nothing is NaN: the rows of an empty set, all 0, attend to each other.
-        hidden = ~mask & mask.any(1, keepdim=True)
-        y = super().forward(zero_padding(x, mask), src_key_padding_mask=hidden)
-        return zero_padding(y, mask)
+        hidden = ~members.mask & members.mask.any(1, keepdim=True)
+        y = super().forward(zero_padding(x, members), src_key_padding_mask=hidden)
+        return zero_padding_(y, members)
 
 
 def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:

@@ -17,7 +17,7 @@ from invariant_nets._arguments import (
     set_batch,
     set_mask,
 )
-from invariant_nets._sets import member_mean, zero_padding
+from invariant_nets._sets import Members, member_mean, members_of, zero_padding
 from invariant_nets.networks.perceptron import perceptron
 from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
 
@@ -119,7 +119,7 @@ class SetPooling(nn.Module):
     Used in chapter 13.
     """
 
-    pools = True
+    takes_members = pools = True
 
     def __init__(self, pooling: PoolingName = "mean") -> None:
         super().__init__()
@@ -132,22 +132,21 @@ class SetPooling(nn.Module):
         """Pool each set of a batch."""
         set_batch(x)
         set_mask(mask, x)
-        x = zero_padding(x, mask)
+        members = members_of(mask)
+        x = zero_padding(x, members)
         if self.pooling == "max":
-            return _maximum(x, mask)
+            return _maximum(x, members)
         if self.pooling == "sum":
             return x.sum(1)
-        return member_mean(x, mask)
+        return member_mean(x, members)
 
     def extra_repr(self) -> str:
         """Show the constructor's argument."""
         return repr(self.pooling)
 
 
-def _maximum(
-    x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
-) -> Float[Tensor, "batch d"]:
-    if mask is None:
+def _maximum(x: Float[Tensor, "batch n d"], members: Members | None) -> Float[Tensor, "batch d"]:
+    if members is None:
         return x.amax(1)
-    largest = x.masked_fill(~mask[..., None], -torch.inf).amax(1)
-    return largest.masked_fill(~mask.any(1, keepdim=True), 0)
+    largest = x.masked_fill(members.absent(3), -torch.inf).amax(1)
+    return largest.masked_fill(~members.mask.any(1, keepdim=True), 0)

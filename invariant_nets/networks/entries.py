@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import call, member_counts, zero_padding
+from invariant_nets._sets import Members, at_least_single, call, manner, members_of
 from invariant_nets.layers.averaged import Normalization, Pooling
 from invariant_nets.networks.intrinsic import intrinsic
 from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
@@ -45,13 +45,14 @@ class EntriesAsMembers(nn.Module):
     Used in chapter 6.
     """
 
-    pools = True
+    takes_members = pools = True
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
             raise TypeError(f"network must be an nn.Module, got {network!r}")
         self.network = network
+        manner(network)
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -59,8 +60,11 @@ class EntriesAsMembers(nn.Module):
         """Apply the network to the entries."""
         set_batch(x)
         set_mask(mask, x)
-        entries = zero_padding(x, mask).flatten(1).unsqueeze(2)
-        of_entries = None if mask is None else mask.repeat_interleave(x.shape[2], 1)
+        entries = x.flatten(1).unsqueeze(2)
+        members = members_of(mask)
+        of_entries = (
+            None if members is None else Members(members.mask.repeat_interleave(x.shape[2], 1))
+        )
         y: Tensor = call(self.network, entries, of_entries)
         return y
 
@@ -89,7 +93,7 @@ class SumOfSquares(nn.Module):
     Chapter 2 shows that $T$ is sufficient for the book's task.
     """
 
-    pools = True
+    takes_members = pools = True
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -98,12 +102,14 @@ class SumOfSquares(nn.Module):
         set_batch(x)
         set_mask(mask, x)
         _, n, d = x.shape
-        if mask is None:
-            z: Tensor = (x.square().sum((1, 2)) - n * d)[:, None] / (2 * n * d) ** 0.5
-            return z
-        # T − nd is the sum of the members' |x_i|² − d, which leaves an empty set at 0.
-        excess = zero_padding(zero_padding(x, mask).square().sum(2) - d, mask).sum(1, keepdim=True)
-        return excess / (2 * d * member_counts(mask, x.dtype)).sqrt()
+        wide = at_least_single(x.dtype)
+        deviation: float | Tensor = (2 * n * d) ** 0.5
+        members = members_of(mask)
+        if members is not None:
+            x = x.masked_fill(members.absent(3), 1)  # which adds as much to T as to nd
+            deviation = (2 * d * members.counts(wide)).sqrt()
+        excess = x.square().sum((1, 2), dtype=wide).unsqueeze(1) - n * d
+        return (excess / deviation).to(x.dtype)
 
 
 def entrywise(

@@ -2,21 +2,23 @@ r"""Modules in turn on batches of sets of every size."""
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import members_first, permute_rows, takes_mask, zero_padding
+from invariant_nets._sets import ANYTHING, ZEROS, Manner, manner, members_of, zero_padding
 
 
 class SetNetwork(nn.Sequential):
     r"""A `Sequential` that takes batches of sets, padded ones too, and refuses anything else.
 
     Sets of different sizes come as one padded tensor and a mask that says which rows are members.
-    The mask goes to every module that has an argument `mask`, and ends where the set axis does: at
-    a module that pools. What the others put into padding is set to 0. So a module that acts on
-    every member by itself (`nn.Linear`, `nn.ReLU`, `nn.LayerNorm`) needs no mask. What an empty set
-    gives is up to the module that pools; all modules of this package then give a number, never NaN.
+    The mask goes to every module that has an argument `mask`, which is found out when the network
+    is made, and ends where the set axis does: at a module that pools. What the others put into
+    padding is set to 0. So a module that acts on every member by itself (`nn.Linear`, `nn.ReLU`,
+    `nn.LayerNorm`) needs no mask. What an empty set gives is up to the module that pools; all
+    modules of this package then give a number, never NaN.
 
     Args:
         *modules: what to apply in turn. One that takes a mask and pools to several vectors a set,
@@ -47,8 +49,11 @@ class SetNetwork(nn.Sequential):
     Used in every chapter; chapter 13 has sets of many sizes.
     """
 
+    takes_members = True
+
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
+        self._manners = list(self._modules.values()), [manner(module) for module in self]
         self.n = None if n is None else positive_int("n", n)
         self.d = positive_int("d", d)
 
@@ -57,14 +62,36 @@ class SetNetwork(nn.Sequential):
     ) -> Float[Tensor, batch * out]:
         """Apply the modules in turn."""
         set_batch(x, n=self.n, d=self.d)
+        if mask is None:
+            y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return y
         set_mask(mask, x)
-        x = zero_padding(x, mask)
-        for module in self:
-            x = module(x, mask=mask) if mask is not None and takes_mask(module) else module(x)
-            if getattr(module, "pools", False) or x.ndim < 3 or x.shape[:2] != _shape(mask):
-                mask = None
-            x = zero_padding(x, mask)
-        return x
+        members, holds = members_of(mask), ANYTHING
+        for module, how in zip(self, self._how(), strict=True):
+            if members is None:
+                x = module(x)
+                continue
+            if holds < how.needs:
+                x = zero_padding(x, members)
+            holds = how.leaves
+            if how.takes_mask:
+                x = module(x, mask=members if how.takes_members else members.mask)
+            else:
+                x = module(x)
+                if how.by_member:
+                    continue
+            if how.pools or x.ndim < 3 or x.shape[:2] != members.mask.shape:
+                members = None
+        return x if holds == ZEROS else zero_padding(x, members)
+
+    def _how(self) -> list[Manner]:
+        """Return how each module treats padding; found out again if others were put in."""
+        modules = list(self._modules.values())
+        if torch.compiler.is_compiling():
+            return [manner(module) for module in modules]
+        if modules != self._manners[0]:
+            self._manners = modules, [manner(module) for module in modules]
+        return self._manners[1]
 
     def __getitem__(self, index: int | slice) -> nn.Module:
         """Return one of the modules, or some of them as a plain `Sequential`."""
@@ -90,7 +117,7 @@ class FlattenMembers(nn.Module):
     Used in chapters 7 to 11.
     """
 
-    pools = True
+    takes_members = pools = True
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -98,15 +125,15 @@ class FlattenMembers(nn.Module):
         """Flatten the sets, members first."""
         set_batch(x)
         set_mask(mask, x)
-        if mask is not None:
-            x = permute_rows(zero_padding(x, mask), members_first(mask))
+        members = members_of(mask)
+        if members is not None and members.in_front:
+            x = zero_padding(x, members)
+        elif members is not None:
+            absent, order = members.absent(3).sort(dim=1, stable=True)
+            x = x.gather(1, order.expand_as(x)).masked_fill_(absent, 0)
         return x.flatten(1)
 
 
 def sigmoid_if(probabilities: bool) -> list[nn.Module]:
     """Return what turns logits into probabilities, as a list of no or one module."""
     return [nn.Sigmoid()] if probabilities else []
-
-
-def _shape(mask: Tensor | None) -> tuple[int, ...]:
-    return () if mask is None else tuple(mask.shape)

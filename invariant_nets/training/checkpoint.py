@@ -7,17 +7,17 @@ torn or altered file is known before it is read.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
 import pickle
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from invariant_nets._files import explained, make_folder, write_whole
 
 _MAGIC = b"invariant_nets checkpoint 1\n"
 _DIGEST_BYTES = 64
@@ -49,13 +49,7 @@ class CheckpointFolder:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._write(b"", "writable")
-            (self.folder / "writable").unlink()
-        except OSError as error:
-            raise _explained(error, f"checkpoint must be a folder to write to: {folder}") from error
+        self.folder = make_folder("checkpoint", folder)
 
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint, and keep the one before it.
@@ -69,17 +63,8 @@ class CheckpointFolder:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         contents = buffer.getvalue()
-        last = self.folder / LAST
-        try:
-            self._write(_head(contents) + contents, f"{LAST}.partial")
-            if last.exists():
-                self._keep(last)
-            os.replace(self.folder / f"{LAST}.partial", last)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                (self.folder / f"{LAST}.partial").unlink(missing_ok=True)
-            message = f"checkpoint could not be written to {self.folder}; the last one is intact"
-            raise _explained(error, message) from error
+        with explained(f"checkpoint could not be written to {self.folder}; the last one is intact"):
+            write_whole(self.folder / LAST, _head(contents) + contents, self.folder / PREVIOUS)
 
     def load(self) -> dict[str, Any] | None:
         """Return the last checkpoint, or None if there is none yet.
@@ -104,22 +89,6 @@ class CheckpointFolder:
             raise CheckpointError("; ".join(problems))
         return None
 
-    def _write(self, contents: bytes, name: str) -> None:
-        with open(self.folder / name, "wb") as file:
-            file.write(contents)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _keep(self, last: Path) -> None:
-        # A second name for the same file, so that at no moment there is none.
-        second = self.folder / f"{PREVIOUS}.partial"
-        second.unlink(missing_ok=True)
-        try:
-            os.link(last, second)
-        except OSError:
-            shutil.copyfile(last, second)  # some file systems have no links
-        os.replace(second, self.folder / PREVIOUS)
-
 
 def _head(contents: bytes) -> bytes:
     return _MAGIC + hashlib.sha256(contents).hexdigest().encode() + b"\n"
@@ -141,7 +110,3 @@ def _read(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise CheckpointError(f"{path} holds more than tensors and plain values") from error
     return state
-
-
-def _explained(error: OSError, message: str) -> OSError:
-    return type(error)(error.errno, f"{message} ({error.strerror or error})")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from invariant_nets._arguments import need_matplotlib
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -27,6 +29,7 @@ class History:
         epochs: what each completed epoch gave.
         stopped: why the fit ended, in words; empty while it runs.
         restored_best: whether the model ended with the weights of `best_epoch`.
+        interrupted: whether Ctrl-C ended the fit.
 
     Example:
         >>> history = History([Epoch(0.7, 0.5, 0.69, 0.5, 0.1), Epoch(0.6, 0.6, 0.65, 0.6, 0.1)])
@@ -40,6 +43,7 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     stopped: str = ""
     restored_best: bool = False
+    interrupted: bool = False
 
     @property
     def train_loss(self) -> list[float]:
@@ -112,11 +116,8 @@ class History:
         """
         if not self.num_epochs:
             raise ValueError("history must hold at least one epoch to be plotted, got none")
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            message = "History.plot needs matplotlib: pip install 'invariant_nets[plot]'"
-            raise ImportError(message) from error
+        need_matplotlib("History.plot")
+        from matplotlib.figure import Figure
 
         figure = Figure(figsize=(8, 3.2), layout="constrained")
         panels = (

@@ -172,19 +172,19 @@ class DataParallel:
 
     def __init__(self, model: nn.Module, ranks: Ranks, device: torch.device) -> None:
         self.model = model
-        self.wrapped: nn.Module = _TakesMask(model)
+        self.wrapped = model
         self.alone = ranks.size == 1
         self._checked = self.alone
         if not self.alone:
             self.wrapped = DistributedDataParallel(
-                self.wrapped,
+                model,
                 device_ids=None if device.type == "cpu" else [device],
                 **{_BUFFERS_AT_EVERY_STEP: False},  # type: ignore[arg-type]
             )
 
     def __call__(self, x: Tensor, mask: Tensor | None) -> Any:
         """Call the model, with its mask if it has one."""
-        return self.wrapped(x, mask)
+        return call(self.wrapped, x, mask)
 
     def check_gradients(self) -> None:
         """Raise after the first backward pass if a parameter had no part in it."""
@@ -210,12 +210,3 @@ class DataParallel:
         for name, buffer in self.model.named_buffers():
             if name in lasting:
                 dist.broadcast(buffer, src=0)
-
-
-class _TakesMask(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Any:
-        return call(self.model, x, mask)

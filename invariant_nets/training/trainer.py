@@ -199,7 +199,7 @@ class BinaryTrainer:
                             bar.write(history.line(epoch))
             history.stopped = reason
         except KeyboardInterrupt:
-            history.stopped = "interrupted"
+            history.stopped, history.interrupted = "interrupted", True
         except (FloatingPointError, OSError) as error:
             history.stopped = str(error)
             raise

@@ -7,7 +7,7 @@ import torch
 from scipy.stats import chisquare
 from torch import nn
 
-from invariant_nets import Augmentation, mlp
+from invariant_nets import Augmentation
 
 
 def seeded(seed=0):
@@ -102,10 +102,6 @@ def test_gradients_flow_back_to_the_rows_that_they_came_from():
     assert torch.equal(x.grad, 2 * x)
 
 
-def test_an_empty_batch_passes():
-    assert Augmentation(mlp(4, 2))(torch.zeros(0, 4, 2)).shape == (0, 1)
-
-
 def test_a_copy_continues_with_the_same_draws():
     model = Augmentation(nn.Identity(), seeded())
     x = numbered(8, 6, 2)
@@ -115,10 +111,3 @@ def test_a_copy_continues_with_the_same_draws():
 def test_a_model_that_is_no_function_is_refused():
     with pytest.raises(TypeError, match="model must be a module or a function, got 'mlp'"):
         Augmentation("mlp")
-
-
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("shape", [(4, 2), (3, 0, 2), (3, 4, 0)])
-def test_what_is_no_batch_of_sets_is_refused(training, shape):
-    with pytest.raises(ValueError, match="x must"):
-        Augmentation(nn.Identity()).train(training)(torch.zeros(shape))

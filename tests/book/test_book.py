@@ -1,13 +1,10 @@
 """The build of the book: what runs again, what fails it, and what a page consists of."""
 
-import ast
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import unicodedata
 from pathlib import Path
 
 import nbformat
@@ -15,14 +12,13 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
-from book.pages import outputs
 from book.pages.download import plain_markdown
 from book.pages.katex import FormulaError
 from book.pages.notation import read as read_symbols
 from book.pages.symbols import Linker, Links
 from book.running import repeat
 from book.running.chapters import ChapterError, code_cells, read
-from book.running.fingerprint import fingerprint, reached_code
+from book.running.fingerprint import fingerprint
 from book.running.run import Runner
 from invariant_nets import figures
 
@@ -209,69 +205,6 @@ def test_only_the_modules_that_a_chapter_reaches_count(project):
     assert key(project) == before
     (package / "near.py").write_text("value = 2\n")
     assert key(project) != before
-
-
-ROOMS = {  # a package of two rooms, one of which has a room inside
-    "": "from invariant_nets.near import value\nfrom invariant_nets.far import other\n",
-    "near": "from invariant_nets.near.core import value, unused\n",
-    "near.core": "from invariant_nets.far.deep.core import base\nvalue = unused = base\n",
-    "near.beside": "value = 1\n",
-    "far": "from .deep import other\n",
-    "far.beside": "value = 1\n",
-    "far.deep": "from .core import base as root\nfrom .more import other\nVERSION = 1\nroot\n",
-    "far.deep.core": "base = 1\n",
-    "far.deep.more": "from ..beside import value\nother = value\n",
-}
-FACES = {"", "near", "far", "far.deep"}
-VALUE = {"near.core", "far.deep.core", *FACES}
-REACHED = {  # by what a chapter says
-    "from invariant_nets import value": VALUE,
-    "from invariant_nets.near import value": VALUE,
-    "from invariant_nets.near.core import value": VALUE,
-    "from invariant_nets import other": {
-        *("far.deep.more", "far.beside", "far.deep.core"),
-        *("", "far", "far.deep"),
-    },
-    "from invariant_nets.near import beside": {"near.beside", "", "near"},
-    "from invariant_nets.near.beside import value": {"near.beside", "", "near"},
-    "from invariant_nets.far.deep import VERSION": set(ROOMS),
-    "import invariant_nets": set(ROOMS),
-    "import numpy": set(),
-}
-
-
-def files_of(package, rooms):
-    """The files of a package, by the dotted names of its modules."""
-    files = {
-        name: package.joinpath(*name.split("."), *["__init__"] * (name in FACES)).with_suffix(".py")
-        for name in rooms
-    }
-    for name, file in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(rooms[name])
-    return files
-
-
-@pytest.mark.parametrize("chapter", REACHED)
-def test_a_change_in_a_room_makes_stale_what_reaches_it_and_nothing_else(tmp_path, chapter):
-    package = tmp_path / "invariant_nets"
-    files = files_of(package, ROOMS)
-    before, stale = reached_code([chapter], package), set()
-    for name, file in files.items():
-        file.write_text(f"{ROOMS[name]}added = 1\n")
-        stale |= {name} if reached_code([chapter], package) != before else set()
-        file.write_text(ROOMS[name])
-    assert stale == REACHED[chapter]
-
-
-def test_a_name_that_a_face_takes_from_elsewhere_makes_stale(tmp_path):
-    package = tmp_path / "invariant_nets"
-    files = files_of(package, ROOMS | {"near.other": "value = 1\n"})
-    before = reached_code(["from invariant_nets import value"], package)
-    files["near"].write_text(
-        ROOMS["near"].replace("near.core import value", "near.other import value")
-    )
-    assert reached_code(["from invariant_nets import value"], package) != before
 
 
 # What fails the build
@@ -701,122 +634,3 @@ def test_markdown_of_a_download_is_plain():
     assert plain_markdown(source) == ("> **A note**\n>\n> See here, `f` and `[a](b)`.\n\nEnd.\n")
     folded = plain_markdown('??? success "Solution"\n    Because $x$.\n')
     assert folded == "<details><summary>Solution</summary>\n\nBecause $x$.\n\n</details>\n\n"
-
-
-# The book itself
-
-
-def nav(entry):
-    if isinstance(entry, str):
-        return [entry]
-    entries = entry.values() if isinstance(entry, dict) else entry
-    return [page for item in entries for page in nav(item)]
-
-
-def test_every_chapter_and_module_is_in_the_book():
-    pages = nav(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
-    chapters = {f"chapters/{path.name}" for path in (ROOT / "docs" / "chapters").glob("*.py")}
-    assert chapters == {page for page in pages if page.startswith("chapters/")}
-    stems = {path.stem for path in (ROOT / "invariant_nets").glob("[!_]*.py")}
-    modules = {stem: f"invariant_nets.{stem}" for stem in stems}
-    modules["pytest_plugin"] = "pytest_invariant_nets"
-    assert modules.keys() == {Path(page).stem for page in pages if "reference/" in page} - {"index"}
-    index = (ROOT / "docs" / "reference" / "index.md").read_text()
-    for page, module in modules.items():
-        text = (ROOT / "docs" / "reference" / f"{page}.md").read_text()
-        assert f"::: {module}\n" in text
-        assert f"({page}.md)" in index
-
-
-def test_chapters_hold_no_outputs_and_the_style_has_one_ink():
-    assert outputs.INK == figures.INK
-    assert not list((ROOT / "docs" / "chapters").glob("*.ipynb"))
-
-
-def test_vendored_packages_name_no_registry():
-    lock = json.loads((ROOT / "book" / "vendor" / "package-lock.json").read_text())
-    assert all("resolved" not in package for package in lock["packages"].values())
-
-
-def test_the_notation_gives_each_symbol_a_meaning_and_a_chapter():
-    text = (ROOT / "docs" / "notation.md").read_text()
-    rows = [row for row in text.splitlines() if re.match(r"\| (?!Paper)\S", row)]
-    anchors = [re.search(r"\{ #([\w-]+)[^}]*\} \|", row)[1] for row in rows]
-    assert len(anchors) == len(set(anchors)) > 40
-    assert all(re.search(r"\]\((chapters|reference)/\w+\.(py|md)\) \|$", row) for row in rows)
-    symbols = read_symbols(text)
-    assert len({symbol.tokens for symbol in symbols}) == len(symbols)
-    for symbol in symbols:
-        assert symbol.meaning
-        assert not re.search(r"[\\\\$`{}]|\]\[", symbol.meaning), symbol.meaning
-
-
-# The works that the book cites
-
-NAME = r"(?:[A-Z]\. ?)*[^\W\d_a-z][\w’-]+"
-CITATION = re.compile(
-    rf"({NAME})(?:(?:,? and |,? & |, ){NAME})*(?: et al\.)?,? \(?((?:19|20)\d\d)\)"
-)
-
-
-def citations(text):
-    """Returns the works that a text cites, by their anchors in the bibliography."""
-    text = re.sub(r"\s*\n#?\s*", " ", text)
-    return {anchor(name, year) for name, year in CITATION.findall(text)}
-
-
-def anchor(name, year):
-    """Returns the anchor of a work in the bibliography."""
-    surname = unicodedata.normalize("NFD", re.sub(r"([A-Z]\. ?)+", "", name))
-    return f"{surname.encode('ascii', 'ignore').decode().lower()}-{year}"
-
-
-def prose_of(path):
-    """Yields what a file says in words: Markdown, a chapter's prose, a module's docstrings."""
-    if path.suffix == ".md":
-        yield path.read_text()
-    elif path.parent.name == "chapters":
-        yield from (cell.source for cell in read(path).cells if cell.cell_type == "markdown")
-    else:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                yield ast.get_docstring(node) or ""
-
-
-def test_citations_are_found():
-    text = "As Zaheer et al. (2017) and (Wagstaff et al.,\n# 2019) say. Cho and\n# Saul (2009)."
-    assert citations(text) == {"zaheer-2017", "wagstaff-2019", "cho-2009"}
-    assert citations("Dym, Lawrence & Siegel (2024), B. Elesedy and S. Zaidi (2021)") == {
-        "dym-2024",
-        "elesedy-2021",
-    }
-    assert citations("Póczos (2017); of 5 (2001) in May") == {"poczos-2017"}
-
-
-def test_the_bibliography_is_what_the_book_cites():
-    text = (ROOT / "docs" / "bibliography.md").read_text()
-    entries = re.findall(
-        r"^- \*\*([^,]+),.*? \((\d{4})\)\.\*\*\{ #([\w-]+) \}$", text, re.MULTILINE
-    )
-    works = {key for *_, key in entries}
-    assert len(works) == len(entries) == text.count("\n- **")
-    for name, year, key in entries:
-        assert key == anchor(name, year)
-    cited: set[str] = set()
-    faults = []
-    for path in [*(ROOT / "docs").rglob("*.md"), *(ROOT / "docs" / "chapters").glob("*.py")]:
-        if path.name == "bibliography.md":
-            continue
-        source = path.read_text()
-        links = set(re.findall(r"bibliography\.md#([\w-]+)", source))
-        faults += [f"{path.name} links to {key}, which is no entry" for key in links - works]
-        prose = "\n".join(prose_of(path))
-        unlinked = citations(prose) - links
-        faults += [f"{path.name} cites {key} without a link" for key in unlinked]
-        cited |= links
-    for path in (ROOT / "invariant_nets").glob("*.py"):
-        found = citations("\n".join(prose_of(path)))
-        faults += [f"{path.name} cites {key}, which is no entry" for key in found - works]
-        cited |= found
-    faults += [f"nothing cites {key}" for key in works - cited]
-    assert not faults, "\n".join(sorted(faults))

@@ -1,6 +1,7 @@
 """The built book in a real browser: every page, light and dark, on a desk and on a phone."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -13,16 +14,17 @@ import nbformat
 import pytest
 import yaml
 
+from tests.book.pages import AXE, SCHEMES, VIEWS, faults_of, in_view, watch
+
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
-WIDTHS = (1280, 390)
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
     *("--disable-component-update", "--disable-sync"),
 )
 
 pytestmark = [
+    pytest.mark.book,
     pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium"),
     pytest.mark.xdist_group("browser"),  # one worker, so that the book is built once
 ]
@@ -40,7 +42,16 @@ PAGES = addresses(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
 CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class Book(SimpleHTTPRequestHandler):
+    """Serves a folder, axe-core, and an empty search index to who does not search."""
+
+    def translate_path(self, path):
+        if path == "/axe.min.js":
+            return str(AXE)
+        if path == "/search/search_index.json" and "Unsearched" in self.headers:
+            path = "/search/nothing.json"
+        return super().translate_path(path)
+
     def log_message(self, *args):
         pass
 
@@ -52,7 +63,9 @@ def site(tmp_path_factory):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    index = json.loads((folder / "search" / "search_index.json").read_text())
+    (folder / "search" / "nothing.json").write_text(json.dumps(index | {"docs": []}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Book, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -66,118 +79,33 @@ def browser_type_launch_args():
     return {"executable_path": CHROMIUM, "args": list(FLAGS)}
 
 
-@pytest.fixture(scope="session", params=["light", "dark"])
-def tab(browser, request):
-    """A tab in one color scheme, and the list of what goes wrong in it."""
-    context = browser.new_context(color_scheme=request.param)
+@pytest.fixture(scope="session")
+def tab(site, browser):
+    """A tab for all pages, which keeps fonts and styles; each page would index the whole book."""
+    context = browser.new_context(extra_http_headers={"Unsearched": "yes"})
     page = context.new_page()
-    page.scheme = request.param
-    page.problems = []
-    page.on("console", lambda m: m.type in ("error", "warning") and page.problems.append(m.text))
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
-    page.on("response", lambda r: r.status >= 400 and page.problems.append(f"{r.status}: {r.url}"))
+    watch(page, site)
     yield page
     context.close()
 
 
-def serious(tab):
-    """Returns what axe-core finds that is serious or critical, each with a first place."""
-    violations = tab.evaluate(
-        "async () => (await axe.run({resultTypes: ['violations']})).violations"
-    )
-    return [
-        f"{v['id']}: {v['nodes'][0]['html'][:200]} ({v['nodes'][0]['failureSummary']})"
-        for v in violations
-        if v["impact"] in ("serious", "critical")
-    ]
+@pytest.fixture(scope="module")
+def checked(site, tab, request):
+    """The tab after a page was checked in it, with what was found in `faults`."""
+    tab.faults = faults_of(tab, site + request.param)
+    return tab
 
 
-FAULTS_OF_LAYOUT = """() => {
-  const faults = [];
-  const box = document.documentElement;
-  if (box.scrollWidth > innerWidth) faults.push(`the page is ${box.scrollWidth} px wide`);
-  const text = document.querySelector(".md-content").innerText;
-  for (const tex of text.match(/\\$[^$\\n]{1,80}\\$|\\\\[([].{1,80}?\\\\[)\\]]/g) ?? []) {
-    if (![...document.querySelectorAll("pre, code")].some(e => e.innerText.includes(tex)))
-      faults.push(`not typeset: ${tex}`);
-  }
-  for (const math of document.querySelectorAll(".katex-html")) {
-    const hidden = math.closest("details:not([open])");
-    if (!hidden && !math.getBoundingClientRect().width) faults.push(`invisible: ${math.innerText}`);
-  }
-  for (const plot of document.querySelectorAll(".plot :is(svg, img)")) {
-    if (!plot.parentElement.closest(".scroll")) continue;
-    const { width, height } = plot.getBoundingClientRect();
-    if (width < 200 || height < 100) faults.push(`a plot of ${width} by ${height} px`);
-  }
-  return faults;
-}"""
+# A scope makes pytest run the tests of one page after another, so that it is loaded once.
+@pytest.mark.parametrize("checked", PAGES, indirect=True, scope="module")
+def test_page(checked):
+    assert checked.faults == []
 
 
-# The theme lets the keyboard into code that scrolls, a moment after the width has changed.
-SETTLED = """() => document.fonts.status == "loaded" && [...document.querySelectorAll("pre > code")]
-  .every(code => code.scrollWidth <= code.clientWidth || code.tabIndex == 0)"""
-AT_REST = "*, ::before, ::after { transition: none !important; animation: none !important }"
-
-
-@pytest.mark.parametrize("address", PAGES)
-def test_page(site, tab, address):
-    tab.problems.clear()
-    requests = []
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.set_viewport_size({"width": WIDTHS[0], "height": 900})
-    tab.goto(site + address)
-    tab.add_style_tag(content=AT_REST)  # else colors are measured halfway through a transition
-    tab.evaluate(AXE)
-    scheme = tab.evaluate("document.body.dataset.mdColorScheme")
-    assert scheme == {"light": "default", "dark": "slate"}[tab.scheme]
-    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    for width in WIDTHS:
-        tab.set_viewport_size({"width": width, "height": 900})
-        tab.wait_for_function(SETTLED)
-        assert tab.evaluate(FAULTS_OF_LAYOUT) == [], f"at {width} px"
-        assert serious(tab) == [], f"at {width} px"
-    assert tab.problems == []
-    assert [url for url in requests if not url.startswith((site, "data:", "blob:"))] == []
-
-
-def test_the_checks_can_fail(site, tab):
-    tab.problems.clear()
-    tab.set_viewport_size({"width": 390, "height": 900})
-    tab.goto(site)
-    tab.evaluate(AXE)
-    tab.evaluate(
-        """document.querySelector(".md-content__inner").innerHTML += `
-        <p style="color: #888; background: #999">faint</p>
-        <div style="width: 500px">wide</div> $x^2$
-        <figure class="plot"><div class="scroll"><svg width="9" height="9"></svg></div></figure>`;
-        console.error("oh")"""
-    )
-    faults = " ".join(tab.evaluate(FAULTS_OF_LAYOUT))
-    for fault in ("px wide", "not typeset: $x^2$", "a plot of"):
-        assert fault in faults
-    assert any(problem.startswith("color-contrast") for problem in serious(tab))
-    assert "oh" in tab.problems
-
-
-def test_search_finds_a_layer(site, tab):
-    tab.set_viewport_size({"width": 1280, "height": 900})
-    tab.goto(site)
-    tab.click(".md-search__input")
-    tab.type(".md-search__input", "LinearEquivariant")
-    tab.wait_for_selector(".md-search-result__link:has-text('LinearEquivariant')")
-    found = tab.locator(".md-search-result__list").text_content()
-    assert "Copied!" not in found
-    assert "In [" not in found
-
-
-@pytest.mark.parametrize("address", CHAPTERS)
-def test_download_opens_as_a_notebook(site, tab, address, tmp_path):
-    tab.set_viewport_size({"width": 1280, "height": 900})
-    tab.goto(site + address)
-    with tab.expect_download() as download:
-        tab.click("a[download]")
+@pytest.mark.parametrize("checked", CHAPTERS, indirect=True, scope="module")
+def test_download_opens_as_a_notebook(checked, tmp_path):
+    with checked.expect_download() as download:
+        checked.click("a[download]")
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     assert path.suffix == ".ipynb"
@@ -186,11 +114,142 @@ def test_download_opens_as_a_notebook(site, tab, address, tmp_path):
     assert "pip install" in notebook.cells[0].source
 
 
-def test_color_scheme_can_be_chosen(site, tab):
+ALL, LIGHT, DARK, PHONE = (
+    {view for view in VIEWS if part in ("", *view)} for part in ("", "light", "dark", 390)
+)
+STYLE = """<style>
+.faint { color: #888 !important; background: #999 }
+[data-md-color-scheme=slate] .night { color: #444 !important }
+@media (width < 400px) { .phone { color: #888 !important; background: #999 } }
+@media (width > 400px) { [data-md-color-scheme=slate] .late { color: #444 !important } }
+.under { background: #222 }
+.same { color: #444 !important; text-decoration: none !important }
+[data-md-color-scheme=slate] .same { color: #bbb !important }
+</style>"""
+
+
+def formula(inside):
+    """Returns a small formula as KaTeX typesets it."""
+    base = f'<span class="katex-base">{inside}</span>'
+    text = '<span class="katex-mathml"><math><mi>x</mi></math></span>'
+    html = f'<span class="katex-html" aria-hidden="true">{base}</span>'
+    return f'<span class="katex">{text}{html}</span>'
+
+
+def code(inside):
+    return f"<pre><code><span>x</span> = {inside}</code></pre>"
+
+
+def menu(inside):
+    return f"<ul class='md-nav__list'><li class='md-nav__item'>{inside}</li></ul>"
+
+
+# What is found (by axe: its rule) in which views, after what was put into a chapter; the element
+# marked with ! is shown. In the dark, axe is asked for colors alone.
+FAULTS = [
+    ("color-contrast", ALL, "<p ! class='faint'>text</p>"),
+    ("color-contrast", DARK, "<p ! class='night'>text</p>"),
+    ("color-contrast", PHONE, "<p ! class='phone'>text</p>"),
+    ("color-contrast", ALL, code("<span ! class='faint'>1</span>")),
+    ("color-contrast", DARK, code("<span ! class='night'>1</span>")),
+    ("color-contrast", ALL, formula("<span ! class='faint'>x</span>")),
+    ("color-contrast", DARK, formula("<span ! class='night'>x</span>")),
+    ("color-contrast", PHONE, formula("<span ! class='phone'>x</span>")),
+    ("color-contrast", LIGHT, f"<p class='under'>{formula('<span !>x</span>')}</p>"),
+    ("color-contrast", DARK - PHONE, formula("<span ! class='late'>x</span>")),
+    ("link-in-text-block", ALL, "<p>Text, and <a ! class='same' href='#'>a link</a> in it.</p>"),
+    ("color-contrast", ALL, menu("<a ! class='faint' href='#'>text</a>")),
+    ("link-name", LIGHT, menu("<a ! href='#'></a>")),
+    ("label", LIGHT, "<input !>"),
+    ("button-name", LIGHT, "<button !></button>"),
+    ("image-alt", LIGHT, "<img ! src='data:image/gif;base64,R0lGODdhAQABAAAAACw='>"),
+    ("svg-img-alt", LIGHT, "<svg ! role='img'><path d='M0 0h9'/></svg>"),
+    ("nested-interactive", LIGHT, "<svg ! role='img' aria-label='a'><a href='#'>A</a></svg>"),
+    *2 * [("link-name", LIGHT, f"<a ! href='#'>{formula('<span>x</span>')}</a>")],
+    ("aria-valid-attr", LIGHT, code("<span ! aria-wrong='1'>x</span>")),
+    ("link-name", LIGHT, code("<a href='#'>f</a>(<a ! href='#'></a>)")),
+    (
+        "scrollable-region-focusable",
+        LIGHT & PHONE,
+        f"<div ! class='formula'>{formula('<span>' + 50 * 'x' + '</span>')}</div>",
+    ),
+    ("hidden, but the keyboard reaches it", ALL, formula("<a ! href='#'>x</a>")),
+    ("the page is 7", PHONE, "<div style='width: 700px'>wide</div>"),
+    ("not typeset: $x^2$", ALL, "<p>$x^2$</p>"),
+    ("invisible: ", ALL, formula("")),
+    ("a plot of 9", ALL, "<div class='plot scroll'><p><svg width='9' height='9'></svg></p></div>"),
+]
+# The last line undoes what the book's script does for a formula that scrolls.
+SPOIL = """
+document.querySelector(".md-content__inner").insertAdjacentHTML("beforeend", %s);
+window.before = document.querySelectorAll("*").length;
+console.error("oh");
+fetch("missing.txt");
+fetch("http://127.0.0.1:9/").catch(() => {});
+const formula = document.querySelector("[id^=fault].formula");
+addEventListener("resize", () => formula.removeAttribute("tabindex"));
+"""
+
+
+@pytest.fixture(scope="module")
+def spoiled(site, tab):
+    """What is found in the chapter with the most formulas after all faults were put into it."""
+    html = [html.replace("!", f"id='fault-{i}-'") for i, (_, _, html) in enumerate(FAULTS)]
+    usual = formula("<span>x</span>")  # so that the later ones of its kind are thinned away
+    script = SPOIL % json.dumps("".join([STYLE, usual, *html]))
+    return faults_of(tab, f"{site}chapters/06_rows_and_columns/", script)
+
+
+@pytest.mark.parametrize("number", range(len(FAULTS)), ids=lambda number: FAULTS[number][0])
+def test_each_fault_is_found_where_it_shows(spoiled, number):
+    name, views, html = FAULTS[number]
+    mark = f"fault-{number}-" if "!" in html else ""
+    found = {view: in_view(view) + name for view in VIEWS}
+    assert views == {
+        view
+        for view, start in found.items()
+        if any(fault.startswith(start) and mark in fault for fault in spoiled)
+    }
+
+
+def test_nothing_else_is_found(spoiled):
+    names = tuple(in_view(view) + name for name, views, _ in FAULTS for view in views)
+    assert len([fault for fault in spoiled if fault.startswith(names)]) == sum(
+        len(views) for _, views, _ in FAULTS
+    )
+    others = [fault for fault in spoiled if not fault.startswith(names)]
+    for problem in ("oh", "404: ", "asks for http://127.0.0.1:9/"):
+        assert any(fault.startswith(problem) for fault in others)
+    assert not [fault for fault in others if fault.startswith(("light", "dark"))]
+
+
+def test_what_axe_walks_is_a_small_part(spoiled, tab):
+    after = tab.evaluate("document.querySelectorAll('*').length")
+    assert after < tab.evaluate("window.before") / 4
+
+
+def test_search_finds_a_layer(site, browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        watch(page, site)
+        page.goto(site)
+        page.click(".md-search__input")
+        page.type(".md-search__input", "LinearEquivariant")
+        page.wait_for_selector(".md-search-result__link:has-text('LinearEquivariant')")
+        found = page.locator(".md-search-result__list").text_content()
+        assert "Copied!" not in found
+        assert "In [" not in found
+        assert page.problems == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_color_scheme_is_the_system_s_and_can_be_chosen(site, tab, scheme):
+    tab.emulate_media(color_scheme=scheme)
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.goto(site)
-    seen = set()
+    seen = [tab.evaluate("document.body.dataset.mdColorScheme")]
+    assert seen == [SCHEMES[scheme]]
     for _ in range(3):
         tab.click("label.md-header__button[for^=__palette]:not([hidden])")
-        seen.add(tab.evaluate("document.body.dataset.mdColorScheme"))
-    assert seen == {"default", "slate"}
+        seen.append(tab.evaluate("document.body.dataset.mdColorScheme"))
+    assert set(seen) == set(SCHEMES.values())

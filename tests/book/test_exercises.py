@@ -18,7 +18,7 @@ SOLUTION = re.compile(r'^\?\?\? success "Solution"\n {4}\S', re.MULTILINE)
 TITLE = re.compile(r"Solutions? of exercises? (\d+(?:(?:, | and )\d+)*), in code")
 
 # With the site's build in one worker, so that no chapter runs twice at once.
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.book, pytest.mark.xdist_group("browser")]
 
 
 def in_section(notebook, name):

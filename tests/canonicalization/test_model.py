@@ -490,11 +490,6 @@ def test_a_frame_that_does_not_fit_the_sets_is_refused(orders, weights):
         CanonicalModel(nn.Identity(), frame=wrong)(torch.randn(5, 3, 2))
 
 
-@pytest.mark.parametrize("options", [{}, {"equivariant": True}, {"frame": CircleFrame()}])
-def test_an_empty_batch_gives_an_empty_output(options):
-    assert CanonicalModel(nn.Identity(), **options)(torch.zeros(0, 3, 2)).shape == (0, 3, 2)
-
-
 def test_frames_are_moved_and_shown_with_the_model():
     model = CanonicalModel(nn.Flatten(), frame=DirectionFrame(2, 3)).double()
     assert model.frame.directions.dtype == torch.float64

@@ -1,9 +1,8 @@
-"""What the tests of comparisons share."""
+"""What the tests of comparisons and of their command share."""
 
 
-def untimed(comparison):
-    """All that a comparison found, but the times."""
-    plain = comparison.to_dict()
+def untimed(plain):
+    """What a comparison found, as a dict, but the times."""
     for model in plain["models"]:
         del model["seconds_per_epoch"]
         for run in model["runs"]:

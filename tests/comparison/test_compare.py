@@ -1,4 +1,7 @@
+import inspect
+import json
 import math
+import os
 
 import pytest
 import torch
@@ -7,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from invariant_nets import (
     MODELS,
+    BinaryTrainer,
     CheckpointError,
     GaussianDataset,
     GaussianTask,
@@ -16,11 +20,19 @@ from invariant_nets import (
     build_model,
     compare,
 )
-from invariant_nets.comparison.compare import prepare
+from invariant_nets.comparison.compare import SETTINGS, Plan
+from invariant_nets.training.checkpoint import LAST, PREVIOUS
 from tests.comparison.comparisons import untimed
 
 TASK = GaussianTask(6, 3, 2.0, 0.5, train_sets=64, validation_sets=32, test_sets=200)
+SMALL = GaussianTask(4, 2, 2.0, 0.5, train_sets=24, validation_sets=8, test_sets=60)
+SETS = SetsTask(LabeledSets(torch.randn(40, 4, 2), torch.arange(40) % 2))
 FEW = {"epochs": 2, "seeds": 2}
+NAMES = ["sampled-mlp", "radial"]
+
+
+def small(models=tuple(NAMES), task=SMALL, epochs=3, seeds=2, **options):
+    return compare(models, task, epochs=epochs, seeds=seeds, batch_size=8, **options)
 
 
 def by_hand(name, seed, epochs, lr, batch_size):
@@ -73,7 +85,7 @@ def test_models_are_ranked_by_their_mean_accuracy():
 
 def test_the_same_comparison_twice_gives_the_same_but_for_the_times():
     first, second = (compare(["sampled-mlp", "mlp"], TASK, **FEW) for _ in range(2))
-    assert untimed(first) == untimed(second)
+    assert untimed(first.to_dict()) == untimed(second.to_dict())
 
 
 def test_what_a_model_comes_to_does_not_depend_on_the_others_or_on_what_was_before():
@@ -81,7 +93,7 @@ def test_what_a_model_comes_to_does_not_depend_on_the_others_or_on_what_was_befo
     torch.randn(3)
     alone = compare(["sampled-mlp"], TASK, **FEW)
     one, other = (
-        next(m for m in untimed(c)["models"] if m["name"] == "sampled-mlp")
+        next(m for m in untimed(c.to_dict())["models"] if m["name"] == "sampled-mlp")
         for c in (together, alone)
     )
     assert one == other
@@ -105,15 +117,10 @@ def test_seeds_may_be_chosen():
     )
 
 
-def test_all_models_are_compared_by_default():
-    plan = prepare()
-    assert list(plan.models) == list(MODELS)
-    assert (plan.epochs, plan.batch_size, plan.seeds, plan.task) == (
-        18,
-        32,
-        (0, 1, 2),
-        GaussianTask(),
-    )
+def test_by_default_it_is_the_comparison_of_chapter_11():
+    plan = Plan(**{name: p.default for name, p in inspect.signature(compare).parameters.items()})
+    assert (list(plan.models), plan.task) == (list(MODELS), GaussianTask())
+    assert (plan.epochs, plan.batch_size, plan.seeds) == (18, 32, (0, 1, 2))
 
 
 def test_models_of_your_own_may_be_compared():
@@ -180,6 +187,170 @@ def test_sets_come_in_another_order_for_each_seed_and_epoch():
     }
 
 
+def test_batches_and_validation_sets_are_those_of_the_task(monkeypatch):
+    given = []
+    fit = BinaryTrainer.fit
+
+    def noted(self, dl_train, dl_test, *arguments, **options):
+        given.append((dl_train.batch_size, dl_train.generator, len(dl_test.dataset)))
+        return fit(self, dl_train, dl_test, *arguments, **options)
+
+    monkeypatch.setattr(BinaryTrainer, "fit", noted)
+    small(["radial"], seeds=1)
+    small(["radial"], SETS, seeds=1)
+    assert given[0] == (8, None, 8)
+    assert (given[1][0], given[1][2]) == (8, 10)
+    assert isinstance(given[1][1], torch.Generator)
+
+
+# Failures and interrupts.
+
+
+def spec(forward):
+    """A model of two weights, and what comes of it and the calls so far."""
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor([0.0, 1.0]))
+            self.calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            return forward(self, self.weight[0] + self.weight[1] * x.mean((1, 2))[:, None])
+
+    return ModelSpec(lambda n, d: Model(), "none", "trivial", 0)
+
+
+def fails_in_training(model, y):
+    return y * torch.inf if model.training else y
+
+
+def fails_in_the_test(model, y):
+    return y if len(y) < 60 else y * torch.nan
+
+
+@pytest.mark.parametrize(
+    ("forward", "problem"),
+    [
+        (fails_in_training, "the training loss became nan in epoch 1"),
+        (fails_in_the_test, "the outputs on the test sets are not finite"),
+    ],
+)
+def test_a_training_that_fails_does_not_end_the_comparison(forward, problem):
+    comparison = small({"bad": spec(forward), "radial": MODELS["radial"]})
+    assert comparison.ranking == ["radial", "bad"]
+    assert comparison["bad"].accuracies == [None, None]
+    assert comparison.problems == [f"bad, seed {seed}: {problem}" for seed in (0, 1)]
+    assert comparison["radial"].accuracy is not None
+    json.loads(comparison.to_json())
+
+
+def interrupt_at(call):
+    def forward(model, y):
+        if model.calls == call:
+            raise KeyboardInterrupt
+        return y
+
+    return spec(forward)
+
+
+# 1 rehearsal; 3 steps of training and 1 of validation an epoch; the test is the 14th call.
+@pytest.mark.parametrize("call", [1, 2, 6, 14])
+def test_ctrl_c_ends_it_with_the_trainings_that_were_done(call):
+    models = {"radial": MODELS["radial"], "slow": interrupt_at(call), "mlp": MODELS["mlp"]}
+    comparison = small(models)
+    assert comparison.interrupted
+    assert comparison.stopped == "interrupted after 1 of 6 trainings"
+    assert comparison.ranking == ["radial"]
+    assert len(comparison["radial"].runs) == 1
+
+
+def test_other_errors_come_through():
+    def fails(model, y):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        small({"bad": spec(fails)})
+
+
+# Checkpoints.
+
+
+def kept(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("task", [TASK, SETS])
+def test_an_interrupted_comparison_goes_on_to_the_same(tmp_path, monkeypatch, task):
+    expected = untimed(small(task=task).to_dict())
+    steps = 0
+    step = torch.optim.Adam.step
+
+    def interrupted(self, *arguments, **options):
+        nonlocal steps
+        steps += 1
+        if steps in (20, 25, 31):
+            raise KeyboardInterrupt
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
+    folder = tmp_path / "runs"
+    done = [small(task=task, checkpoint=folder) for _ in range(4)]
+    assert [comparison.interrupted for comparison in done] == [True, True, True, False]
+    assert untimed(done[-1].to_dict()) == expected
+    assert kept(folder) == [f"{name}-seed-{seed}" for name in sorted(NAMES) for seed in (0, 1)]
+    assert SETTINGS in kept(folder / "radial-seed-0")
+
+
+def test_what_is_done_is_not_trained_again(tmp_path, monkeypatch):
+    first = small(checkpoint=tmp_path)
+
+    def trained(*arguments):
+        raise AssertionError("a step was made")
+
+    monkeypatch.setattr(torch.optim.Adam, "step", trained)
+    assert small(checkpoint=tmp_path).to_dict() == first.to_dict()
+
+
+def test_more_models_and_seeds_may_join(tmp_path):
+    small(["radial"], seeds=1, checkpoint=tmp_path)
+    both = small(checkpoint=tmp_path)
+    assert untimed(both.to_dict()) == untimed(small().to_dict())
+
+
+def test_a_damaged_checkpoint_is_an_error(tmp_path):
+    small(["radial"], epochs=1, seeds=1, checkpoint=tmp_path)
+    (tmp_path / "radial-seed-0" / LAST).write_bytes(b"torn")
+    with pytest.raises(CheckpointError, match=rf"{LAST} is no checkpoint"):
+        small(["radial"], epochs=1, seeds=1, checkpoint=tmp_path)
+
+
+def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small()
+    assert os.listdir(tmp_path) == []
+
+
+# Progress.
+
+
+def test_it_is_silent_unless_asked(capfd):
+    small()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_bar_counts_all_steps_and_names_the_training(capfd, tmp_path):
+    for _ in range(2):  # the second time from checkpoints
+        small(log=True, checkpoint=tmp_path)
+        out, shown = capfd.readouterr()
+        assert out == ""
+        last = shown.replace("\r", "\n").strip().splitlines()[-1]
+        assert "radial, seed 1" in last
+        assert f"{2 * 2 * 3 * 3}/{2 * 2 * 3 * 3}" in last
+        assert "100%" in last
+
+
 # What is refused, before any training.
 
 
@@ -230,30 +401,66 @@ def test_a_device_that_is_not_here_is_refused():
         with pytest.raises(
             ValueError, match="device must be one that torch can use, got cuda"
         ) as caught:
-            prepare(device="cuda")
+            compare(device="cuda")
         assert "\n" not in str(caught.value)
-    assert prepare(["mlp"], TASK, device=torch.device("cpu")).device == torch.device("cpu")
+    compare(["radial"], TASK, epochs=1, seeds=1, device=torch.device("cpu"))
 
 
-def test_a_checkpoint_folder_is_checked(tmp_path):
-    own = {"a/b": MODELS["radial"]}
-    with pytest.raises(ValueError, match="models must have names fit for a folder, got 'a/b'"):
-        prepare(own, TASK, checkpoint=tmp_path)
-    prepare(own, TASK)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"checkpoint must be a folder to write to, got .*file"):
-        prepare(["radial"], TASK, checkpoint=tmp_path / "file")
-    compare(["radial"], TASK, epochs=1, seeds=1, checkpoint=tmp_path / "runs")
-    for changes, words in (
-        ({"epochs": 2}, "epochs 1, not 2"),
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a training of `radial`, kept."""
+    compare(["radial"], TASK, epochs=1, seeds=1, checkpoint=tmp_path)
+    return tmp_path / "radial-seed-0"
+
+
+def refused(folder, words, **changes):
+    arguments = {"models": ["mlp", "radial"], "task": TASK, "epochs": 1, "seeds": 1, **changes}
+    with pytest.raises(CheckpointError, match=words) as caught:
+        compare(**arguments, checkpoint=folder.parent)
+    assert str(folder) in str(caught.value)
+    assert kept(folder.parent) == ["radial-seed-0"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 2}, "epochs 1, not 2: give the same settings, or another folder"),
         ({"lr": 0.5}, "lr 0.01, not 0.5"),
         ({"batch_size": 8}, "batch_size 32, not 8"),
         ({"task": GaussianTask(6, 3)}, "var1 2.0, not 1.0"),
-        ({"task": SetsTask(easy_sets(False))}, "kind gaussian, not sets"),
+        ({"task": SETS}, "kind gaussian, not sets"),
+    ],
+)
+def test_a_folder_of_another_training_is_refused_with_what_differs(folder, changes, words):
+    refused(folder, f"radial-seed-0 is of a training with {words}", **changes)
+
+
+def test_a_setting_more_or_less_is_another_training(folder):
+    settings = json.loads((folder / SETTINGS).read_text())
+    size = settings.pop("n")
+    for changed, words in (
+        (settings, "n None, not 6"),
+        ({**settings, "n": size, "m": 3}, "m 3, not"),
     ):
-        with pytest.raises(CheckpointError, match=rf"radial-seed-0 is of a training with {words}"):
-            prepare(
-                **{"models": ["radial"], "task": TASK, "epochs": 1, "seeds": 1, **changes},
-                checkpoint=tmp_path / "runs",
-            )
-    prepare(["radial", "mlp"], TASK, epochs=1, seeds=2, checkpoint=tmp_path / "runs")
+        (folder / SETTINGS).write_text(json.dumps(changed))
+        refused(folder, words)
+
+
+@pytest.mark.parametrize("contents", [LAST, PREVIOUS, b"", b"{", b"[]", b"\xff", b"3"])
+def test_a_folder_that_does_not_say_of_what_it_is_is_refused(folder, contents):
+    (folder / SETTINGS).unlink()
+    if isinstance(contents, str):  # the only file
+        (folder / LAST).rename(folder / contents)
+    else:
+        (folder / SETTINGS).write_bytes(contents)
+    refused(folder, f"{SETTINGS} does not say of which training the folder is")
+
+
+def test_what_cannot_be_a_folder_is_refused(tmp_path):
+    own = {"a/b": MODELS["radial"]}
+    with pytest.raises(ValueError, match="models must have names fit for a folder, got 'a/b'"):
+        compare(own, TASK, checkpoint=tmp_path)
+    compare(own, TASK, epochs=1, seeds=1)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"checkpoint must be a folder to write to, got .*file"):
+        compare(["radial"], TASK, checkpoint=tmp_path / "file")

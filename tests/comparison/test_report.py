@@ -3,6 +3,7 @@ import os
 import sys
 from types import MappingProxyType
 
+import matplotlib
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from invariant_nets import (
     History,
     LabeledSets,
     ModelResult,
+    ModelSpec,
     Run,
     SetsTask,
 )
@@ -27,9 +29,10 @@ FOUND = MappingProxyType({"radial": (0.7, 0.72), "mlp": (0.6, 0.62)})
 
 
 def comparison(task=GAUSSIAN, found=FOUND, seeds=(0, 1), stopped="all 4 trainings done"):
+    own = ModelSpec(lambda n, d: nn.Linear(d, 1), "mine", "S_n", 0)
     results = {
         name: ModelResult(
-            name, MODELS[name], MODELS[name].lr, runs(accuracies), 400, task.bayes_accuracy
+            name, MODELS.get(name, own), 1e-3, runs(accuracies), 400, task.bayes_accuracy
         )
         for name, accuracies in found.items()
     }
@@ -37,7 +40,7 @@ def comparison(task=GAUSSIAN, found=FOUND, seeds=(0, 1), stopped="all 4 training
 
 
 def runs(accuracies):
-    history = History([Epoch(0.7, 0.5, 0.69, 0.55, 0.01)])
+    history = History([Epoch(0.7, 0.5, 0.69, reading, 0.01) for reading in (0.55, 0.65)])
     return tuple(
         Run(
             seed,
@@ -118,8 +121,6 @@ def test_a_notebook_shows_formulas():
 def test_no_result_is_no_table():
     nothing = comparison(found={}, stopped="interrupted after 0 of 4 trainings")
     assert str(nothing) == "no model was trained (interrupted after 0 of 4 trainings)"
-    assert nothing.interrupted
-    assert not comparison().interrupted
     with pytest.raises(ValueError, match="rows must hold at least one row"):
         nothing.table()
     with pytest.raises(ValueError, match="comparison must hold at least one result to be plotted"):
@@ -173,20 +174,75 @@ def test_json_is_saved_whole(tmp_path):
 # The figure.
 
 
-def test_the_plot_may_show_the_readings_on_validation_sets():
-    plain, more = comparison().plot(), comparison().plot(readings=True)
-    assert len(more.axes[0].lines) == len(plain.axes[0].lines) + 2
-    texts = [text.get_text() for text in more.legends[0].get_texts()]
-    assert "on 200 validation sets" in texts
+THREE = {"radial": (0.7, 0.72), "cyclic-mlp": (0.68,), "mlp": (0.6, None)}
+
+
+def dots(figure):
+    """Where the dots are, by the name of the row."""
+    axes = figure.axes[0]
+    names = {
+        tick: text.get_text().split()[0]
+        for tick, text in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    }
+    by_name = {}
+    for line in axes.lines:
+        if line.get_marker() == "o":
+            for x, y in line.get_xydata():
+                by_name.setdefault(names[y], []).append((round(x, 3), line.get_markerfacecolor()))
+    return by_name
+
+
+def labels(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_there_is_a_dot_a_seed_and_the_first_model_is_on_top():
+    figure = comparison(found=THREE).plot()
+    assert {name: [x for x, _ in row] for name, row in dots(figure).items()} == {
+        "radial": [0.7, 0.72],
+        "cyclic-mlp": [0.68],
+        "mlp": [0.6],
+    }
+    assert max(figure.axes[0].get_yticks()) == figure.axes[0].lines[0].get_ydata()[0]
+    assert "$O(nd)$" in figure.axes[0].get_yticklabels()[0].get_text()
+
+
+def test_colors_tell_the_routes_apart():
+    figure = comparison(found=THREE | {"own": (0.5,)}).plot()
+    assert labels(figure) == [
+        "intrinsic",
+        "sorted or averaged",
+        "no symmetry built in",
+        "another route",
+    ]
+    assert len({row[0][1] for row in dots(figure).values()}) == 4
+    assert labels(comparison(found={"radial": (0.7,)}).plot()) == ["intrinsic"]
+
+
+@pytest.mark.parametrize("task", [GAUSSIAN, OWN])
+def test_the_limit_is_drawn_where_it_is_known(task):
+    axes, limit = comparison(task).plot().axes[0], task.bayes_accuracy
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert [list(line.get_xdata()) for line in dashed] == [[limit, limit]] * (limit is not None)
+    assert [text.get_text() for text in axes.texts] == ["Bayes limit"] * (limit is not None)
+
+
+def test_the_plot_may_show_the_last_readings_on_validation_sets():
+    figure = comparison(GaussianTask(validation_sets=1200), THREE).plot(readings=True)
+    assert [row[-1] for row in dots(figure).values()] == [(0.65, "none")] * 3
+    assert labels(figure)[-1] == "on 1,200 validation sets"
 
 
 @pytest.mark.parametrize(
     ("extension", "head"),
     [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF"), (".SVG", b"<?xml")],
 )
-def test_the_figure_is_saved_and_the_same_every_time(tmp_path, extension, head):
-    path = tmp_path / f"a{extension}"
+def test_the_figure_is_saved_the_same_every_time_and_nothing_global_changes(
+    tmp_path, extension, head
+):
+    path, before = tmp_path / f"a{extension}", dict(matplotlib.rcParams)
     comparison().save_figure(path)
+    assert dict(matplotlib.rcParams) == before
     first = path.read_bytes()
     assert first.startswith(head)
     comparison().save_figure(path)
@@ -197,3 +253,11 @@ def test_the_figure_is_saved_and_the_same_every_time(tmp_path, extension, head):
 def test_a_figure_of_another_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"path must end in .svg or .png or .pdf, got '.*a.bmp'"):
         comparison().save_figure(tmp_path / "a.bmp")
+
+
+def test_without_matplotlib_the_extra_is_named(monkeypatch, tmp_path):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    for draw in (comparison().plot, lambda: comparison().save_figure(tmp_path / "a.svg")):
+        with pytest.raises(ImportError, match=r"pip install 'invariant_nets\[plot\]'"):
+            draw()

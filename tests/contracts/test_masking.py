@@ -1,4 +1,4 @@
-"""Sets of every size: what holds of everything that takes a mask."""
+"""Sets of every size: what each way to take a mask gives, beside the contract of test_padding."""
 
 import math
 
@@ -7,12 +7,10 @@ import torch
 from torch import nn
 
 from invariant_nets import (
+    MODELS,
     Augmentation,
     CanonicalModel,
-    CircleFrame,
     DirectionFrame,
-    EncoderLayer,
-    FlattenMembers,
     LinearEquivariant,
     LinearInvariant,
     OrbitInvariant,
@@ -20,22 +18,23 @@ from invariant_nets import (
     PositionalEncoding,
     SetNetwork,
     SymmetryModel,
-    columnwise_sort,
-    cyclic_group,
+    _sets,
     direct_product,
-    intrinsic,
-    least_rotation,
-    lexicographic_sort,
     mlp,
-    row_column_sort,
     symmetric_group,
-    transformer,
 )
-from invariant_nets._sets import call, front, member_counts, member_mean, members_first, takes_mask
+from invariant_nets._sets import (
+    Members,
+    call,
+    front,
+    manner,
+    member_mean,
+    members_first,
+    takes_mask,
+)
 from tests.contracts import padding
 
 N, D = 6, 2
-SORTS = [lexicographic_sort, columnwise_sort, row_column_sort, least_rotation]
 
 
 @pytest.fixture(autouse=True)
@@ -53,92 +52,6 @@ def writer():
     """The same with one output a member."""
     positions = PositionalEncoding(D, 50)
     return SetNetwork(positions, nn.Linear(D, 8), nn.Tanh(), nn.Linear(8, 3), d=D).double()
-
-
-def of_entries():
-    """One output an entry, for the sorts that move entries."""
-    return SetNetwork(PositionalEncoding(D, 50), nn.Linear(D, D), nn.Tanh(), d=D).double()
-
-
-# Everything that takes sets of every size, and whether its output has the set axis.
-ANY_SIZE = {
-    "LinearEquivariant": (lambda: LinearEquivariant(D, 3).double(), True),
-    "LinearEquivariant, sums": (
-        lambda: LinearEquivariant(D, 3, "sum", pooling="sum").double(),
-        True,
-    ),
-    "LinearInvariant": (lambda: LinearInvariant(D, 3).double(), False),
-    "LinearInvariant, sums": (lambda: LinearInvariant(D, 3, pooling="sum").double(), False),
-    "PositionalEncoding": (lambda: PositionalEncoding(D, 20).double(), True),
-    "EncoderLayer": (lambda: EncoderLayer(D, 1, 8).double().eval(), True),
-    "reader": (reader, False),
-    "writer": (writer, True),
-    "intrinsic": (lambda: intrinsic(N, D).double(), False),
-    "CircleFrame": (lambda: CanonicalModel(reader(), frame=CircleFrame()), False),
-    "CircleFrame, equivariant": (
-        lambda: CanonicalModel(writer(), frame=CircleFrame(), equivariant=True),
-        True,
-    ),
-    "DirectionFrame": (lambda: CanonicalModel(reader(), frame=DirectionFrame(D, 5)), False),
-    "DirectionFrame, equivariant": (
-        lambda: CanonicalModel(writer(), frame=DirectionFrame(D, 5), equivariant=True),
-        True,
-    ),
-    "Augmentation": (lambda: Augmentation(reader()).eval(), False),
-}
-for sort in SORTS:
-    ANY_SIZE[sort.__name__] = lambda sort=sort: CanonicalModel(reader(), sort), False
-    inner = of_entries if sort in (columnwise_sort, row_column_sort) else writer
-    ANY_SIZE[f"{sort.__name__}, equivariant"] = (
-        lambda sort=sort, inner=inner: CanonicalModel(inner(), sort, equivariant=True),
-        True,
-    )
-
-FIXED_SIZE = {
-    "FlattenMembers": FlattenMembers,
-    "mlp": lambda: mlp(N, D).double(),
-    "transformer": lambda: transformer(N, D).double().eval(),
-    "cyclic average": lambda: SymmetryModel(mlp(N, D), cyclic_group(N)).double(),
-    "average": lambda: SymmetryModel(reader(), symmetric_group(N), chunksize=100),
-    "average, recomputed": lambda: SymmetryModel(reader(), symmetric_group(N), recompute=True),
-    "average, equivariant": lambda: SymmetryModel(writer(), symmetric_group(N), equivariant=True),
-    "OrbitLinear": lambda: OrbitLinear(cyclic_group(N), D, 3).double(),
-    "OrbitInvariant": lambda: OrbitInvariant(cyclic_group(N), D, 3).double(),
-}
-
-# C_n does not move padding to every place.
-OF_CYCLIC_POINTS = {"cyclic average", "OrbitLinear", "OrbitInvariant"}
-
-
-@pytest.mark.parametrize("name", [*ANY_SIZE, *FIXED_SIZE])
-def test_padding_never_leaks(name):
-    model = FIXED_SIZE[name]() if name in FIXED_SIZE else ANY_SIZE[name][0]()
-    padding.assert_padding_never_leaks(model, D, N)
-
-
-@pytest.mark.parametrize("name", ANY_SIZE)
-def test_a_padded_set_gives_what_the_set_gives(name):
-    build, equivariant = ANY_SIZE[name]
-    padding.assert_same_as_unpadded(build(), D, N, equivariant=equivariant)
-
-
-@pytest.mark.parametrize("name", sorted(set(FIXED_SIZE) - OF_CYCLIC_POINTS))
-def test_where_the_padding_is_makes_no_difference(name):
-    model, sets = FIXED_SIZE[name](), padding.ragged(D)
-    outputs = []
-    for scattered in (False, True):
-        x, mask = padding.padded(sets, N, scattered=scattered)
-        y = model(x, mask=mask)
-        outputs.append(y[mask] if "equivariant" in name else y)
-    torch.testing.assert_close(*outputs)
-
-
-@pytest.mark.parametrize("name", FIXED_SIZE)
-def test_a_mask_that_is_all_true_changes_nothing(name):
-    model = FIXED_SIZE[name]()
-    x = torch.randn(3, N, D, dtype=torch.float64)
-    everyone = torch.ones(3, N, dtype=torch.bool)
-    torch.testing.assert_close(model(x, mask=everyone), model(x))
 
 
 def test_a_short_set_is_its_members_and_then_zeros_for_a_network_of_fixed_size():
@@ -269,57 +182,49 @@ def test_a_model_that_takes_no_mask_is_not_given_padding_in_silence(wrapper):
         model(x, mask=mask)
 
 
-@pytest.mark.parametrize("name", [*ANY_SIZE, *FIXED_SIZE])
-@pytest.mark.parametrize(
-    ("mask", "error", "words"),
-    [
-        (torch.ones(3, N + 1, dtype=torch.bool), ValueError, "mask must have shape"),
-        (torch.ones(3, N, 2, dtype=torch.bool), ValueError, "mask must have shape"),
-        (torch.ones(N, dtype=torch.bool), ValueError, "mask must have shape"),
-        (torch.ones(3, N), TypeError, "mask must be of bool"),
-        ([[True] * N] * 3, TypeError, "mask must be a tensor, got list"),
-    ],
-)
-def test_what_is_no_mask_is_refused(name, mask, error, words):
-    model = FIXED_SIZE[name]() if name in FIXED_SIZE else ANY_SIZE[name][0]()
-    with pytest.raises(error, match=words):
-        model(torch.zeros(3, N, D, dtype=torch.float64), mask=mask)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_mask_is_found_when_the_network_is_made(name, monkeypatch):
+    model = MODELS[name].build(N, D).eval()
+
+    def too_late(_):
+        raise AssertionError("found out in a forward pass")
+
+    monkeypatch.setattr(_sets, "takes_mask", too_late)
+    x, mask = padding.padded(padding.ragged(D, dtype=torch.float32), N)
+    assert model(x, mask=mask).isfinite().all()
 
 
-# The checks themselves can fail.
+@pytest.mark.parametrize("name", MODELS)
+def test_a_mask_that_was_checked_is_trusted_inside(name):
+    for network in MODELS[name].build(N, D).modules():
+        if isinstance(network, SetNetwork):
+            inside = [manner(module) for module in network]
+            assert all(how.takes_members == how.takes_mask for how in inside)
 
 
-class Leaky(nn.Module):
-    """Sets padding to 0 by a product, which NaN survives."""
-
-    def forward(self, x, mask=None):
-        return (x if mask is None else x * mask[..., None]).sum(1)
-
-
-class Careless(nn.Module):
-    """Divides by the number of rows, padding included."""
-
-    def forward(self, x, mask=None):
-        return (x if mask is None else x.masked_fill(~mask[..., None], 0)).mean(1)
-
-
-class LeakyBackward(nn.Module):
-    """Masks after the nonlinear step, too late for its gradient."""
-
-    def forward(self, x, mask=None):
-        y = (x * x).sqrt()
-        return (y if mask is None else y.masked_fill(~mask[..., None], 0)).sum(1)
+# SetNetwork before the first module that takes no mask; a layer what comes in, and what its bias or
+# its mean put in.
+TIMES = {
+    "mlp": 1,
+    "intrinsic": 2 + 2 + 1,
+    "entrywise": 2 + 2 + 1,
+    "deep-sets": 1 + 1,
+    "set-transformer": 1 + 2 + 2,
+    "exchangeable": 1 + 2 + 2 + 1,
+    "cyclic-elements": 1 + 2 + 2 + 1,
+    "radial": 1,
+}
 
 
-@pytest.mark.parametrize("model", [Leaky(), LeakyBackward()])
-def test_a_leak_is_found(model):
-    with pytest.raises(AssertionError):
-        padding.assert_padding_never_leaks(model, D, N)
-
-
-def test_a_mean_over_padding_is_found():
-    with pytest.raises(AssertionError):
-        padding.assert_same_as_unpadded(Careless(), D, N)
+@pytest.mark.parametrize("name", TIMES)
+def test_padding_is_filled_once_by_whom_it_concerns(name, monkeypatch):
+    filled, absent = [], Members.absent
+    monkeypatch.setattr(
+        Members, "absent", lambda self, ndim: filled.append(ndim) or absent(self, ndim)
+    )
+    x, mask = padding.padded(padding.ragged(D, dtype=torch.float32), N)
+    MODELS[name].build(N, D)(x, mask=mask)
+    assert len(filled) == TIMES[name]
 
 
 # The small pieces.
@@ -334,7 +239,7 @@ def test_members_first_keeps_their_order():
 
 def test_an_empty_set_counts_as_one_so_that_its_mean_is_zero():
     mask = torch.tensor([[True, True], [False, False]])
-    assert member_counts(mask, torch.float32).tolist() == [[2.0], [1.0]]
+    assert Members(mask).counts(torch.float32).tolist() == [[2.0], [1.0]]
 
 
 def test_what_takes_a_mask_is_known_by_its_argument():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from invariant_nets import LabeledSets, unpad_sets
+from invariant_nets import LabeledSets, SetsTask, unpad_sets
 from tests.contracts.padding import GARBAGE, padded, ragged
 
 sizes = st.lists(st.integers(1, 4), min_size=1, max_size=9)
@@ -76,13 +76,46 @@ def test_sets_and_labels_of_every_real_type_become_float32(dtype):
 
 
 def test_what_is_given_is_copied_and_left_as_it_is():
-    x = torch.ones(2, 2, 1)
+    x, y = torch.ones(2, 2, 1), torch.tensor([0.0, 1.0])
     mask = torch.tensor([[True, False], [True, True]])
-    sets = LabeledSets(x, labels(2), mask)
-    x.zero_()
-    mask.zero_()
+    sets = LabeledSets(x, y, mask)
+    for values in (x, y, mask):
+        values.zero_()
     assert sets.x.flatten().tolist() == [1, 0, 1, 1]
+    assert sets.y.flatten().tolist() == [0, 1]
     assert sets.mask.flatten().tolist() == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("split", [False, True])
+def test_sets_from_a_file_are_checked_and_copied_once(tmp_path, monkeypatch, ragged, split):
+    """On all their way to a task; a list is copied into one tensor, which then is not copied."""
+    contents = {"x": torch.randn(12, 3, 2), "y": torch.arange(12) % 2}
+    if split:
+        contents |= {"x_test": torch.randn(4, 5 if ragged else 3, 2), "y_test": torch.arange(4) % 2}
+    numbers = sum(x.numel() for x in contents.values() if x.ndim == 3)
+    if ragged:
+        contents |= {name: list(x) for name, x in contents.items() if x.ndim == 3}
+    torch.save(contents, tmp_path / "sets.pt")
+    checked, copied = [], []
+    isfinite, to = torch.Tensor.isfinite, torch.Tensor.to
+
+    def counted_check(x):
+        checked.append(x.numel())
+        return isfinite(x)
+
+    def counted_copy(x, *arguments, **options):
+        y = to(x, *arguments, **options)
+        if x.ndim == 3 and y.data_ptr() != x.data_ptr():
+            copied.append(x.numel())
+        return y
+
+    monkeypatch.setattr(torch.Tensor, "isfinite", counted_check)
+    monkeypatch.setattr(torch.Tensor, "to", counted_copy)
+    task = SetsTask.from_file(tmp_path / "sets.pt")
+    assert (len(task.train), len(task.test)) == ((12, 4) if split else (8, 4))
+    assert sum(checked) == numbers
+    assert sum(copied) == (0 if ragged else numbers)
 
 
 def test_padded_adds_rows_without_members():
@@ -92,6 +125,16 @@ def test_padded_adds_rows_without_members():
     assert same(members(more), members(sets))
     assert same(members(more.padded(7)), members(sets))
     assert sets.padded(2) is sets
+
+
+def test_a_selection_has_its_sets_in_their_order_and_one_at_least():
+    mask = torch.arange(4) < torch.tensor([2, 4, 4])[:, None]
+    sets = LabeledSets(torch.randn(3, 4, 2), torch.tensor([0, 1, 1]), mask)
+    assert same(members(sets.select([2, 0])), [members(sets)[2], members(sets)[0]])
+    assert sets.select([2, 0]).y.flatten().tolist() == [1, 0]
+    assert sets.select([1, 2]).mask is None
+    with pytest.raises(ValueError, match="indices must name at least one set, got none"):
+        sets.select([])
 
 
 # The split.

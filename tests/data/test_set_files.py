@@ -1,7 +1,10 @@
+import contextlib
 import errno
+import gc
 import io
 import os
 import pickle
+import warnings
 import zipfile
 
 import numpy as np
@@ -97,7 +100,7 @@ def test_labels_of_every_type_and_both_shapes(tmp_path, kind, y):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["f2", "f4", ">f8", "g", "i1", "i8", ">i2", "u1", "u2", "u4", "u8", "?"]
+    "dtype", ["f2", "f4", ">f8", "i1", "i8", ">i2", "u1", "u2", "u4", "u8", "?"]
 )
 def test_an_npz_may_have_numbers_of_every_type(tmp_path, dtype):
     x = np.asfortranarray((X > 0).astype(dtype))
@@ -112,9 +115,7 @@ def test_an_npz_may_have_numbers_of_every_type(tmp_path, dtype):
         (torch.tensor(X), torch.tensor(Y), torch.tensor(MASK)),
         [torch.tensor(X), torch.tensor(Y), torch.tensor(MASK)],
         (SETS, torch.tensor(Y)),
-        (tuple(SETS), Y.tolist()),
-        {"x": SETS, "y": [torch.tensor(int(label)) for label in Y]},
-        {"x": SETS, "y": Y.astype(bool).tolist()},
+        {"x": tuple(SETS), "y": torch.tensor(Y)},
         {"x": torch.nested.nested_tensor(SETS, layout=torch.jagged), "y": torch.tensor(Y)},
     ],
 )
@@ -126,7 +127,7 @@ def test_a_pt_may_be_a_tuple_and_have_sets_in_a_list(tmp_path, contents):
 
 
 def test_lists_of_sets_of_a_split_are_padded_to_one_size(tmp_path):
-    split = {"x_test": [torch.ones(7, 2), torch.ones(1, 2)], "y_test": [0, 1]}
+    split = {"x_test": [torch.ones(7, 2), torch.ones(1, 2)], "y_test": torch.arange(2)}
     train, test = load_sets(saved(tmp_path, {"x": SETS, "y": Y, **split}, "pt"))
     assert (train.n, test.n) == (7, 7)
     assert test.mask.sum(1).tolist() == [7, 1]
@@ -160,28 +161,19 @@ BAD_CONTENTS = [
     ({"sets": X, "labels": Y}, "got sets, labels, without x and y"),
     ({}, "got no key, without x and y"),
     (bad(x=X[0]), r"x must have shape \(batch, n, d\), got \(3, 2\)"),
-    (bad(x=X[:, :0]), "x must hold sets with n ≥ 1"),
-    (bad(x=X[:0], y=Y[:0], mask=MASK[:0]), "x must hold at least one set"),
     (bad(y=Y[:5]), r"y must have shape \(8,\) or \(8, 1\), got \(5,\)"),
-    (bad(y=np.eye(8)), r"y must have shape .* got \(8, 8\)"),
     (bad(y=Y + 1), "y must hold the labels 0 and 1 only, got 2"),
-    (bad(y=Y - 0.5), "y must hold the labels 0 and 1 only, got -0.5"),
-    (bad(y=np.where(Y, np.nan, 0)), "y must hold the labels 0 and 1 only, got nan"),
     (bad(x=with_value(np.nan), mask=MASK | True), "got nan in set 1, row 0, column 1"),
-    (bad(x=with_value(np.inf)), "x must hold finite float32 numbers, got inf in set 1"),
     (bad(x=with_value(1e200)), r"got 1e\+200 in set 1"),
     (bad(x=X * 1j), "x must .*real"),
     (bad(mask=MASK[:, :2]), r"mask must have shape \(batch, n\) = \(8, 3\), got \(8, 2\)"),
-    (bad(mask=MASK.T), r"mask must have shape .* got \(3, 8\)"),
     (bad(mask=MASK.astype("i4")), "mask must be of bool, .*, got torch.int32"),
-    (bad(mask=MASK & (Y == 0)[:, None]), "a member in every set, got none in set 1"),
-    (bad(x_test=X), "a test split needs y_test, got x_test only"),
-    (bad(y_test=Y), "a test split needs x_test, got y_test only"),
-    (bad(mask_test=MASK), "a test split needs x_test, got mask_test only"),
+    (bad(x_test=X), "the keys x_test and y_test are needed, .* without y_test"),
+    (bad(y_test=Y), "got x, y, mask, y_test, without x_test"),
+    (bad(mask_test=MASK), "got .*mask_test, without x_test and y_test"),
     (bad(x_test=X[:, :2], y_test=Y), r"x_test must have shape \(sets, 3, 2\) .*\(8, 2, 2\)"),
     (bad(x_test=X[:, :, :1], y_test=Y), r"x_test must have shape \(sets, 3, 2\) .*\(8, 3, 1\)"),
     (bad(x_test=X, y_test=Y[:3]), r"y_test must have shape \(8,\)"),
-    (bad(x_test=X, y_test=Y * 3), "y_test must hold the labels 0 and 1 only, got 3"),
     (bad(x_test=X, y_test=Y, mask_test=MASK[:3]), "mask_test must have shape"),
 ]
 
@@ -200,18 +192,15 @@ def test_what_are_no_labeled_sets_is_refused_by_the_files_name(tmp_path, kind, c
     ("contents", "message"),
     [
         (torch.tensor(X), r"must hold a dict with x and y, or a tuple .*, got Tensor"),
-        ((torch.tensor(X),), "got tuple of 1"),
-        (SETS, "got list of 8"),
+        ((torch.tensor(X),), "the keys x and y are needed, got x, without y"),
+        (SETS, "a tuple .*, got list"),
         (3, "got int"),
         ((torch.tensor(X), "labels"), "y must be a tensor, got str"),
-        ((torch.tensor(X), list("01" * 4)), "y must be a tensor, got list"),
-        ((SETS[:-1], torch.tensor(Y)), r"y must have shape \(7,\)"),
+        ((SETS, Y.tolist()), "y must be a tensor, got list"),
         (([*SETS[:-1], torch.ones(2)], torch.tensor(Y)), r"x must all have shape \(n_i, 2\)"),
-        (([*SETS[:-1], torch.ones(0, 2).double()], torch.tensor(Y)), "got none in set 7"),
         ((SETS, torch.tensor(Y), torch.tensor(MASK)), "mask must be left out when x is a list"),
         ((X.tolist(), torch.tensor(Y)), "x must hold tensors, got list"),
         ({"x": torch.tensor(X).to_sparse(), "y": torch.tensor(Y)}, "x must be a dense tensor"),
-        ({"x": torch.zeros(8, 3, 2, device="meta"), "y": torch.tensor(Y)}, "x must be a dense"),
     ],
 )
 def test_what_a_pt_alone_can_hold_is_refused(tmp_path, contents, message):
@@ -223,10 +212,10 @@ def test_what_a_pt_alone_can_hold_is_refused(tmp_path, contents, message):
 
 @pytest.mark.parametrize("key", ["x", "y", "mask"])
 @pytest.mark.parametrize(
-    "array", [np.array(list("abcdefgh")), np.zeros(8, "M8[s]"), np.zeros(8, "V3")]
+    "array", [np.array(list("abcdefgh")), np.zeros(8, "M8[s]"), np.zeros(8, "V3"), np.zeros(8, "g")]
 )
 def test_an_npz_of_no_numbers_is_refused(tmp_path, key, array):
-    with pytest.raises(SetFileError, match=f"{key} must be an array of real numbers or of bool"):
+    with pytest.raises(SetFileError, match=f"{key} must be of numbers or bools as torch has"):
         load_sets(saved(tmp_path, bad(**{key: array}), "npz"))
 
 
@@ -276,7 +265,7 @@ def test_what_is_of_another_format_is_refused(tmp_path, kind, contents):
 def test_a_single_array_is_no_npz(tmp_path):
     with open(tmp_path / "sets.npz", "wb") as file:
         np.save(file, X)
-    with pytest.raises(SetFileError, match=r"is torn or no .npz"):
+    with pytest.raises(SetFileError, match=r"is torn, damaged or no .npz"):
         load_sets(tmp_path / "sets.npz")
 
 
@@ -308,6 +297,20 @@ def test_a_damaged_file_is_refused_or_read_and_nothing_else(tmp_path_factory, ki
 
 
 @pytest.mark.parametrize("kind", FORMATS)
+def test_a_damaged_file_is_closed(tmp_path, kind):
+    path = saved(tmp_path, WHOLE, kind)
+    whole = path.read_bytes()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        for at in range(0, len(whole), 7):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
+            with contextlib.suppress(SetFileError):
+                load_sets(path)
+        gc.collect()
+    assert [str(w.message) for w in heard if w.category is ResourceWarning] == []
+
+
+@pytest.mark.parametrize("kind", FORMATS)
 @given(share=st.floats(0, 0.999))
 def test_a_torn_file_is_refused(tmp_path_factory, kind, share):
     path = saved(tmp_path_factory.mktemp("file"), WHOLE, kind)
@@ -336,5 +339,5 @@ def test_a_file_that_is_closed_is_refused(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
     monkeypatch.setattr("builtins.open", closed)
-    with pytest.raises(PermissionError, match=r"sets\.npz cannot be read: Permission denied"):
+    with pytest.raises(PermissionError, match=r"sets\.npz cannot be read \(Permission denied\)"):
         load_sets(path)

@@ -8,6 +8,8 @@ from invariant_nets import (
     Permutation,
     PermutationGroup,
     alternating_group,
+    create_permutations_from_generators,
+    cyclic_generator,
     cyclic_group,
     dihedral_group,
     mathieu_group,
@@ -121,3 +123,12 @@ def test_what_is_written_to_orbitals_stays_there(named):
 def test_the_tables_hold_permutations():
     for group in (*map(mathieu_group, (11, 12, 24)), rubiks_cube_group(), pocket_cube_group()):
         assert PermutationGroup([g.index_tensor.tolist() for g in group.generators]) == group
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_cyclic_generator_generates_n_shifts(n):
+    group = create_permutations_from_generators([cyclic_generator(n)])
+    x = torch.arange(float(n))[:, None]
+    assert [p(x).flatten().tolist() for p in group] == [
+        x.flatten().roll(-k).tolist() for k in range(n)
+    ]

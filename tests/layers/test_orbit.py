@@ -1,6 +1,4 @@
-import copy
 import itertools
-import pickle
 
 import pytest
 import torch
@@ -191,7 +189,6 @@ def test_whatever_the_form_it_copies_and_pickles(name):
     with torch.no_grad():
         for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
             torch.testing.assert_close(again(x), layer(x))
-    assert set(layer.state_dict()) == {"weight", "bias"}
 
 
 @every_form
@@ -217,11 +214,10 @@ def test_whatever_the_form_vmap_gives_each_layer_its_weights(name):
         torch.testing.assert_close(torch.func.vmap(outputs)(weights), each)
 
 
-def test_it_shows_its_arguments():
+def test_its_state_is_its_weights_and_it_shows_its_group():
     layer = OrbitLinear(symmetric_group(4), 2, 3)
-    state = layer.state_dict()
+    assert set(layer.state_dict()) == {"weight", "bias"}
     assert "S_4, 2, 3, orbitals=2, bias=True" in repr(layer)
-    assert set(pickle.loads(pickle.dumps(state))) == set(state)
 
 
 def test_a_wrong_layer_would_not_pass():
@@ -249,8 +245,6 @@ def test_what_does_not_fit_is_refused():
         OrbitLinear(symmetric_group(3), 1, 1, out_group=cyclic_group(3))
     with pytest.raises(TypeError, match="out_group must be a PermutationGroup"):
         OrbitLinear(symmetric_group(3), 1, 1, out_group=3)
-    with pytest.raises(ValueError, match=r"\(batch, 3, 2\), got \(4, 5, 2\)"):
-        OrbitLinear(symmetric_group(3), 2, 1)(torch.zeros(4, 5, 2))
 
 
 def test_the_oracle_of_the_orbits_agrees():
@@ -260,39 +254,6 @@ def test_the_oracle_of_the_orbits_agrees():
     for a, b, c, d in itertools.product(range(5), repeat=4):
         together = any((g[a], g[b]) == (c, d) for g in closure)
         assert (ids[a, b] == ids[c, d]) == together
-
-
-@pytest.mark.parametrize(
-    "group",
-    [
-        symmetric_group(4),
-        cyclic_group(70),
-        dihedral_group(5),
-        direct_product(symmetric_group(2), symmetric_group(3), on="grid"),
-    ],
-    ids=lambda group: group.name,
-)
-def test_a_batch_of_no_sets_gives_no_outputs(group):
-    layer = OrbitLinear(group, 2, 3)
-    assert layer(torch.zeros(0, group.degree, 2)).shape == (0, group.degree, 3)
-    assert OrbitInvariant(group, 2, 3)(torch.zeros(0, group.degree, 2)).shape == (0, 3)
-
-
-@pytest.mark.parametrize("channels", [2, 20])
-def test_the_layer_by_transforms_works_in_every_precision_compiled_and_exported(channels):
-    layer = OrbitLinear(cyclic_group(70), channels, 3)
-    x = torch.randn(4, 70, channels)
-    y = layer(x)
-    low = copy.deepcopy(layer).bfloat16()(x.bfloat16())
-    assert low.dtype == torch.bfloat16
-    torch.testing.assert_close(low.float(), y, atol=0.1, rtol=0.1)
-    torch.testing.assert_close(copy.deepcopy(layer).double()(x.double()).float(), y)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        for half in (x, x.bfloat16()):
-            torch.testing.assert_close(layer(half).float(), y, atol=0.1, rtol=0.1)
-    torch.compiler.reset()
-    torch.testing.assert_close(torch.compile(layer, fullgraph=True, backend="aot_eager")(x), y)
-    torch.testing.assert_close(torch.export.export(layer, (x,)).module()(x), y)
 
 
 def test_the_weights_of_a_functional_call_are_not_mistaken_for_others():

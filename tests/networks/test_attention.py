@@ -2,11 +2,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from invariant_nets import AttentionPooling, InducedSetAttentionBlock, SetAttentionBlock
-from tests.contracts import portability
-from tests.contracts.padding import assert_padding_never_leaks, assert_same_as_unpadded
+from tests.catalogue import shuffle_parameters
 from tests.networks.test_attention_block import by_loops
 
 MAKERS = {
@@ -28,7 +26,7 @@ sizes = {
 
 def layer_of(name, d=4, heads=2, layer_norm=False, seed=0):
     layer = MAKERS[name](d, heads, layer_norm=layer_norm, dtype=torch.float64)
-    return portability.shuffle_parameters(layer, seed)
+    return shuffle_parameters(layer, seed)
 
 
 def sets(batch, n, d, seed):
@@ -88,32 +86,6 @@ def test_members_look_at_each_other(name):
     assert (layer(other) - layer(x))[:, 0].abs().max() > 1e-3
 
 
-@every_layer
-@every_norm
-def test_padding_never_leaks(name, layer_norm):
-    layer = layer_of(name, layer_norm=layer_norm)
-    assert_padding_never_leaks(layer, d=4)
-    assert_same_as_unpadded(layer, d=4, equivariant=name != "PMA")
-
-
-class Unmasked(nn.Module):
-    def __init__(self, layer):
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, x, mask=None):
-        return self.layer(x)
-
-
-@every_layer
-def test_a_layer_that_looks_at_padding_is_caught(name):
-    layer = Unmasked(layer_of(name))
-    with pytest.raises(AssertionError):
-        assert_padding_never_leaks(layer, d=4)
-    with pytest.raises(AssertionError):
-        assert_same_as_unpadded(layer, d=4, equivariant=name != "PMA")
-
-
 @every_norm
 def test_pooling_an_empty_set_is_the_block_on_the_seeds(layer_norm):
     layer = layer_of("PMA", layer_norm=layer_norm)
@@ -122,51 +94,6 @@ def test_pooling_an_empty_set_is_the_block_on_the_seeds(layer_norm):
     h = layer.block.norm1(layer.seeds)
     expected = layer.block.norm2(h + layer.block.linear2(layer.block.linear1(h).relu()))
     torch.testing.assert_close(y[0], expected)
-
-
-@every_layer
-def test_it_is_copied_saved_compiled_and_exported(name):
-    portability.assert_portable(lambda: MAKERS[name](4, 2, layer_norm=True), torch.randn(3, 5, 4))
-
-
-@every_layer
-@every_norm
-def test_low_precision_stays_close_and_stacked_parameters_are_vmapped(name, layer_norm):
-    torch.manual_seed(0)
-    x = torch.randn(3, 5, 4)
-    portability.assert_close_in_low_precision(MAKERS[name](4, 2, layer_norm=layer_norm), x)
-    portability.assert_vmaps(lambda: MAKERS[name](4, 2, layer_norm=layer_norm), x)
-
-
-class LooksAtTheMask(Unmasked):
-    def forward(self, x, mask=None):
-        return self.layer(x) if mask is None or mask.any() else x
-
-
-class SoftmaxOverNothing(nn.Module):
-    """Self-attention whose output is masked, but whose gradient is NaN where a set is empty."""
-
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(4, 4)
-
-    def forward(self, x, mask=None):
-        scores = self.linear(x) @ x.mT
-        if mask is None:
-            return scores.softmax(-1) @ x
-        weights = scores.exp() * mask[:, None]
-        y = weights / weights.sum(-1, keepdim=True) @ x
-        return y.masked_fill(~mask[..., None], 0)
-
-
-def test_the_checks_of_compilation_and_of_rounding_can_fail():
-    x = torch.randn(3, 5, 4)
-    with pytest.raises(RuntimeError, match=r"data-dependent|Data-dependent"):
-        portability.assert_portable(lambda: LooksAtTheMask(SetAttentionBlock(4, 2)), x)
-    with pytest.raises(AssertionError):
-        portability.assert_close_in_low_precision(SoftmaxOverNothing(), x)
-    with pytest.raises(AssertionError):
-        assert_padding_never_leaks(SoftmaxOverNothing().double(), d=4)
 
 
 @every_layer
@@ -208,15 +135,3 @@ def test_the_numbers_of_points_and_seeds_are_those_asked_for():
 def test_bad_arguments_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
-
-
-@every_layer
-def test_input_of_another_shape_is_refused(name):
-    layer, x = MAKERS[name](4, 2), torch.zeros(2, 3, 4)
-    for wrong in (x[0], x[None], x[..., :3], x[:, :0]):
-        with pytest.raises(ValueError, match="x must"):
-            layer(wrong)
-    with pytest.raises(ValueError, match="mask must have shape"):
-        layer(x, torch.ones(2, 4, dtype=torch.bool))
-    with pytest.raises(TypeError, match="mask must be of bool"):
-        layer(x, torch.ones(2, 3))

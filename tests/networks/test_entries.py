@@ -13,8 +13,6 @@ from invariant_nets import (
     test_invariant,
 )
 from invariant_nets.networks.entries import EntriesAsMembers, SumOfSquares
-from tests.contracts.padding import assert_padding_never_leaks, assert_same_as_unpadded
-from tests.contracts.portability import assert_close_in_low_precision, assert_portable, assert_vmaps
 
 both = pytest.mark.parametrize("build", [entrywise, radial])
 
@@ -87,29 +85,6 @@ def test_the_sum_of_squares_is_standardized_with_the_number_of_entries():
     assert many.std().item() == pytest.approx(1, abs=0.05)
 
 
-@both
-def test_probabilities_end_in_a_sigmoid(build):
-    torch.manual_seed(0)
-    logits = build(10, 5)
-    torch.manual_seed(0)
-    probabilities = build(10, 5, probabilities=True)
-    x = torch.randn(8, 10, 5)
-    torch.testing.assert_close(probabilities(x), logits(x).sigmoid())
-
-
-@both
-@pytest.mark.parametrize("size", [1, 3, 100])
-def test_it_takes_sets_of_every_size(build, size):
-    assert build(10, 5)(torch.randn(2, size, 5)).shape == (2, 1)
-
-
-@both
-def test_padding_counts_for_nothing(build):
-    network, _ = shuffled(build)
-    assert_padding_never_leaks(network, 3)
-    assert_same_as_unpadded(network, 3)
-
-
 def test_an_empty_set_gives_the_constant_of_the_readout():
     nobody = torch.zeros(1, 4, dtype=torch.bool)
     network, x = shuffled(radial)
@@ -117,27 +92,6 @@ def test_an_empty_set_gives_the_constant_of_the_readout():
     network, x = shuffled(entrywise)
     readout = network[0].network[-1]
     torch.testing.assert_close(network(x[:1], mask=nobody)[0], readout.c.mean(0))
-
-
-@both
-def test_it_is_copied_saved_compiled_exported_and_vmapped(build):
-    x = torch.randn(4, 5, 3)
-    assert_portable(lambda: build(5, 3), x)
-    assert_vmaps(lambda: build(5, 3), x)
-
-
-@both
-def test_low_precision_stays_close(build):
-    torch.manual_seed(0)
-    assert_close_in_low_precision(build(5, 3), torch.randn(4, 5, 3))
-
-
-@both
-def test_bad_sizes_are_refused(build):
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        build(0, 5)
-    with pytest.raises(ValueError, match="d must be at least 1, got 0"):
-        build(10, 0)
 
 
 def test_bad_options_of_the_network_of_entries_are_refused():
@@ -155,23 +109,6 @@ def test_a_network_that_takes_no_mask_is_given_none():
     assert torch.equal(network(x), x.flatten(1))
     with pytest.raises(TypeError, match="model must take a mask"):
         network(x, mask=torch.ones(2, 4, dtype=torch.bool))
-
-
-@both
-@pytest.mark.parametrize("shape", [(2, 10, 4), (10, 5), (2, 0, 5)])
-def test_input_of_another_shape_is_refused(build, shape):
-    with pytest.raises(ValueError, match="x must"):
-        build(10, 5)(torch.zeros(shape))
-
-
-@pytest.mark.parametrize("module", [SumOfSquares(), EntriesAsMembers(nn.Identity())])
-def test_bad_input_of_the_modules_is_refused(module):
-    with pytest.raises(ValueError, match="x must"):
-        module(torch.zeros(2, 3))
-    with pytest.raises(TypeError, match="x must be a tensor, got list"):
-        module([[[1.0]]])
-    with pytest.raises(TypeError, match="mask must be of bool"):
-        module(torch.zeros(2, 3, 1), mask=torch.ones(2, 3))
 
 
 def test_logistic_regression_on_the_sum_learns_the_task_within_seconds():

@@ -1,8 +1,10 @@
+import copy
 import math
 
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from invariant_nets import FlattenMembers, LinearEquivariant, LinearInvariant, SetNetwork
 from tests.contracts import padding
@@ -89,3 +91,45 @@ def test_flattened_members_come_first_in_their_order():
     assert flat(x, mask=mask).tolist() == [[3, 4, 7, 8, 0, 0, 0, 0]]
     assert flat(x).tolist() == [list(range(1, 9))]
     assert not flat(x, mask=torch.zeros(1, 4, dtype=torch.bool)).any()
+
+
+@pytest.mark.parametrize("change", ["replaced", "appended", "inserted", "removed"])
+def test_a_module_that_is_put_in_later_gets_the_mask(change):
+    seen = Recorder()
+    network = SetNetwork(nn.Identity(), nn.Identity(), LinearInvariant(2, 1), d=2)
+    x, mask = some_sets()
+    expected = network(x, mask=mask)
+    if change == "replaced":
+        network[1] = seen
+    elif change == "appended":
+        network = SetNetwork(nn.Identity(), d=2).append(seen).append(network[2])
+    elif change == "inserted":
+        network.insert(1, seen)
+    else:
+        network = SetNetwork(nn.Flatten(), nn.Identity(), seen, network[2], d=2)
+        del network[0]
+    assert torch.equal(network(x, mask=mask), expected)
+    assert torch.equal(seen.mask, mask)
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, AveragedModel, copy.deepcopy])
+def test_a_wrapped_module_gets_the_mask_too(wrap):
+    layer = LinearEquivariant(2, 4)
+    wrapped = wrap(layer, backend="eager") if wrap is torch.compile else wrap(layer)
+    x, mask = some_sets()
+    expected = SetNetwork(layer, LinearInvariant(4, 1), d=2)
+    network = SetNetwork(wrapped, expected[1], d=2)
+    torch.testing.assert_close(network(x, mask=mask), expected(x, mask=mask))
+
+
+@pytest.mark.parametrize("module", [nn.Flatten(), nn.LayerNorm((6, 2))])
+def test_a_module_that_mixes_members_finds_zeros_in_the_padding(module):
+    linear = nn.Linear(2, 2)
+    nn.init.normal_(linear.bias)
+    x, mask = some_sets()
+    y = SetNetwork(linear, nn.ReLU(), module, d=2)(x, mask=mask)
+    clean = torch.relu(linear(x)).masked_fill(~mask[..., None], 0)
+    expected = module(clean)
+    if expected.ndim == 3:
+        expected = expected.masked_fill(~mask[..., None], 0)
+    assert torch.equal(y, expected)

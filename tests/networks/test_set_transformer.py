@@ -10,8 +10,7 @@ from invariant_nets import (
     SetAttentionBlock,
     set_transformer,
 )
-from tests.contracts import portability
-from tests.contracts.padding import assert_padding_never_leaks, assert_same_as_unpadded
+from tests.catalogue import shuffle_parameters
 from tests.networks.test_attention import slow
 
 OPTIONS = [{}, {"num_points": 3}, {"num_blocks": 2, "layer_norm": True}, {"num_blocks": 0}]
@@ -24,7 +23,7 @@ def drawn(n, d, seed, **options):
     source = torch.Generator().manual_seed(seed)
     x = torch.randn(2, n, d, generator=source, dtype=torch.float64)
     mask = torch.rand(2, n, generator=source) < 0.6
-    return portability.shuffle_parameters(network, seed), x, mask
+    return shuffle_parameters(network, seed), x, mask
 
 
 def by_loops(network, x, mask):
@@ -72,13 +71,6 @@ def test_members_that_swap_features_are_seen():
         torch.testing.assert_close(network(x.flip(2)), network(x))
 
 
-@every_option
-def test_padding_never_leaks(options):
-    network, *_ = drawn(7, 3, 0, **options)
-    assert_padding_never_leaks(network, d=3)
-    assert_same_as_unpadded(network, d=3)
-
-
 def test_padding_of_a_full_row_is_told_from_an_empty_set():
     # n = 1: the pooled tensor has the shape of the set, and must not be masked as if it were one.
     network, x, _ = drawn(1, 3, 0)
@@ -96,41 +88,6 @@ def test_options_choose_the_modules():
     assert network[1].points.shape == (4, 6)
     blocks = network[1].gather, network[1].spread, network[2].block
     assert all(block.num_heads == 3 and block.layer_norm for block in blocks)
-
-
-def test_it_takes_sets_of_every_size():
-    network = set_transformer(10, 5)
-    assert [network(torch.randn(2, n, 5)).shape for n in (1, 30)] == [(2, 1)] * 2
-
-
-@pytest.mark.parametrize("options", OPTIONS[:2])
-def test_it_is_exported_for_every_size(options):
-    portability.assert_exported_for_every_size(
-        set_transformer(5, 3, width=4, **options), torch.randn(3, 5, 3)
-    )
-
-
-def test_probabilities_end_in_a_sigmoid():
-    torch.manual_seed(0)
-    logits = set_transformer(10, 5)
-    torch.manual_seed(0)
-    network, x = set_transformer(10, 5, probabilities=True), torch.randn(4, 10, 5)
-    torch.testing.assert_close(network(x), logits(x).sigmoid())
-
-
-@pytest.mark.parametrize("options", OPTIONS[:2])
-def test_it_is_copied_saved_compiled_and_exported(options):
-    portability.assert_portable(
-        lambda: set_transformer(5, 3, width=4, **options), torch.randn(3, 5, 3)
-    )
-
-
-@every_option
-def test_low_precision_stays_close_and_stacked_parameters_are_vmapped(options):
-    torch.manual_seed(0)
-    x = torch.randn(3, 5, 3)
-    portability.assert_close_in_low_precision(set_transformer(5, 3, **options), x)
-    portability.assert_vmaps(lambda: set_transformer(5, 3, **options), x)
 
 
 def test_every_weight_learns_from_the_start_when_it_is_deep():
@@ -154,13 +111,3 @@ def test_every_weight_learns_from_the_start_when_it_is_deep():
 def test_bad_options_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         set_transformer(10, 5, **options)
-
-
-def test_bad_sizes_are_refused():
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        set_transformer(0, 5)
-    with pytest.raises(ValueError, match="d must be at least 1, got 0"):
-        set_transformer(10, 0)
-    for shape in ((2, 10, 4), (10, 5), (2, 0, 5)):
-        with pytest.raises(ValueError, match="x must"):
-            set_transformer(10, 5)(torch.zeros(shape))

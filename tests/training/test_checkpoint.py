@@ -108,7 +108,7 @@ def test_a_fault_at_every_step_of_a_save_leaves_the_last_one(folder, monkeypatch
 
     monkeypatch.setattr(checkpoint.os, step, fails)
     if step == "link":  # the copy fails as well
-        monkeypatch.setattr(checkpoint.shutil, "copyfile", fails)
+        monkeypatch.setattr("shutil.copyfile", fails)
     with pytest.raises(OSError, match=r"the last one is intact \(.*\)") as caught:
         folder.save(state(3))
     assert caught.value.errno == code
@@ -131,5 +131,5 @@ def test_a_file_system_without_links_gets_copies(folder, monkeypatch):
 
 def test_what_can_be_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"checkpoint must be a folder to write to: .*file"):
+    with pytest.raises(OSError, match=r"checkpoint must be a folder to write to, got .*file"):
         CheckpointFolder(tmp_path / "file")

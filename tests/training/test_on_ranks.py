@@ -17,6 +17,7 @@ from invariant_nets import (
 )
 from tests.ranks import on_ranks
 
+pytestmark = pytest.mark.slow  # `test_data_parallel` and `test_batches` are quick
 N, D = 4, 3
 
 

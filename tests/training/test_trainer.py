@@ -115,7 +115,7 @@ def test_the_history_is_complete():
     history = trainer.fit(batches(), batches(), num_epochs=4)
     assert history is trainer.history
     assert history.num_epochs == 4
-    assert history.stopped == "all 4 epochs done"
+    assert (history.stopped, history.interrupted) == ("all 4 epochs done", False)
     assert not history.restored_best
     assert all(isinstance(epoch, Epoch) and epoch.seconds > 0 for epoch in history.epochs)
 
@@ -376,7 +376,7 @@ class Interrupting(nn.Module):
 def test_ctrl_c_in_the_model_ends_the_fit_with_the_epochs_so_far(at_call, completed):
     model = Interrupting(at_call)
     history = trainer_of(model).fit(batches(2), batches(1), num_epochs=5)
-    assert history.stopped == "interrupted"
+    assert (history.stopped, history.interrupted) == ("interrupted", True)
     assert history.num_epochs == completed
     assert all(map(math.isfinite, history.test_loss))
 

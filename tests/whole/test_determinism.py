@@ -15,6 +15,7 @@ from invariant_nets import MODELS, BinaryTrainer, GaussianDataset, build_model
 
 # The machine may have fewer cores than a test has workers.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:This DataLoader will create"),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]

@@ -12,6 +12,7 @@ import torch
 from invariant_nets.training.checkpoint import LAST
 from tests.ranks import TORCHRUN
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 SECONDS = 180  # a job that hangs fails the test
 
 # On rank 1, once, after the third epoch, something happens in the data.
@@ -92,7 +93,6 @@ def undisturbed(tmp_path_factory):
     return weights(folder)
 
 
-@pytest.mark.xdist_group("faults")
 @pytest.mark.parametrize("fault", ["killed", "raises"])
 def test_after_a_rank_is_lost_a_restart_ends_with_the_same_weights(tmp_path, undisturbed, fault):
     code, output, errors = end(start(tmp_path, fault, "--max-restarts=1"))
@@ -102,7 +102,6 @@ def test_after_a_rank_is_lost_a_restart_ends_with_the_same_weights(tmp_path, und
     same(weights(tmp_path), undisturbed)
 
 
-@pytest.mark.xdist_group("faults")
 def test_without_restarts_a_lost_rank_ends_the_job_with_a_message(tmp_path, undisturbed):
     code, output, errors = end(start(tmp_path, "killed"))
     assert code != 0
@@ -115,7 +114,6 @@ def test_without_restarts_a_lost_rank_ends_the_job_with_a_message(tmp_path, undi
     same(weights(tmp_path), undisturbed)
 
 
-@pytest.mark.xdist_group("faults")
 def test_ctrl_c_ends_the_job_and_loses_nothing(tmp_path, undisturbed):
     job = start(tmp_path, "slow")
     begun = time.monotonic()

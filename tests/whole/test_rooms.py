@@ -1,6 +1,8 @@
-"""Imports inside the package point one way: a module imports from earlier groups only."""
+"""The house: few rooms, small modules, faces that say what is public, imports one way."""
 
 import ast
+import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,122 +11,103 @@ import pytest
 
 import invariant_nets
 
-PACKAGE = Path(invariant_nets.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
-
-GROUPS = [
-    ["_precision"],
-    ["_validation", "_masking", "_orbit_forms", "_initialization", "_permuted_sets", "_uniform"],
-    ["_transforms"],
-    ["ranks", "_agreement", "_inner_graph"],
-    ["permutation", "bayes", "gaussian", "history", "ragged", "_four_maps", "sharding"],
-    ["checkpoint", "_row_order"],
-    ["enumeration", "layers", "orbits", "chain", "chunked_average", "sorting", "set_network"],
-    ["exchangeable", "exchangeable_sparse", "perceptron", "_training_state"],
-    ["_sharded_batches", "_data_parallel"],
-    ["_passes"],
-    ["pooling", "attention_block", "training"],
-    ["attention", "deep_sets"],
-    [
-        "closed_form",
-        "recompute",
-        "sharded_average",
-        "rotation",
-        "frames",
-        "backbones",
-        "set_transformer",
-    ],
-    ["schreier_sims"],
-    ["groups"],
-    ["named_groups", "products", "_sources"],
-    ["_defect", "averaging", "canonicalization", "augmentation", "intrinsic"],
-    ["orbit_layers", "audit", "symmetry_search", "entries"],
-    ["checks", "symmetric_elements"],
-    ["models", "figures"],
-    ["_output_files", "labeled_sets"],
-    ["set_files", "tasks", "model_result"],
-    ["_training_folders", "sets_task", "_ranking_figure", "_command_line"],
-    ["comparison_report"],
-    ["_comparison_plan"],
-    ["comparison"],
-    ["__main__"],
-]
-WITHIN_A_GROUP = {("gaussian", "bayes")}
-GROUP_OF = {module: number for number, group in enumerate(GROUPS) for module in group}
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "invariant_nets"
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = [path for path in FILES if path.name != "__init__.py"]
 
 
-def imports_of(source):
-    """The package's modules that a source imports, also inside functions."""
-    names = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports inside the package are absolute"
-            if node.module == "invariant_nets":
-                names |= {f"invariant_nets.{alias.name}" for alias in node.names}
-            else:
-                names.add(node.module)
-    inside = {name for name in names if name.split(".")[0] == "invariant_nets"}
-    return {name.partition(".")[2] for name in inside}
+def imported(path):
+    """The modules inside the package that a file imports from, also inside functions."""
+    nodes = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)]
+    assert all(node.level == 0 for node in nodes), "imports inside the package are absolute"
+    return {node.module for node in nodes if node.module.split(".")[0] == "invariant_nets"}
 
 
-def may_import(module, imported):
-    if (module, imported) in WITHIN_A_GROUP:
-        return True
-    return imported in GROUP_OF and GROUP_OF[imported] < GROUP_OF[module]
+def test_nine_rooms_of_at_most_nine_modules():
+    assert len(ROOMS) == 9
+    for room in ROOMS:
+        names = [path.name for path in (PACKAGE / room).glob("*.py") if path.stem != "__init__"]
+        assert 1 <= len(names) <= 9, room
+        assert not [name for name in names if name.startswith("_")], room
 
 
-def source_of(module):
-    return (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize("folder", ["invariant_nets", "book", "benchmarks"])
+def test_a_module_is_read_in_one_sitting(folder):
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert not {path: length for path, length in lengths.items() if length > 300}
 
 
-def test_every_module_has_its_place():
-    assert sorted(GROUP_OF) == MODULES
+def test_every_module_begins_with_a_docstring():
+    assert not [path for path in FILES if not ast.get_docstring(ast.parse(path.read_text()))]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_from_earlier_groups_only(module):
-    wrong = {name for name in imports_of(source_of(module)) if not may_import(module, name)}
-    assert not wrong
+def test_code_imports_from_files_and_never_from_faces():
+    faces = {"invariant_nets", *(f"invariant_nets.{room}" for room in ROOMS)}
+    assert not {path.name: imported(path) & faces for path in MODULES if imported(path) & faces}
 
 
-@pytest.mark.parametrize(("module", "imported"), sorted(WITHIN_A_GROUP))
-def test_every_exception_is_used(module, imported):
-    assert imported in imports_of(source_of(module))
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_a_face_names_is_what_its_room_shows(room):
+    face = importlib.import_module(f"invariant_nets.{room}")
+    taken = {
+        alias.name
+        for node in ast.parse((PACKAGE / room / "__init__.py").read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert sorted(taken) == sorted(face.__all__)
+    for name in face.__all__:
+        owner = getattr(getattr(face, name), "__module__", f"invariant_nets.{room}")
+        assert owner.startswith((f"invariant_nets.{room}", "builtins"))
 
 
+def test_the_table_of_the_package_has_a_row_per_room():
+    rows = [line for line in invariant_nets.__doc__.splitlines() if line.startswith("| `")]
+    assert sorted(row.split("`")[1] for row in rows) == ROOMS
+
+
+def test_the_tests_have_the_same_rooms():
+    for room in ROOMS:
+        tests = list((ROOT / "tests" / room).glob("test_*.py"))
+        assert tests, room
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("source", "imported"),
+    ("file", "line"),
     [
-        ("import invariant_nets.models", "models"),
-        ("from invariant_nets.checks import test_invariant", "checks"),
-        ("from invariant_nets import models", "models"),
-        ("import invariant_nets", ""),
-        ("def f():\n    from invariant_nets.averaging import SymmetryModel", "averaging"),
+        ("groups/permutation.py", "from invariant_nets.layers.averaged import LinearEquivariant"),
+        ("layers/orbit.py", "import invariant_nets.training.trainer"),
+        (
+            "data/ragged.py",
+            "def f():\n    from invariant_nets.groups.group import PermutationGroup",
+        ),
+        ("_sets.py", "from invariant_nets.comparison.compare import compare"),
+        ("new_room/__init__.py", ""),
     ],
 )
-def test_an_import_of_a_later_module_is_found_in_every_form(source, imported):
-    assert imports_of(source) == {imported}
-    assert not may_import("permutation", imported)
+def test_the_linter_finds_an_import_that_points_the_wrong_way(tmp_path, file, line):
+    for name in ("invariant_nets", "book", "benchmarks"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("vendor"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+
+    def lint():
+        command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+
+    assert lint() == 0
+    changed = tmp_path / "invariant_nets" / file
+    changed.parent.mkdir(exist_ok=True)
+    changed.write_text((changed.read_text() if changed.exists() else "") + f"\n{line}\n")
+    assert lint() == 1
 
 
-@pytest.mark.parametrize("module", [*MODULES, "__init__"])
-def test_every_module_begins_with_a_docstring(module):
-    assert ast.get_docstring(ast.parse(source_of(module)))
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_has_tests_of_its_name(module):
-    tested = {"_defect": "audit", "__main__": "main"}.get(module, module.lstrip("_"))
-    assert (Path(__file__).parent / f"test_{tested}.py").exists()
-
-
-@pytest.mark.parametrize("module", [m for m in MODULES if m[0] != "_" and m != "figures"])
-def test_the_map_in_the_packages_docstring_lists_every_module(module):
-    assert f"`{module}`" in invariant_nets.__doc__
-
-
+@pytest.mark.slow
 def test_importing_the_package_loads_no_plotting_and_no_integration():
     heavy = ["matplotlib", "scipy", "sympy.combinatorics", "IPython", "invariant_nets.figures"]
     code = f"import sys, invariant_nets; print([m for m in {heavy} if m in sys.modules])"
