@@ -1,4 +1,6 @@
+import copy
 import itertools
+import pickle
 
 import pytest
 import torch
