@@ -191,7 +191,6 @@ def test_whatever_the_form_it_copies_and_pickles(name):
     with torch.no_grad():
         for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
             torch.testing.assert_close(again(x), layer(x))
-    assert set(layer.state_dict()) == {"weight", "bias"}
 
 
 @every_form
