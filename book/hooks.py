@@ -15,7 +15,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import cast
 
 import nbformat
 from mkdocs.config.defaults import MkDocsConfig
@@ -26,6 +26,7 @@ from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils.templates import TemplateContext
+from mkdocs_autorefs import AutorefsPlugin
 from mkdocs_jupyter.config import settings
 from nbformat import NotebookNode
 
@@ -41,15 +42,19 @@ from book.running.chapters import read as read_chapter
 from book.running.live import Status, status_of
 from book.running.run import Runner
 from book.serving.notice import notice
-from book.serving.remembered import Remembered
+from book.serving.remembered import remembered
 from book.serving.served import Served
 
 log = logging.getLogger("mkdocs.book")
 
 # mkdocs-jupyter's own template puts 600 KB of style into every page, and loads MathJax from afar.
-settings.templates_dir = str(Path(__file__).parent / "templates")
-TEMPLATE = Path(settings.templates_dir, "mkdocs_html", "notebook.html.j2")
-RENDERERS = ("mkdocs-jupyter", "nbconvert", "Pygments")
+TEMPLATES = Path(__file__).parent / "templates"
+settings.templates_dir = str(TEMPLATES)
+CELLS = ("mkdocs-jupyter", "nbconvert", "Pygments")  # what renders the code of a chapter
+REFERENCE = (  # and the pages of the reference
+    *("mkdocs", "mkdocstrings", "mkdocstrings-python", "mkdocs-autorefs", "griffelib"),
+    *("Markdown", "pymdown-extensions", "Pygments", "ruff"),
+)
 
 IDS = re.compile(r'\bid="([^"]*)"')
 PACKAGE = re.compile(r"^::: ", re.MULTILINE)  # in a page that shows docstrings
@@ -65,7 +70,6 @@ class State:
 
     serving = False
     served: Served | None = None
-    remembered = Remembered()
     notation: File | None = None
     aside = Aside()
 
@@ -129,17 +133,18 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
             prose, toc, source = self.content or "", self.toc, self.file.abs_src_path
             notebook = notebook_of_cells(chapter.notebook)
 
-            def cells() -> str:
+            def cells() -> bytes:
                 with tempfile.TemporaryDirectory() as folder:
                     self.file.abs_src_path = os.path.join(folder, "cells.ipynb")
                     Path(self.file.abs_src_path).write_text(notebook)
                     render_cells(config, files)
-                return self.content or ""
+                return (self.content or "").encode()
 
-            made_of = [notebook, TEMPLATE.read_text(), *map(version, RENDERERS)]
-            rendered = kept(runner_of(config).cache / "cells", made_of, cells)
+            template = TEMPLATES / "mkdocs_html" / "notebook.html.j2"
+            depends_on = [notebook, template.read_text(), *map(version, CELLS)]
+            rendered = kept(runner_of(config).cache / "cells", depends_on, cells)
             self.file.abs_src_path = source
-            self.content, self.toc = with_cells(prose, rendered), toc
+            self.content, self.toc = with_cells(prose, rendered.decode()), toc
 
         page.render = MethodType(render, page)  # type: ignore[method-assign]
     return page
@@ -150,12 +155,20 @@ def remember(page: Page) -> None:
     render_page = page.render
 
     def render(self: Page, config: MkDocsConfig, files: Files) -> None:
-        root = Path(config.config_file_path).parent
-        package = (root / "invariant_nets").rglob("*.py")
-        sources = [Path(config.config_file_path), *sorted(package), *root.glob("*.py")]
-        made_of = "\0".join([self.markdown or "", *(path.read_text() for path in sources)])
-        autorefs: Any = config.plugins["autorefs"]
-        State.remembered.render(self, made_of, autorefs, lambda: render_page(config, files))
+        runner = runner_of(config)
+        sources = [
+            *(Path(config.config_file_path), Path(__file__).with_name("docstrings.py")),
+            *(path for path in (TEMPLATES / "python").rglob("*") if path.is_file()),
+            *(*sorted(runner.package.rglob("*.py")), *sorted(runner.root.glob("*.py"))),
+        ]
+        depends_on = [self.markdown or "", *(path.read_text() for path in sources)]
+        remembered(
+            runner.cache / "reference",
+            [*depends_on, *map(version, REFERENCE)],
+            self,
+            cast("AutorefsPlugin", config.plugins["autorefs"]),
+            lambda: render_page(config, files),
+        )
 
     page.render = MethodType(render, page)  # type: ignore[method-assign]
 

@@ -36,7 +36,7 @@ def drawn(curves: Mapping[str, Sequence[Result]], folder: Path) -> Figure:
     """Returns what `growth` draws, from a folder that keeps it."""
     sources = [path.read_text() for path in (Path(__file__), STYLE)]
     depends_on = [repr(list(curves.items())), version("matplotlib"), *sources]
-    text = kept(folder, depends_on, lambda: json.dumps(asdict(growth(curves))))
+    text = kept(folder, depends_on, lambda: json.dumps(asdict(growth(curves))).encode())
     return Figure(**json.loads(text))
 
 

@@ -1,17 +1,17 @@
-"""Keeps on disk what takes long to make and depends on nothing but a few texts."""
+"""Keeps on disk what takes long to make and depends on nothing but some texts."""
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
-def kept(folder: Path, depends_on: list[str], make: Callable[[], str]) -> str:
-    """Returns what `make` makes, which runs only if the folder has it of no earlier time."""
+def kept(folder: Path, depends_on: Iterable[str], make: Callable[[], bytes]) -> bytes:
+    """Returns what `make` makes, which runs only if the folder does not have it yet."""
     file = folder / hashlib.sha256("\0".join(depends_on).encode()).hexdigest()
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(f".{os.getpid()}")
-        partial.write_text(make())
+        partial.write_bytes(make())
         partial.replace(file)
-    return file.read_text()
+    return file.read_bytes()

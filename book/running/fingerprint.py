@@ -102,7 +102,7 @@ def imports(source: str, module: str) -> frozenset[str]:
     """
     package = module.partition(".")[0]
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except SyntaxError:  # not plain Python, such as a cell with a magic command
         return frozenset("*")
     found = set()
@@ -142,10 +142,10 @@ class Face(NamedTuple):
 @cache
 def read_face(source: str, package: str) -> Face:
     """Splits the `__init__` of a package into the names that it exports and its other code."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     exports: dict[str, str] = {}
     rest: list[ast.stmt] = []
-    for node in without_docstrings(tree).body:
+    for node in tree.body:
         place = absolute(node, package) if isinstance(node, ast.ImportFrom) else ""
         if isinstance(node, ast.ImportFrom) and place.split(".")[0] == package.split(".")[0]:
             exports |= {
@@ -162,11 +162,13 @@ def read_face(source: str, package: str) -> Face:
 @cache
 def code_of(source: str) -> str:
     """Returns a module's code without its comments, docstrings and layout."""
-    return ast.dump(without_docstrings(ast.parse(source)))
+    return ast.dump(parsed(source))
 
 
-def without_docstrings(tree: ast.Module) -> ast.Module:
-    """Removes the docstrings of a module, its classes and its functions, in place."""
+@cache
+def parsed(source: str) -> ast.Module:
+    """Parses a module, without the docstrings of itself, its classes and its functions."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             match node.body:

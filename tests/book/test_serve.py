@@ -46,21 +46,29 @@ class Server:
         self.process = subprocess.Popen(**command(folder, "serve", "--livereload"))
         self.address = f"http://127.0.0.1:{port}/"
 
+    def end(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.communicate()
+
     def get(self, path):
         """Returns a page, or nothing while nobody answers."""
         with contextlib.suppress(OSError), urllib.request.urlopen(self.address + path) as answer:
             return answer.read().decode()
+        return ""
 
     def news(self, number):
         """Returns what the page of a chapter is told of its outputs."""
         return json.loads(self.get(f"chapters/{number:02}_c/outputs.json") or '{"state": ""}')
 
-    def page(self, number):
-        """Returns the page of a chapter without the script by which MkDocs reloads it."""
-        page = self.get(f"chapters/{number:02}_c/")
-        return page and re.sub(
-            r"<script>(?:(?!</script>).)*livereload.*?</script>", "", page, flags=re.S
-        )
+    def page(self, path):
+        """Returns a page without the script by which MkDocs reloads it."""
+        page = self.get(path)
+        return re.sub(r"<script>(?:(?!</script>).)*livereload.*?</script>", "", page, flags=re.S)
+
+    def chapter(self, number):
+        """Returns the page of a chapter."""
+        return self.page(f"chapters/{number:02}_c/")
 
 
 @pytest.fixture
@@ -82,8 +90,7 @@ def serve(tmp_path, port):
 
     yield start
     for server in servers:
-        server.process.terminate()
-        server.process.communicate()
+        server.end()
 
 
 def test_a_served_page_ends_as_the_built_one(tmp_path, port, serve):
@@ -91,10 +98,10 @@ def test_a_served_page_ends_as_the_built_one(tmp_path, port, serve):
     small_book(tmp_path, [FIRST, gate(opened), "print('second')"], [FIRST], ["undefined"])
     site(tmp_path, port)
     server = serve()
-    page = server.page(1)
+    page = server.chapter(1)
     assert all(part in page for part in ("Prose with", "<math", "print", 'role="status"'))
     until(lambda: server.news(1)["cells"].get("1"))
-    news, page = server.news(1), server.page(1)
+    news, page = server.news(1), server.chapter(1)
     assert news["state"] == "running"
     assert "cell 2 of 3" in news["notice"]
     assert news["notice"] in page
@@ -103,9 +110,10 @@ def test_a_served_page_ends_as_the_built_one(tmp_path, port, serve):
     until(lambda: server.news(1)["state"] == "done")
     until(lambda: server.news(2)["state"] == "done")
     until(lambda: server.news(3)["state"] == "failed")
-    failed = server.page(3)
+    failed = server.chapter(3)
     assert "03_c.py, code cell 1: NameError" in failed
-    served = [server.page(number) for number in (1, 2)]
+    pages = ("chapters/01_c/", "chapters/02_c/", "core/", "")
+    served = {page: server.page(page) for page in pages}
 
     # A build is strict, and has the same pages.
     build = command(tmp_path, "build", "--strict")
@@ -116,9 +124,15 @@ def test_a_served_page_ends_as_the_built_one(tmp_path, port, serve):
     write(tmp_path, 3, FIRST)
     result = subprocess.run(**build, check=False)
     assert result.returncode == 0, result.stdout
-    for number, page in enumerate(served, start=1):
-        assert page == (tmp_path / "site" / "chapters" / f"0{number}_c" / "index.html").read_text()
-        assert "<script>" not in page.split("<article")[1].split("</article")[0]
+    for page, text in served.items():
+        assert text == (tmp_path / "site" / page / "index.html").read_text(), page
+    assert "<script>" not in served[pages[0]].split("<article")[1].split("</article")[0]
+
+    # One that starts again finds all of it, and shows the same.
+    server.end()
+    server = serve()
+    assert server.page("core/") == served["core/"]
+    assert server.page(pages[0]) == served[pages[0]]
 
 
 def test_an_edit_of_prose_shows_while_a_chapter_runs_on(tmp_path, port, serve):
@@ -128,15 +142,15 @@ def test_an_edit_of_prose_shows_while_a_chapter_runs_on(tmp_path, port, serve):
     server = serve()
     until(ran.exists)
     path.write_text(path.read_text().replace("Prose with", "Other prose with"))
-    until(lambda: "Other prose with" in server.page(1))
+    until(lambda: "Other prose with" in server.chapter(1))
     opened.touch()
     until(lambda: server.news(1)["state"] == "done")
-    assert "Other prose with" in server.page(1)
+    assert "Other prose with" in server.chapter(1)
     assert ran.read_text() == "x"
     core = tmp_path / "invariant_nets" / "core.py"
     reference = server.get("core/")
     assert "Double a number" in reference
-    assert 'href="../../core/#invariant_nets.core.double"' in server.page(1)
+    assert 'href="../../core/#invariant_nets.core.double"' in server.chapter(1)
     core.write_text(core.read_text().replace("Double a number", "Multiply a number"))
     until(lambda: "Multiply a number" in server.get("core/"))
     assert ran.read_text() == "x"  # a docstring is no code
