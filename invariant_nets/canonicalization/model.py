@@ -172,9 +172,8 @@ class CanonicalModel(nn.Module):
         axes = 1 if order.shape[1] == x.shape[1] else 2
         moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
         points = tuple(x.shape[1 : 1 + axes])
-        output = model_output(
-            call(self.model, moved, _in_front(mask), holds=ZEROS), x.shape[0], points
-        )
+        members = None if mask is None else Members(mask).front()
+        output = model_output(call(self.model, moved, members, holds=ZEROS), x.shape[0], points)
         y = _class_means(output.flatten(1, axes), classes)
         return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
 
@@ -213,11 +212,6 @@ class CanonicalModel(nn.Module):
         parts = [] if self.canonicalization is None else [_name(self.canonicalization)]
         parts = [f"canonicalization={part}" for part in parts]
         return ", ".join([*parts, *(["equivariant=True"] if self.equivariant else [])])
-
-
-def _in_front(mask: Bool[Tensor, "batch n"] | None) -> Members | None:
-    members = front(mask)
-    return None if members is None else Members(members, in_front=True)
 
 
 def _name(function: object) -> str:
