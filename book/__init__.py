@@ -4,8 +4,9 @@ Running knows nothing of MkDocs: `chapters` reads a chapter, `fingerprint` says 
 depend on, `run` executes the stale ones, `live` does so in the background, `repeat` holds two runs
 against each other. Rendering is `hooks`, the one file that MkDocs calls, with `pages/` behind it:
 `chapter` is a page that is finished but for the outputs of its cells, which `outputs` writes;
-`served` fills and writes it again as they come; `katex`, `notation` and `symbols` make formulas;
-`searched`, `remembered` and `kept` save time. `templates/` and `theme/` are the HTML.
+`katex`, `notation` and `symbols` make formulas; `searched` and `kept` save time. While a server
+runs, `serving/` fills the pages and writes them again as outputs come. `templates/` and `theme/`
+are the HTML.
 
     python -m book run 04      # execute a chapter and show what its cells put out, with times
     python -m book build 04    # render its page, and say what is wrong with it

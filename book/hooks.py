@@ -35,15 +35,15 @@ from book.pages.download import download
 from book.pages.katex import displayed, typeset, typeset_title
 from book.pages.kept import kept
 from book.pages.notation import Symbol, read
-from book.pages.notice import notice
-from book.pages.remembered import remembered
 from book.pages.searched import Aside
-from book.pages.served import Served
 from book.pages.symbols import Links
 from book.running.chapters import ChapterError, code_cells
 from book.running.chapters import read as read_chapter
 from book.running.live import Status, status_of
 from book.running.run import Runner
+from book.serving.notice import notice
+from book.serving.remembered import remembered
+from book.serving.served import Served
 
 log = logging.getLogger("mkdocs.book")
 

@@ -84,15 +84,17 @@ def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: st
         raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
 
 
-def set_mask(mask: Tensor | None, x: Tensor, *axes: int, name: str = "mask") -> None:
+def set_mask(mask: object, x: Tensor, *axes: int, name: str = "mask") -> None:
     """Raise unless `mask` is None or says of each row of the sets `x` whether it is a member.
 
     With 2 `axes` it must say so of each entry of the matrices `x`; of several numbers any will do.
     What says that it was `checked` at another door is trusted.
     """
-    if mask is None or getattr(type(mask), "checked", False):
+    if mask is None:
         return
     if not isinstance(mask, Tensor):
+        if getattr(mask, "checked", False):
+            return
         raise TypeError(f"{name} must be a tensor, got {type(mask).__name__}")
     if mask.dtype != torch.bool:
         raise TypeError(f"{name} must be of bool, True where a member is, got {mask.dtype}")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import set_batch, set_mask
 from invariant_nets._sets import call, manner, permute_rows
+from invariant_nets.groups.chain import uniform_orders
 
 
 class Augmentation(nn.Module):
@@ -73,10 +74,6 @@ class Augmentation(nn.Module):
         return call(self.model, x, mask)
 
     def _orders(self, x: Float[Tensor, "batch n d"]) -> Int[Tensor, "batch n"]:
-        source = self.generator
-        # Without a generator in the call, an exported model takes batches of every size.
-        options: dict[str, Any] = {} if source is None else {"generator": source}
+        source, (batch, n) = self.generator, x.shape[:2]
         device = x.device if source is None else source.device
-        # Sorting i.i.d. keys gives a uniform permutation; float64 makes ties negligible.
-        keys = torch.rand(x.shape[:2], device=device, dtype=torch.float64, **options)
-        return keys.argsort(-1).to(x.device)
+        return uniform_orders(n, batch, source, device).to(x.device)

@@ -37,6 +37,7 @@ def inner_gradients(
 
     The inner graph is kept if that pass keeps its own.
     """
+    # Private: a pass tells nobody in public whether it keeps its graph.
     keep = torch._C._autograd._get_current_graph_task_keep_graph()
     with _without_hooks(inputs):
         return torch.autograd.grad(output, inputs, gradient, retain_graph=keep, allow_unused=True)
@@ -45,7 +46,7 @@ def inner_gradients(
 @contextlib.contextmanager
 def _without_hooks(tensors: Sequence[Tensor]) -> Iterator[None]:
     # autograd.grad runs the hooks of a tensor, with a part of its gradient; the outer graph runs
-    # them again, with the whole.
+    # them again, with the whole. Private: hooks can be removed in public by who has their handles.
     dicts = [hooks for x in tensors if (hooks := x._backward_hooks)]
     kept = [dict(hooks) for hooks in dicts]
     try:

@@ -28,8 +28,9 @@ from invariant_nets.averaging.sources import (
     kept_elements,
     stacked,
 )
-from invariant_nets.groups.group import PermutationGroup, moved_axes
+from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.permutation import Permutation
+from invariant_nets.groups.products import moved_axes
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup

@@ -20,21 +20,21 @@ def row_order(
     x = zero_padding(x.detach(), mask)
     if is_traced():  # what is traced cannot branch on ties
         return _stable_order(_columns(x, mask))
-    keys, order = x[..., 0].sort(dim=1, stable=mask is not None)
-    members = None
-    if mask is not None:
+    # Sorted keys that do not grow tie; NaN never compares greater, so it counts as a tie.
+    if mask is None:
+        keys, order = x[..., 0].sort(1)
+        differs = keys[:, 1:] > keys[:, :-1]
+    else:
+        keys, order = x[..., 0].sort(dim=1, stable=True)
         members, first = mask.gather(1, order).sort(dim=1, descending=True, stable=True)
         keys, order = keys.gather(1, first), order.gather(1, first)
-    # Sorted keys that do not grow tie; NaN never compares greater, so it counts as a tie.
-    ties = ~(keys[:, 1:] > keys[:, :-1])
-    if members is not None:
-        ties &= members[:, 1:]
-    tied = ties.any(1)
+        differs = (keys[:, 1:] > keys[:, :-1]) | ~members[:, 1:]
+    tied = ~differs.all(1)
     if not tied.any():
         return order
     n = x.shape[1]
-    if n >= FEW and FEW * int(ties.sum()) <= n * int(tied.sum()):
-        return _ties_broken(x, order, ties)
+    if n >= FEW and FEW * int((~differs).sum()) <= n * int(tied.sum()):
+        return _ties_broken(x, order, ~differs)
     order[tied] = _stable_order(_columns(x[tied], None if mask is None else mask[tied]))
     return order
 

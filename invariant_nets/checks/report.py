@@ -17,8 +17,9 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from invariant_nets.checks.probe import nonempty_set_batch, permutations_to_try, probing
-from invariant_nets.groups.group import PermutationGroup, moved_axes
+from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.permutation import Permutation, stack_permutations
+from invariant_nets.groups.products import moved_axes
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from invariant_nets._sets import is_traced
 from invariant_nets.groups.permutation import Permutation
 
 _TABLE_BYTES = 1 << 23
@@ -111,7 +113,7 @@ class StabilizerChain:
 
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of them a table."""
-        if torch.compiler.is_compiling():
+        if is_traced():
             product = torch.arange(self.degree).expand(k, -1)
             for i, digit in enumerate(digits):
                 product = product.gather(1, self._rows(i, digit).long())
@@ -183,12 +185,10 @@ class StabilizerChain:
             rest = level.rows(torch.tensor([digit]))[0].argsort()[rest]
         return found if torch.equal(rest, torch.arange(self.degree)) else None
 
-    def rank(self, permutation: Permutation) -> int | None:
-        """Return the number of a permutation, or None if it is not in the group."""
-        if (digits := self.digits(permutation)) is None:
-            return None
+    def rank(self, permutation: Permutation) -> int:
+        """Return the number of a permutation in the group."""
         number = 0
-        for level, digit in zip(self.levels, digits, strict=True):
+        for level, digit in zip(self.levels, self.digits(permutation) or (), strict=True):
             number = number * level.size + digit
         return number
 
@@ -223,30 +223,36 @@ _RANDOM_BITS = 62
 
 
 def uniform_keys(
-    shape: tuple[int, ...], generator: torch.Generator | None
+    shape: tuple[int, ...],
+    generator: torch.Generator | None,
+    device: torch.device | None = None,
 ) -> Int[Tensor, "*shape"]:
     """Return integers that are uniform below $2^{62}$; a power of two, so there is no bias."""
-    return torch.randint(1 << _RANDOM_BITS, shape, generator=generator)
+    # Without a generator in the call, what is exported draws for batches of every size.
+    options: dict[str, Any] = {} if generator is None else {"generator": generator}
+    return torch.randint(1 << _RANDOM_BITS, shape, device=device, **options)
 
 
-def uniform_orders(n: int, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
+def uniform_orders(
+    n: int, k: int, generator: torch.Generator | None, device: torch.device | None = None
+) -> Int[Tensor, "k n"]:
     """Return `k` permutations of `n` points, exactly uniform on all of them."""
-    keys, orders = uniform_keys((k, n), generator).sort(-1)
-    if torch.compiler.is_compiling():
-        return orders  # a compiler cannot branch on the keys; the bias is below n² 2⁻⁶²
+    keys, orders = uniform_keys((k, n), generator, device).sort(-1)
+    if is_traced():
+        return orders  # nobody can branch on the keys; the bias is below n² 2⁻⁶²
     # The order of different keys is uniform; rows with equal ones are drawn again.
     tied = (keys[:, 1:] == keys[:, :-1]).any(-1)
     if tied.any():
-        orders[tied] = uniform_orders(n, int(tied.sum()), generator)
+        orders[tied] = uniform_orders(n, int(tied.sum()), generator, device)
     return orders
 
 
 def uniform_digits(below: int, k: int, generator: torch.Generator | None) -> Int[Tensor, " k"]:
-    """Return `k` integers from 0 to `below` − 1."""
+    """Return `k` integers from 0 to `below` − 1, exactly uniform."""
     # What lies beyond the last whole multiple of `below` is drawn again.
     keys = uniform_keys((k,), generator)
-    if torch.compiler.is_compiling():
-        return keys % below  # a compiler cannot loop on the keys; the bias is below |level| 2⁻⁶²
+    if is_traced():
+        return keys % below  # nobody can loop on the keys; the bias is below |level| 2⁻⁶²
     beyond = (1 << _RANDOM_BITS) // below * below
     while (again := keys >= beyond).any():
         keys[again] = uniform_keys((int(again.sum()),), generator)

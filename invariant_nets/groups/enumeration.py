@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from invariant_nets._arguments import positive_int
-from invariant_nets.groups.permutation import Permutation, stack_permutations
-
-_LAZY_BLOCK = 4096
+from invariant_nets.groups.chain import uniform_orders
+from invariant_nets.groups.permutation import LAZY_BLOCK, Permutation, stack_permutations
 
 
 def create_all_permutations(n: int) -> Iterator[Permutation]:
@@ -33,7 +32,7 @@ def create_all_permutations(n: int) -> Iterator[Permutation]:
 
 def _all_permutations(n: int) -> Iterator[Permutation]:
     rows = itertools.permutations(range(n))
-    while block := list(itertools.islice(rows, _LAZY_BLOCK)):
+    while block := list(itertools.islice(rows, LAZY_BLOCK)):
         yield from map(Permutation._trusted, torch.tensor(block).unbind())
 
 
@@ -78,7 +77,7 @@ def create_permutations_from_generators(generators: Iterable[Permutation]) -> li
 def create_random_permutations(
     n: int, k: int, generator: torch.Generator | None = None
 ) -> list[Permutation]:
-    r"""Draw `k` permutations of `n` points, independent and uniform on $S_n$.
+    r"""Draw `k` permutations of `n` points, independent and exactly uniform on $S_n$.
 
     Args:
         n: the number of points, at least 1.
@@ -90,11 +89,9 @@ def create_random_permutations(
 
     Example:
         >>> create_random_permutations(4, 2, torch.Generator().manual_seed(0))
-        [Permutation([2, 1, 3, 0]), Permutation([2, 3, 0, 1])]
+        [Permutation([3, 0, 2, 1]), Permutation([3, 1, 0, 2])]
 
     Chapter 8 shows what such a sample costs in exactness.
     """
-    shape = positive_int("k", k), positive_int("n", n)
-    # Sorting i.i.d. keys gives a uniform permutation; float64 makes ties negligible.
-    keys = torch.rand(shape, generator=generator, dtype=torch.float64)
-    return [Permutation._trusted(index) for index in keys.argsort(-1).unbind()]
+    k, n = positive_int("k", k), positive_int("n", n)
+    return [Permutation._trusted(index) for index in uniform_orders(n, k, generator).unbind()]

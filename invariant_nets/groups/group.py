@@ -16,18 +16,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets._arguments import int_at_least, positive_int, set_batch
+from invariant_nets._arguments import int_at_least, positive_int
 from invariant_nets.groups.chain import Level, StabilizerChain
 from invariant_nets.groups.known_chains import on_tuples, tuple_levels
 from invariant_nets.groups.orbits import pair_orbits, point_orbits
-from invariant_nets.groups.permutation import Permutation, stack_permutations
-from invariant_nets.groups.schreier_sims import levels_of
+from invariant_nets.groups.permutation import LAZY_BLOCK, Permutation, stack_permutations
+from invariant_nets.groups.schreier_sims import levels_of, stabilizing
 
 _CHUNK_ENTRIES = 1 << 20
-_LAZY_BLOCK = 4096
 NAME_LENGTH = 60
-
-Sampler = Callable[[int, torch.Generator | None], Int[Tensor, "k n"]]
+Levels = Callable[[], list[Level]]
 
 
 class PermutationGroup:
@@ -63,39 +61,31 @@ class PermutationGroup:
     Derived in chapter 12; chapter 1 introduces groups.
     """
 
+    # What may be known of a group: its chain and its orbitals by a formula, a faster way to draw.
+    _levels: Levels | None = None
+    _orbitals: Callable[[], Int[Tensor, "n n"]] | None = None
+    _draw: Callable[[int, torch.Generator | None], Int[Tensor, "k n"]] | None = None
+
     def __init__(
         self, generators: Iterable[Permutation | Sequence[int]], name: str | None = None
     ) -> None:
-        if isinstance(generators, (Permutation, PermutationGroup)) or not isinstance(
-            generators, Iterable
-        ):
+        one = isinstance(generators, Permutation | PermutationGroup)
+        if one or not isinstance(generators, Iterable):
             raise TypeError(f"generators must be an iterable of permutations, got {generators!r}")
         permutations = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
-        self._set(stack_permutations(permutations, name="generators"), name)
+        self._images, self._name = stack_permutations(permutations, name="generators"), name
+        self.shape: tuple[int, ...] = (self.degree,)
 
     @classmethod
     def _known(
-        cls, images: Int[Tensor, "generators n"], name: str, *args: Any, **known: Any
+        cls, images: Tensor, name: str, levels: Levels | None = None, **known: Any
     ) -> PermutationGroup:
-        # A group from rows that are permutations by construction.
+        # A group from rows that are permutations by construction, with what else is known of it.
         group = cls.__new__(cls)
-        group._set(images, name, *args, **known)
+        group._images, group._name, group._levels = images, name, levels
+        group.shape = known.get("shape") or (group.degree,)
+        group._draw, group._orbitals = known.get("draw"), known.get("orbitals")
         return group
-
-    def _set(
-        self,
-        images: Int[Tensor, "generators n"],
-        name: str | None,
-        levels: Callable[[], list[Level]] | None = None,
-        shape: tuple[int, ...] | None = None,
-        draw: Sampler | None = None,
-        orbitals: Callable[[], Int[Tensor, "n n"]] | None = None,
-    ) -> None:
-        # The chain or the orbitals may be known in closed form, and a faster way to draw.
-        self._images, self._name = images, name
-        self._levels = levels or partial(levels_of, images)
-        self._draw, self._known_orbitals = draw, orbitals
-        self.shape = shape or (images.shape[1],)
 
     @property
     def degree(self) -> int:
@@ -117,7 +107,8 @@ class PermutationGroup:
 
     @cached_property
     def _chain(self) -> StabilizerChain:
-        return StabilizerChain(self.degree, self._levels())
+        levels = self._levels or partial(levels_of, self._images)
+        return StabilizerChain(self.degree, levels())
 
     def __getstate__(self) -> dict[str, Any]:
         # The chain holds functions of functions, and is made again when it is asked for.
@@ -190,8 +181,8 @@ class PermutationGroup:
             >>> PermutationGroup([[1, 2, 0], [1, 0, 2]]).orbitals().tolist()
             [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
         """
-        if other is None and self._known_orbitals is not None:
-            return self._known_orbitals()
+        if other is None and self._orbitals is not None:
+            return self._orbitals()
         other = self if other is None else other
         if len(other._images) != len(self._images):
             raise ValueError(
@@ -213,19 +204,8 @@ class PermutationGroup:
         if point >= self.degree:
             raise ValueError(f"point must be below the degree {self.degree}, got {point}")
         orbit = next(orbit for orbit in self.orbits() if point in orbit)
-        target = self.order // len(orbit)
-        source = torch.Generator().manual_seed(0)
-        found = [Permutation.identity(self.degree)]
-        stabilizer = PermutationGroup(found)
-        first: dict[int, Permutation] = {}
-        while stabilizer.order < target:
-            g = Permutation._trusted(self.sample(1, source)[0])
-            image = int(g.index_tensor[point])
-            # If g and h take the point to one place, then g h⁻¹ leaves it; it is uniform there.
-            if (fixing := g @ first.setdefault(image, g).inverse()) not in stabilizer:
-                found.append(fixing)
-                stabilizer = PermutationGroup(found[1:])
-        return stabilizer
+        draw = partial(self.sample, 1, torch.Generator().manual_seed(0))
+        return PermutationGroup(stabilizing(self.degree, point, self.order // len(orbit), draw))
 
     def elements(
         self, start: int = 0, stop: int | None = None, chunk_size: int | None = None
@@ -252,15 +232,12 @@ class PermutationGroup:
         stop = self.order if stop is None else int_at_least("stop", stop, start)
         if stop > self.order:
             raise ValueError(f"stop must be at most the order {self.order}, got {stop}")
-        size = (
-            max(1, _CHUNK_ENTRIES // self.degree)
-            if chunk_size is None
-            else positive_int("chunk_size", chunk_size)
-        )
-        return self._chain.runs(start, stop, size)
+        if chunk_size is None:
+            chunk_size = max(1, _CHUNK_ENTRIES // self.degree)
+        return self._chain.runs(start, stop, positive_int("chunk_size", chunk_size))
 
     def __iter__(self) -> Iterator[Permutation]:
-        for chunk in self.elements(chunk_size=min(_LAZY_BLOCK, self.order)):
+        for chunk in self.elements(chunk_size=LAZY_BLOCK):
             yield from map(Permutation._trusted, chunk.unbind())
 
     def sample(self, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "k n"]:
@@ -273,8 +250,7 @@ class PermutationGroup:
         Raises:
             ValueError: if `k` is below 1.
         """
-        k = positive_int("k", k)
-        return self._draw(k, generator) if self._draw else self._chain.sample(k, generator)
+        return (self._draw or self._chain.sample)(positive_int("k", k), generator)
 
     def rank(self, permutation: Permutation) -> int:
         """Return the number of an element, as `elements` counts them.
@@ -282,14 +258,9 @@ class PermutationGroup:
         Raises:
             ValueError: if the permutation is not in the group.
         """
-        number = (
-            self._chain.rank(permutation)
-            if isinstance(permutation, Permutation) and len(permutation) == self.degree
-            else None
-        )
-        if number is None:
+        if permutation not in self:
             raise ValueError(f"permutation must be in {self.name}, got {permutation}")
-        return number
+        return self._chain.rank(permutation)
 
     def unrank(self, number: int) -> Permutation:
         """Return the element of a number, from 0 to $|G| − 1$.
@@ -300,8 +271,7 @@ class PermutationGroup:
         number = int_at_least("number", number, 0)
         if number >= self.order:
             raise ValueError(f"number must be below the order {self.order}, got {number}")
-        (element,) = self._chain.runs(number, number + 1, 1)
-        return Permutation._trusted(element[0])
+        return Permutation._trusted(next(self._chain.runs(number, number + 1, 1))[0])
 
     def on_tuples(self, k: int) -> PermutationGroup:
         r"""Return the same group as it acts on the $n^k$ tuples of $k$ points, numbered row by row.
@@ -324,22 +294,6 @@ class PermutationGroup:
 
     def __repr__(self) -> str:
         return f"PermutationGroup({self.name}, degree={self.degree})"
-
-
-def moved_axes(group: PermutationGroup, x: Tensor, name: str = "x") -> int:
-    """Return how many axes of a batch a group permutes together, or raise if it does not fit."""
-    degree, shape = group.degree, group.shape
-    if not isinstance(x, Tensor) or x.ndim == 3 or len(shape) == 1:
-        set_batch(x, name=name)
-    if x.ndim == 3 and x.shape[1] == degree:
-        return 1
-    if len(shape) > 1 and x.ndim > len(shape) and x.shape[1 : 1 + len(shape)] == shape:
-        return len(shape)
-    grid = f" or matrices (batch, {', '.join(map(str, shape))})" if len(shape) > 1 else ""
-    raise ValueError(
-        f"{name} must be sets that {group.name} permutes, (batch, {degree}, d){grid}, "
-        f"got {tuple(x.shape)}"
-    )
 
 
 def _levels_on_tuples(group: PermutationGroup, k: int) -> list[Level]:

@@ -26,8 +26,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-_SMALL = 1 << 12  # with more nodes scipy is faster, below it is its checks that take the time
-
 
 def point_orbits(images: Int[Tensor, "generators n"]) -> Int[Tensor, " n"]:
     """Return the number of each point's orbit; orbits are numbered as they first appear.
@@ -147,36 +145,6 @@ def _numbered(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def _components(images: np.ndarray) -> np.ndarray:
-    if images.shape[1] > _SMALL:
-        return _numbered(*_labels_by_scipy(images))
-    first = _first_of_each(images)
-    numbers: np.ndarray = ((first == np.arange(len(first))).cumsum() - 1).take(first)
-    return numbers
-
-
-def _first_of_each(images: np.ndarray) -> np.ndarray:
-    # f(x) is a node of the component of x, at most x; when no edge lowers it, it is the first.
-    first = np.arange(images.shape[1])
-    before = np.empty_like(first)
-    while True:
-        start = first
-        for image in images:
-            first = np.minimum(first, first.take(image))
-        # f(x) ≤ f(g(x)) along a whole cycle of g: f is constant on it.
-        if np.array_equal(first, start):
-            return first
-        for image in images[::-1]:
-            before[image] = first
-            first = np.minimum(first, before)
-        # What a node has found out, the node that it named learns, and all that name that one:
-        # the number of rounds is then about the logarithm of the component's diameter.
-        learned = start.copy()
-        np.minimum.at(learned, start, first)
-        first = learned.take(first)
-        first = first.take(first)
-
-
-def _labels_by_scipy(images: np.ndarray) -> tuple[np.ndarray, int]:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -186,4 +154,4 @@ def _labels_by_scipy(images: np.ndarray) -> tuple[np.ndarray, int]:
     starts = np.arange(0, generators * size + 1, generators, dtype=np.int32)
     graph = csr_array((np.ones(len(targets), dtype=np.int8), targets, starts), shape=(size, size))
     count, labels = connected_components(graph, directed=True, connection="weak")
-    return labels, count
+    return _numbered(labels, count)

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from invariant_nets._arguments import positive_int
 
+LAZY_BLOCK = 4096  # of many permutations, so many become objects at a time
+
 
 class Permutation:
     r"""A permutation of $n$ points, which acts on one axis of a tensor.

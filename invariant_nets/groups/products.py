@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets._arguments import int_at_least, positive_int
+from invariant_nets._arguments import int_at_least, positive_int, set_batch
 from invariant_nets.groups.chain import Level
 from invariant_nets.groups.group import NAME_LENGTH, PermutationGroup
 from invariant_nets.groups.known_chains import grid_levels, symmetric_levels, union_levels
@@ -147,8 +147,28 @@ def young_subgroup(blocks: Sequence[Sequence[int]], n: int) -> PermutationGroup:
     return PermutationGroup._known(
         torch.stack(images),
         _young_name(blocks, n),
-        lambda: [level for block in large for level in symmetric_levels(block, n)],
+        partial(_young_levels, large, n),
     )
+
+
+def moved_axes(group: PermutationGroup, x: Tensor, name: str = "x") -> int:
+    """Return how many axes of a batch a group permutes together, or raise if it does not fit."""
+    degree, shape = group.degree, group.shape
+    if not isinstance(x, Tensor) or x.ndim == 3 or len(shape) == 1:
+        set_batch(x, name=name)
+    if x.ndim == 3 and x.shape[1] == degree:
+        return 1
+    if len(shape) > 1 and x.ndim > len(shape) and x.shape[1 : 1 + len(shape)] == shape:
+        return len(shape)
+    grid = f" or matrices (batch, {', '.join(map(str, shape))})" if len(shape) > 1 else ""
+    raise ValueError(
+        f"{name} must be sets that {group.name} permutes, (batch, {degree}, d){grid}, "
+        f"got {tuple(x.shape)}"
+    )
+
+
+def _young_levels(blocks: Sequence[Tensor], n: int) -> list[Level]:
+    return [level for block in blocks for level in symmetric_levels(block, n)]
 
 
 def _young_name(blocks: Sequence[Sequence[int]], n: int) -> str:

@@ -1,4 +1,4 @@
-r"""The stabilizer chain of any generators, exactly.
+r"""The stabilizer chain of any generators, exactly; and generators of a stabilizer.
 
 Two ways: a group that holds a certificate of being all of $S_m$ or $A_m$ on the points that it
 moves gets their chain in closed form; every other one goes through the deterministic algorithm of
@@ -7,13 +7,16 @@ Schreier and Sims, as sympy has it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets.groups.chain import Level, table_level
+from invariant_nets.groups.chain import Level, StabilizerChain, table_level
 from invariant_nets.groups.known_chains import symmetric_levels
 from invariant_nets.groups.orbits import point_orbits
+from invariant_nets.groups.permutation import Permutation, stack_permutations
 
 _LEAST_GIANT = 8
 _RANDOM_WORDS = 200
@@ -72,10 +75,32 @@ def is_odd(images: Int[Tensor, " n"]) -> bool:
     return sum(length - 1 for length in cycle_lengths(images)) % 2 == 1
 
 
-def _schreier_sims(images: Int[Tensor, "generators n"]) -> list[Level]:
-    from sympy.combinatorics import Permutation, PermutationGroup
+def stabilizing(
+    degree: int, point: int, order: int, draw: Callable[[], Int[Tensor, "1 n"]]
+) -> list[Permutation]:
+    """Return generators of the stabilizer of a point, of which the order is known.
 
-    group = PermutationGroup([Permutation(row) for row in images.tolist()])
+    Random elements of it are collected until they generate a subgroup of that order.
+    """
+    found: list[Permutation] = []
+    chain = StabilizerChain(degree, [])
+    first: dict[int, Permutation] = {}
+    while chain.order < order:
+        g = Permutation._trusted(draw()[0])
+        image = int(g.index_tensor[point])
+        # If g and h take the point to one place, then g h⁻¹ leaves it; it is uniform there.
+        if chain.digits(fixing := g @ first.setdefault(image, g).inverse()) is None:
+            found.append(fixing)
+            chain = StabilizerChain(degree, levels_of(stack_permutations(found)))
+    return found or [Permutation.identity(degree)]
+
+
+def _schreier_sims(images: Int[Tensor, "generators n"]) -> list[Level]:
+    from sympy import combinatorics
+
+    group = combinatorics.PermutationGroup(
+        [combinatorics.Permutation(row) for row in images.tolist()]
+    )
     levels = []
     for base, transversal in zip(group.base, group.basic_transversals, strict=True):
         # The identity first, so that digit 0 always changes nothing.

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import members_of, zero_padding
+from invariant_nets._sets import is_traced, members_of, zero_padding
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import trivial_group
 from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
@@ -105,27 +105,16 @@ class OrbitLinear(nn.Module):
         self.out_orbit: Tensor
         self.register_buffer("ids", ids.to(device), persistent=False)
         self.register_buffer("out_orbit", out_orbit.to(device), persistent=False)
-        self._choose_form()
-        self._dense: tuple[Tensor, int, Tensor] | None = None
+        shape = group.shape if out_group is None else ()
+        form = fast_form(ids, out_orbit, group.orbit_numbers(), shape)
+        self.form = None if form is None else form.to(device)
+        self._dense: tuple[Tensor, Tensor] | None = None
         orbitals, orbits = int(ids.max()) + 1, int(out_orbit.max()) + 1
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         channels = self.in_channels, self.out_channels
         self.weight = nn.Parameter(torch.empty(orbitals, *channels, **factory))
         self.bias = nn.Parameter(torch.empty(orbits, out_channels, **factory)) if bias else None
         self.reset_parameters()
-
-    def _choose_form(self) -> None:
-        shape = self.group.shape if self.out_group is self.group else ()
-        ids, out_orbit = self.ids.cpu(), self.out_orbit.cpu()
-        self._form = fast_form(ids, out_orbit, self.group.orbit_numbers(), shape)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The form is a function that the orbits determine, and the dense weights are a cache.
-        return {**self.__dict__, "_form": None, "_dense": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self._choose_form()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -154,8 +143,8 @@ class OrbitLinear(nn.Module):
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
-        if self._form is not None:
-            y = self._form(x, self.weight)
+        if self.form is not None:
+            y = self.form(x, self.weight)
         else:
             y = dense(x, self._written_out(), len(self.ids))
         y = y if self.bias is None else y + self.bias[self.out_orbit]
@@ -163,18 +152,17 @@ class OrbitLinear(nn.Module):
 
     def _written_out(self) -> Tensor:
         weight = self.weight
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if self.training or torch.is_grad_enabled() or is_traced():
             self._dense = None
             return dense_weight(self.ids, weight)
-        # In evaluation the weights are written out once, until they change. The alias keeps their
-        # memory, so that no others can come to lie there.
+        # In evaluation the weights are written out once, until they change.
         if self._dense is not None:
-            alias, version, full = self._dense
-            same = alias.data_ptr() == weight.data_ptr() and alias.dtype == weight.dtype
-            if same and version == weight._version:
+            kept, full = self._dense
+            alike = kept.dtype == weight.dtype and kept.device == weight.device
+            if alike and torch.equal(kept, weight):
                 return full
-        self._dense = weight.detach(), weight._version, dense_weight(self.ids, weight)
-        return self._dense[2]
+        self._dense = weight.clone(), dense_weight(self.ids, weight)
+        return self._dense[1]
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments and the number of orbitals."""

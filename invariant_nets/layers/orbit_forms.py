@@ -2,15 +2,11 @@ r"""Equal ways to evaluate $y_a = \sum_b x_b W_{\mathrm{id}(a, b)}$; the orbits 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from invariant_nets._sets import at_least_single
-
-Form = Callable[[Float[Tensor, "batch n in"], Float[Tensor, "orbitals in out"]], Tensor]
 
 _MOST_BLOCKS = 16
 _LEAST_FFT = 64
@@ -22,8 +18,8 @@ def fast_form(
     out_orbit: Int[Tensor, " m"],
     in_orbit: Int[Tensor, " n"],
     shape: tuple[int, ...],
-) -> Form | None:
-    """Return the closed form that the orbits allow, or None.
+) -> PooledForm | GridForm | CyclicForm | None:
+    """Return the closed form that the orbits allow, or None. It maps `x` and the weights.
 
     Args:
         ids: the orbital of each pair.
@@ -32,17 +28,17 @@ def fast_form(
         shape: the grid on which the group acts on what comes in.
     """
     if len(shape) == 2 and min(shape) > 1 and torch.equal(ids, _grid_ids(*shape)):
-        return _grid_form(*shape)
+        return GridForm(*shape)
     orbitals, blocks = int(ids.max()) + 1, int(out_orbit.max() + 1) * int(in_orbit.max() + 1)
     if blocks <= _MOST_BLOCKS:
         # A pair of orbits holds one orbital at least; with itself, two: the diagonal is one.
         if orbitals == blocks:
-            return _pooled_form(ids, out_orbit, in_orbit, diagonal=False)
+            return PooledForm(ids, out_orbit, in_orbit, diagonal=False)
         several = int((in_orbit.bincount() > 1).sum())
         if torch.equal(out_orbit, in_orbit) and orbitals == blocks + several:
-            return _pooled_form(ids, out_orbit, in_orbit, diagonal=True)
+            return PooledForm(ids, out_orbit, in_orbit, diagonal=True)
     if len(ids) >= _LEAST_FFT and _is_circulant(ids):
-        return _cyclic_form(ids[0])
+        return CyclicForm(ids[0])
     return None
 
 
@@ -63,43 +59,47 @@ def dense(
     return (x.flatten(1) @ full).view(x.shape[0], m, full.shape[1] // m)
 
 
-def _pooled_form(
-    ids: Int[Tensor, "m n"],
-    out_orbit: Int[Tensor, " m"],
-    in_orbit: Int[Tensor, " n"],
-    diagonal: bool,
-) -> Form:
+class PooledForm(nn.Module):
     r"""$y_a = x_a (W_{aa} - W_A) + \sum_B W_{AB} \sum_{b \in B} x_b$ for $a$ in the orbit $A$."""
-    rows = [(out_orbit == orbit).nonzero().flatten() for orbit in range(int(out_orbit.max()) + 1)]
-    columns = [(in_orbit == orbit).nonzero().flatten() for orbit in range(int(in_orbit.max()) + 1)]
-    order = torch.cat(rows).argsort()
 
-    def id_of(a: Tensor, b: Tensor) -> int:
+    columns: Tensor
+    order: Tensor
+
+    def __init__(
+        self,
+        ids: Int[Tensor, "m n"],
+        out_orbit: Int[Tensor, " m"],
+        in_orbit: Int[Tensor, " n"],
+        diagonal: bool,
+    ) -> None:
+        super().__init__()
+        rows, columns = (
+            [(orbits == orbit).nonzero().flatten() for orbit in range(int(orbits.max()) + 1)]
+            for orbits in (out_orbit, in_orbit)
+        )
         # The block's last column, beside the diagonal in its first row; alone if both are one.
-        return int(ids[a[0], b[-1]])
+        self.off = [[int(ids[a[0], b[-1]]) for b in columns] for a in rows]
+        self.on = [int(ids[a[0], a[0]]) for a in rows] if diagonal else []
+        self.out_sizes, self.in_sizes = list(map(len, rows)), list(map(len, columns))
+        self.register_buffer("columns", torch.cat(columns), persistent=False)
+        self.register_buffer("order", torch.cat(rows).argsort(), persistent=False)
 
-    off = [[id_of(a, b) for b in columns] for a in rows]
-    on = [int(ids[a[0], a[0]]) for a in rows] if diagonal else []
-
-    def form(x: Tensor, weight: Tensor) -> Tensor:
-        sums = torch.stack([x.index_select(1, b.to(x.device)).sum(1) for b in columns], 1)
+    def forward(
+        self, x: Float[Tensor, "batch n in"], weight: Float[Tensor, "orbitals in out"]
+    ) -> Float[Tensor, "batch m out"]:
+        """Apply the layer with these weights."""
+        x = x.index_select(1, self.columns) if len(self.in_sizes) > 1 else x
+        orbits = torch.split(x, self.in_sizes, 1)
+        sums = torch.cat([members.sum(1) for members in orbits], 1)
         parts = []
-        for number, a in enumerate(rows):
-            between = weight[off[number]].flatten(0, 1)
-            pooled = (sums.flatten(1) @ between)[:, None]
-            if diagonal:
-                own = weight[on[number]]
-                if len(a) > 1:
-                    own = own - weight[off[number][number]]
-                    members = x.index_select(1, a.to(x.device)) if len(rows) > 1 else x
-                    parts.append(torch.baddbmm(pooled, members, own.expand(x.shape[0], -1, -1)))
-                    continue
-            parts.append(pooled.expand(-1, len(a), -1))
-        if len(parts) == 1:
-            return parts[0]
-        return torch.cat(parts, 1).index_select(1, order.to(x.device))
-
-    return form
+        for number, size in enumerate(self.out_sizes):
+            pooled = (sums @ weight[self.off[number]].flatten(0, 1))[:, None]
+            if self.on and size > 1:
+                own = weight[self.on[number]] - weight[self.off[number][number]]
+                parts.append(torch.baddbmm(pooled, orbits[number], own.expand(x.shape[0], -1, -1)))
+            else:
+                parts.append(pooled.expand(-1, size, -1))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 1).index_select(1, self.order)
 
 
 def _grid_ids(n: int, d: int) -> Int[Tensor, "nd nd"]:
@@ -109,20 +109,25 @@ def _grid_ids(n: int, d: int) -> Int[Tensor, "nd nd"]:
     return 2 * other_row + 1 * other_column
 
 
-def _grid_form(n: int, d: int) -> Form:
+class GridForm(nn.Module):
     r"""Entries, sums along rows, sums along columns, and the sum of all."""
 
-    def form(x: Tensor, weight: Tensor) -> Tensor:
+    def __init__(self, n: int, d: int) -> None:
+        super().__init__()
+        self.shape = n, d
+
+    def forward(
+        self, x: Float[Tensor, "batch nd in"], weight: Float[Tensor, "4 in out"]
+    ) -> Float[Tensor, "batch nd out"]:
+        """Apply the layer with these weights."""
         same, row, column, neither = weight
-        grid = x.reshape(x.shape[0], n, d, x.shape[2])
+        grid = x.reshape(x.shape[0], *self.shape, x.shape[2])
         rows = grid.sum(2, keepdim=True)
         columns = grid.sum(1, keepdim=True)
         total = rows.sum(1, keepdim=True)
         pooled = rows @ (row - neither) + (columns @ (column - neither) + total @ neither)
         y: Tensor = grid @ (same - row - column + neither) + pooled
         return y.flatten(1, 2)
-
-    return form
 
 
 def _is_circulant(ids: Int[Tensor, "m n"]) -> bool:
@@ -132,13 +137,22 @@ def _is_circulant(ids: Int[Tensor, "m n"]) -> bool:
     return torch.equal(ids, ids[0][(points - points[:, None]) % len(ids)])
 
 
-def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
+class CyclicForm(nn.Module):
     r"""$y_a = \sum_k x_{a+k} W_k$, a product of spectra: $\hat y = \hat x\,\bar{\hat W}$."""
 
-    def form(x: Tensor, weight: Tensor) -> Tensor:
+    first: Tensor
+
+    def __init__(self, first: Int[Tensor, " n"]) -> None:
+        super().__init__()
+        self.register_buffer("first", first, persistent=False)
+
+    def forward(
+        self, x: Float[Tensor, "batch n in"], weight: Float[Tensor, "orbitals in out"]
+    ) -> Float[Tensor, "batch n out"]:
+        """Apply the layer with these weights."""
         if x.shape[0] == 0:
             return x @ weight[0]  # no library transforms nothing
-        kernel = weight.index_select(0, first.to(x.device)).movedim(0, 2)
+        kernel = weight.index_select(0, self.first).movedim(0, 2)
         kind = at_least_single(x.dtype)  # there is no transform in half precision
         kernel = kernel.to(torch.promote_types(weight.dtype, kind))
         # Channels first: transforms along the last axis are the fast ones.
@@ -151,7 +165,5 @@ def _cyclic_form(first: Int[Tensor, " n"]) -> Form:
             product = inputs[:, :1] * weights[0]
             for i in range(1, len(weights)):
                 product = torch.addcmul(product, inputs[:, i, None], weights[i])
-        y: Tensor = torch.fft.irfft(product, n=len(first)).transpose(1, 2)
+        y: Tensor = torch.fft.irfft(product, n=len(self.first)).transpose(1, 2)
         return y.to(x.dtype)
-
-    return form

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -14,16 +14,21 @@ from invariant_nets.ranks import Ranks, shard
 
 Batch = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
 Counted = tuple[int, Batch]
-Item = TypeVar("Item")
+
+_STARTED: WeakSet[DataLoader[Any]] = WeakSet()  # loaders whose workers stay, once they run
+_OPTIONS = (
+    *("num_workers", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context"),
+    *("generator", "prefetch_factor", "persistent_workers", "pin_memory_device", "in_order"),
+)
 
 
 class ShardedBatches:
     """The batches of a loader, a rank's part of each, with the number of its samples.
 
     A `DataLoader` of a dataset with indices loads that part only, and a `DistributedSampler` in it
-    is taken at its word; any other iterable must give the same batches on every rank, and each is
-    cut. Where there are more ranks than samples, a part is one sample that counts as none, for
-    every rank must take part in every step.
+    is taken at its word; any other iterable, a `DataLoader` of a class of its own too, must give
+    the same batches on every rank, and each is cut. Where there are more ranks than samples, a part
+    is one sample that counts as none, for every rank must take part in every step.
     """
 
     def __init__(self, batches: Iterable[Batch], ranks: Ranks) -> None:
@@ -79,27 +84,27 @@ class _Parts(Dataset[Any]):
         return [self.dataset[index] for index in indices]
 
 
-class _Collate(Generic[Item]):
+class _Collate:
     """A class and no closure, for workers that are spawned."""
 
     def __init__(self, collate: Any) -> None:
         self.collate = collate
 
-    def __call__(self, counted: tuple[int, list[Item]]) -> tuple[int, Any]:
+    def __call__(self, counted: Any) -> tuple[int, Any]:
         return counted[0], self.collate(counted[1])
 
 
 class _SameBatches:
     """The batches of indices of the first rank's sampler, on all ranks."""
 
-    def __init__(self, sampler: Iterable[Sequence[Any]], ranks: Ranks) -> None:
+    def __init__(self, sampler: Iterable[list[Any]], ranks: Ranks) -> None:
         self.sampler = sampler
         self.ranks = ranks
 
     def __len__(self) -> int:
         return len(self.sampler)  # type: ignore[arg-type]
 
-    def __iter__(self) -> Iterator[Sequence[Any]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         batches = self.ranks.from_first(lambda: list(self.sampler))
         if not self.ranks.first:
             # Drawn and dropped, so that the random numbers that follow stay those of the first.
@@ -111,8 +116,10 @@ class _SameBatches:
 def _draw_seed_of_workers(loader: Any) -> None:
     # torch draws a seed for workers when it starts them. Drawn again for those that stay, it leaves
     # to the sampler and to the model the random numbers that they have with new workers.
-    if getattr(loader, "persistent_workers", False) and loader._iterator is not None:
-        torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+    if getattr(loader, "persistent_workers", False):
+        if loader in _STARTED:
+            torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+        _STARTED.add(loader)
 
 
 def _part(samples: int, part: tuple[int, int]) -> tuple[int, slice]:
@@ -122,7 +129,7 @@ def _part(samples: int, part: tuple[int, int]) -> tuple[int, slice]:
 
 def _has_indices(batches: object) -> bool:
     return (
-        isinstance(batches, DataLoader)
+        type(batches) is DataLoader
         and batches.batch_sampler is not None
         and not isinstance(batches.dataset, IterableDataset)
     )
@@ -137,15 +144,10 @@ def _distributed_sampler(batches: object) -> DistributedSampler[Any] | None:
 
 
 def _sharded_loader(loader: Any, ranks: Ranks) -> DataLoader[Any]:
-    # A copy keeps all options, also those of a subclass; a loader lets none be changed later.
-    sharded = copy.copy(loader)
-    changed = {
-        "dataset": _Parts(loader.dataset, ranks.part),
-        "batch_sampler": _SameBatches(loader.batch_sampler, ranks),
-        "collate_fn": _Collate(loader.collate_fn),
-        "_iterator": None,
-    }
-    for name, value in changed.items():
-        object.__setattr__(sharded, name, value)
-    assert isinstance(sharded, torch.utils.data.DataLoader)
-    return sharded
+    options = {name: getattr(loader, name) for name in _OPTIONS if hasattr(loader, name)}
+    return DataLoader(
+        _Parts(loader.dataset, ranks.part),
+        batch_sampler=_SameBatches(loader.batch_sampler, ranks),
+        collate_fn=_Collate(loader.collate_fn),
+        **options,
+    )

@@ -74,6 +74,7 @@ def test_lists_of_tensors_tell_their_order_and_their_number():
     assert digest([a, b]) == digest([a.clone(), b.clone()])
 
 
+@pytest.mark.slow
 def test_another_process_has_the_same_digests():
     code = (
         "import torch; from invariant_nets.averaging.sharded import _digest;"

@@ -848,6 +848,7 @@ def test_it_shows_how_many_ranks_share_it():
     assert shown == ["group=S_4, ranks=2, chunksize=None"] * 2
 
 
+@pytest.mark.slow
 def test_compilers_are_referred_to_its_model():
     def compile_it():
         model, x = shared("S_4")
@@ -862,6 +863,7 @@ def test_compilers_are_referred_to_its_model():
             assert "compile its model instead" in message
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_its_model_may_be_compiled():
     group = cyclic_group(2)

@@ -74,6 +74,7 @@ def test_a_wrong_formula_is_wrong_with_links_too():
         Links(SYMBOLS, "04", "notation").typeset(r"x + \foo")
 
 
+@pytest.mark.slow
 def test_typesetting_lets_the_process_end():
     code = "from book.pages.katex import formula; [formula(f'x_{{{i}}}', True) for i in range(100)]"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -8,11 +8,11 @@ import time
 import pytest
 
 from book.pages.chapter import ChapterPage
-from book.pages.notice import notice
 from book.running import live as module
 from book.running.chapters import code_cells, read
 from book.running.live import Live, status_of
 from book.running.run import Runner
+from book.serving.notice import notice
 from tests.book.small import CORE, FIRST, gate, in_a_thread, small_book, until, write
 
 pytestmark = pytest.mark.book

@@ -247,6 +247,7 @@ class Sorted(torch.nn.Module):
         return lexicographic_sort(x, mask)
 
 
+@pytest.mark.slow
 def test_an_exported_sort_takes_ties_that_it_has_not_seen():
     exported = torch.export.export(Sorted(), (MANY, SOME)).module()
     for x in (MANY.flip(1), MANY.round()):

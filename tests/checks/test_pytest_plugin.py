@@ -192,6 +192,7 @@ def test_the_marker_is_registered(run):
     result.stdout.fnmatch_lines(["@pytest.mark.groups(?groups): run the test once for each*"])
 
 
+@pytest.mark.slow
 def test_loading_the_plugin_does_not_load_torch():
     code = "import sys, pytest_invariant_nets; print({'torch', 'invariant_nets'} & {*sys.modules})"
     command = [sys.executable, "-c", code]

@@ -52,9 +52,9 @@ def test_a_level_refuses_what_its_base_cannot_reach():
     assert swap.digit_of.tolist() == [0, 1, -1, -1]
     chain = StabilizerChain(4, [swap])
     assert chain.order == 2
-    assert chain.rank(Permutation([2, 1, 0, 3])) is None
-    assert chain.rank(Permutation([0, 1, 3, 2])) is None
-    assert StabilizerChain(3, [level]).rank(Permutation([1, 0, 2])) is None
+    assert chain.digits(Permutation([2, 1, 0, 3])) is None
+    assert chain.digits(Permutation([0, 1, 3, 2])) is None
+    assert StabilizerChain(3, [level]).digits(Permutation([1, 0, 2])) is None
 
 
 def test_a_level_of_one_element_is_none():

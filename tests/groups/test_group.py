@@ -23,7 +23,7 @@ from invariant_nets import (
     trivial_group,
     wreath_product,
 )
-from invariant_nets.groups.group import moved_axes
+from invariant_nets.groups.products import moved_axes, young_subgroup
 from tests import oracles
 
 
@@ -296,6 +296,7 @@ def test_bad_arguments_are_refused_at_once():
         direct_product(symmetric_group(3), cyclic_group(2)),
         direct_product(symmetric_group(3), cyclic_group(2), on="grid"),
         wreath_product(symmetric_group(3), cyclic_group(2)),
+        young_subgroup([[0, 3], [1, 2, 4]], 6),
         symmetric_group(4).on_tuples(2),
     ],
     ids=lambda group: group.name,

@@ -104,7 +104,7 @@ def test_a_mathieu_group_of_another_degree_is_refused():
 def test_the_known_orbitals_are_those_of_the_generators(named, n):
     group = named(n)
     images = torch.stack([g.index_tensor for g in group.generators])
-    assert group._known_orbitals is not None
+    assert group._orbitals is not None
     assert torch.equal(group.orbitals(), pair_orbits(images, images))
     assert group.orbitals().is_contiguous()
     # By its generators alone, as with any other action.

@@ -5,19 +5,29 @@ from collections import Counter
 import pytest
 import torch
 from scipy.stats import chisquare
+from torch import nn
 
+from invariant_nets import Augmentation, create_random_permutations
 from invariant_nets.groups import chain as _uniform
 
 
-def test_random_orders_are_uniform_also_after_ties(monkeypatch):
-    draws = _uniform.uniform_orders(4, 24_000, torch.Generator().manual_seed(0))
+def of_augmentation(n, k, generator):
+    places = torch.arange(n).expand(k, n)[..., None]
+    return Augmentation(nn.Identity(), generator)(places).squeeze(-1)
+
+
+def of_permutations(n, k, generator):
+    return torch.stack([p.index_tensor for p in create_random_permutations(n, k, generator)])
+
+
+@pytest.mark.parametrize("bits", [3, 62])  # with keys of three bits, ties are the rule
+@pytest.mark.parametrize("draw", [_uniform.uniform_orders, of_permutations, of_augmentation])
+def test_random_orders_are_uniform_also_after_ties(monkeypatch, draw, bits):
+    monkeypatch.setattr(_uniform, "_RANDOM_BITS", bits)
+    draws = draw(4, 24_000, torch.Generator().manual_seed(0))
     counts = Counter(map(tuple, draws.tolist()))
     assert len(counts) == 24
     assert chisquare(list(counts.values())).pvalue > 1e-4
-    # With keys of three bits, ties are the rule.
-    monkeypatch.setattr(_uniform, "_RANDOM_BITS", 3)
-    draws = _uniform.uniform_orders(4, 24_000, torch.Generator().manual_seed(0))
-    assert chisquare(list(Counter(map(tuple, draws.tolist())).values())).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("bits", [3, 62])

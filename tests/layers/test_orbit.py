@@ -1,4 +1,6 @@
+import copy
 import itertools
+import pickle
 
 import pytest
 import torch
@@ -150,7 +152,7 @@ def test_at_the_start_every_output_keeps_the_inputs_variance(group):
 
 def test_written_out_weights_are_kept_in_evaluation_and_follow_every_change():
     layer = OrbitLinear(cyclic_group(5), 2, 2)
-    assert layer._form is None
+    assert layer.form is None
     x = torch.randn(3, 5, 2)
     layer.eval()
     with torch.no_grad():
@@ -161,12 +163,57 @@ def test_written_out_weights_are_kept_in_evaluation_and_follow_every_change():
         assert layer._dense[1] is kept
         layer.weight.mul_(2)
         torch.testing.assert_close(layer(x) - layer.bias, 2 * (first - layer.bias))
+        layer.weight.data[0] += 1  # behind autograd's back
+        assert not torch.allclose(layer(x) - layer.bias, 2 * (first - layer.bias))
         layer.load_state_dict(OrbitLinear(cyclic_group(5), 2, 2).state_dict())
         assert not torch.allclose(layer(x), 2 * first)
         layer.double()
         assert layer(x.double()).dtype == torch.float64
     layer(x.double()).sum().backward()
     assert layer.weight.grad is not None
+
+
+FORMS = {
+    "pooled": symmetric_group(4),
+    "two orbits": direct_product(symmetric_group(3), symmetric_group(9)),
+    "grid": direct_product(symmetric_group(2), symmetric_group(3), on="grid"),
+    "cyclic": cyclic_group(64),
+    "written out": dihedral_group(5),
+}
+every_form = pytest.mark.parametrize("name", FORMS)
+
+
+@every_form
+def test_whatever_the_form_it_copies_and_pickles(name):
+    n = FORMS[name].degree
+    layer = OrbitLinear(FORMS[name], 2, 3).eval()
+    x = torch.randn(2, n, 2)
+    with torch.no_grad():
+        for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+            torch.testing.assert_close(again(x), layer(x))
+
+
+@every_form
+def test_whatever_the_form_it_moves_to_another_device_as_a_whole(name):
+    n = FORMS[name].degree
+    layer = OrbitLinear(FORMS[name], 2, 3).to("meta")
+    assert layer(torch.empty(2, n, 2, device="meta")).shape == (2, n, 3)
+    assert {buffer.device.type for buffer in layer.buffers()} == {"meta"}
+
+
+@every_form
+def test_whatever_the_form_vmap_gives_each_layer_its_weights(name):
+    n = FORMS[name].degree
+    layer = OrbitLinear(FORMS[name], 2, 3).eval()
+    x, weights = torch.randn(2, n, 2), torch.randn(4, *layer.weight.shape)
+
+    def outputs(weight):
+        return torch.func.functional_call(layer, {"weight": weight}, (x,))
+
+    with torch.no_grad():
+        outputs(weights[0])
+        each = torch.stack([outputs(weight) for weight in weights])
+        torch.testing.assert_close(torch.func.vmap(outputs)(weights), each)
 
 
 def test_its_state_is_its_weights_and_it_shows_its_group():

@@ -161,13 +161,47 @@ def test_sets_of_different_sizes_are_divided_with_their_masks():
         assert on_ranks(2, function) == [[(2, [3, 1])], [(3, [4, 2, 5])]]
 
 
-def test_a_loaders_own_class_and_options_are_kept():
+def test_the_batches_of_a_loader_of_its_own_class_are_cut():
     class Own(DataLoader):
         def __iter__(self):
-            return ((count, (x + 100, y)) for count, (x, y) in super().__iter__())
+            return ((x + 100, y) for x, y in super().__iter__())
 
     def collect():
         batches = ShardedBatches(Own(Numbers(4), 4), Ranks())
         return [x.flatten().tolist() for _, (x, _) in batches.epoch(1)]
 
     assert on_ranks(2, collect) == [[[100, 101]], [[102, 103]]]
+
+
+def test_the_options_of_a_loader_are_kept():
+    options = {
+        "num_workers": 1,
+        "timeout": 60.0,
+        "worker_init_fn": print,
+        "multiprocessing_context": torch.multiprocessing.get_context("spawn"),
+        "generator": torch.Generator().manual_seed(1),
+        "prefetch_factor": 3,
+        "persistent_workers": True,
+        "in_order": False,
+    }
+
+    class TwoRanks:
+        part, size = (0, 2), 2
+
+    loader = DataLoader(Numbers(4), 2, **options)
+    kept = ShardedBatches(loader, TwoRanks()).batches
+    assert {name: getattr(kept, name) for name in options} == options
+
+
+def test_workers_that_stay_leave_the_random_numbers_that_new_ones_leave():
+    def then(stay, fits):
+        torch.manual_seed(0)
+        loader = DataLoader(Numbers(4), 2, num_workers=1, persistent_workers=stay)
+        for _ in range(fits):
+            batches = ShardedBatches(loader, Ranks())
+            for number in range(2):
+                list(batches.epoch(number))
+        return torch.rand(3)
+
+    for fits in (1, 2):
+        assert torch.equal(then(True, fits), then(False, fits))

@@ -8,9 +8,9 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from book.pages.chapter import ChapterPage
-from book.pages.notice import notice
 from book.running.live import Live, Status
 from book.running.run import Runner
+from book.serving.notice import notice
 
 SCRIPT = f"<script>{Path(__file__).with_name('served.js').read_text()}</script>"
 
