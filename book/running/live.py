@@ -114,14 +114,17 @@ class Live:
         # Of a chapter that is cancelled nbclient leaves a task behind, which fails.
         asyncio.get_running_loop().set_exception_handler(lambda loop, told: log.debug(told))
         running: dict[Path, tuple[Status, asyncio.Task[None]]] = {}
-        while not self._closed:
+        while running or not self._closed:
             for path, (status, task) in list(running.items()):
                 if task.done():
                     del running[path]
-                elif self.status.get(path) is not status and not task.cancelling():
-                    task.cancel()
+                elif (
+                    self._closed or self.status.get(path) is not status
+                ) and not task.cancelling():
+                    task.cancel()  # once, so that it can end its kernel
             for path, status in self.status.items():
-                if len(running) == available_cores() or time.monotonic() < self._start:
+                waits = self._closed or time.monotonic() < self._start
+                if waits or len(running) == available_cores():
                     break
                 if status.state in OPEN and path not in running:
                     if lock := self._runner.lock(path):

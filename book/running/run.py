@@ -188,8 +188,10 @@ class Runner:
                         if problem:
                             raise ChapterError(path, number, cell.source, problem)
             finally:
-                if client.km:  # given up while it started, a kernel is left to us
+                if client.km:  # given up while its kernel started
                     await client._async_cleanup_kernel()
+                if manager.has_kernel:  # or while that ended
+                    await manager.shutdown_kernel(now=True)
                 atexit.unregister(client._cleanup_kernel)
         seconds = time.perf_counter() - start
         log.info("%s ran in %.1f s", path.name, seconds)
