@@ -224,7 +224,7 @@ plt.show()
 # ## Early stopping
 #
 # If data are scarce, one can stop in time.
-# [`BinaryTrainer.fit`][invariant_nets.BinaryTrainer.fit] with `early_stopping=10` ends
+# [`BinaryTrainer.fit`][invariant_nets.BinaryTrainer] with `early_stopping=10` ends
 # after 10 epochs in a row without a lower *loss* on the held-out sets, and restores the weights of
 # the epoch that had the lowest. Here it watches 200 held-out sets while the MLP averaged over cyclic
 # shifts trains on static data, as above.

@@ -171,7 +171,7 @@ def torchrun(ranks: int, *functions, needs=(), restarts: int = 0) -> list:
 #
 # After the all-reduce all ranks have the same gradient, so their optimizers take the same step, and
 # nothing else ever needs to be sent.
-# [`BinaryTrainer.fit`][invariant_nets.BinaryTrainer.fit] does this whenever it finds itself
+# [`BinaryTrainer.fit`][invariant_nets.BinaryTrainer] does this whenever it finds itself
 # started by `torchrun`. Here is a training like those of the chapters before, with batches of 25, which
 # two ranks can only divide into 12 and 13.
 

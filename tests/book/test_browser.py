@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from playwright.sync_api import sync_playwright
 
 from tests.book.pages import AXE, SCHEMES, VIEWS, faults_of, in_view, watch
 
@@ -56,7 +57,7 @@ class Book(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The address of the book, strictly built and served."""
     folder = tmp_path_factory.mktemp("site")
@@ -74,12 +75,14 @@ def site(tmp_path_factory):
     server.server_close()
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args():
-    return {"executable_path": CHROMIUM, "args": list(FLAGS)}
+@pytest.fixture(scope="module")
+def browser():
+    """A browser of these tests alone: as long as it lives, no other loop of asyncio can run."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tab(site, browser):
     """A tab for all pages, which keeps fonts and styles; each page would index the whole book."""
     context = browser.new_context(extra_http_headers={"Unsearched": "yes"})
