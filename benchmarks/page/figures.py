@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from benchmarks.harness.curves import line, upper
 from benchmarks.harness.results import Result
 from benchmarks.page.text import formulas
 from book.pages.kept import kept
+from book.pages.outputs import page_svg
 
 STYLE = Path(__file__).parents[2] / "invariant_nets" / "figures.py"
 COLUMNS = 2
+Curves = Mapping[str, Sequence[Result]]  # by their cases
 UNITS = {"s": "seconds", "MB": "megabytes"}
 
 
@@ -32,22 +35,30 @@ class Figure:
     alt: str
 
 
-def drawn(curves: Mapping[str, Sequence[Result]], folder: Path) -> Figure:
-    """Returns what `growth` draws, from a folder that keeps it."""
+def draw(curves: Mapping[str, Curves], folder: Path) -> dict[str, str]:
+    """Returns a drawing for each mark, from a folder that keeps them."""
     sources = [path.read_text() for path in (Path(__file__), STYLE)]
-    depends_on = [repr(list(curves.items())), version("matplotlib"), *sources]
-    text = kept(folder, depends_on, lambda: json.dumps(asdict(growth(curves))).encode())
-    return Figure(**json.loads(text))
+    drawings = {}
+    for number, (mark, panels) in enumerate(curves.items(), start=1):
+        depends_on = [repr(list(panels.items())), version("matplotlib"), *sources]
+        figure = Figure(**json.loads(kept(folder, depends_on, partial(growth_text, panels))))
+        drawings[mark] = page_svg(figure.svg, figure.alt, f"benchmark-{number}-")
+    return drawings
 
 
-def growth(curves: Mapping[str, Sequence[Result]]) -> Figure:
+def growth_text(curves: Curves) -> bytes:
+    """Returns the figure of some curves as it is kept."""
+    return json.dumps(asdict(growth(curves))).encode()
+
+
+def growth(curves: Curves) -> Figure:
     """Draws one panel a case: points with quartiles, the fit, and the slope of theory dashed."""
     import matplotlib  # takes a second, which only who draws should pay
     from matplotlib.figure import Figure as Drawing
 
     with matplotlib.rc_context():
         _style().use_book_style()
-        return draw(Drawing, list(curves.items()))
+        return panels(Drawing, list(curves.items()))
 
 
 def _style() -> Any:
@@ -61,7 +72,7 @@ def _style() -> Any:
     return module
 
 
-def draw(kind: Any, curves: Sequence[tuple[str, Sequence[Result]]]) -> Figure:
+def panels(kind: Any, curves: Sequence[tuple[str, Sequence[Result]]]) -> Figure:
     """Draws the panels into a figure of matplotlib."""
     rows = math.ceil(len(curves) / COLUMNS)
     figure = kind(figsize=(8, 3.1 * rows))

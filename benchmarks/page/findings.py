@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.harness.results import OURS, Part, Result, read
-from benchmarks.page.figures import Figure, drawn, growth
+from benchmarks.page.figures import Curves
 from benchmarks.page.mutants import MutationFindings
 from benchmarks.page.text import (
     SPACE,
@@ -28,30 +28,28 @@ from benchmarks.page.text import (
     unique,
     when,
 )
-from book.pages.outputs import page_svg
 
 
-def render(markdown: str, path: Path, folder: Path | None = None) -> tuple[str, dict[str, str]]:
-    """Returns the page as Markdown, and its drawings by the marks in their places.
+def render(markdown: str, path: Path) -> tuple[str, dict[str, Curves]]:
+    """Returns the page as Markdown, and what is to be drawn at the marks in it.
 
     Args:
         markdown: The template.
         path: The file of the results.
-        folder: The folder for what was drawn, if it is to be kept.
     """
-    findings = Findings(read(path), folder)
+    findings = Findings(read(path))
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     methods = {name: getattr(findings, name) for name in vars(Findings) if name[0] != "_"}
     methods["mutation"] = MutationFindings.read(path.parent)
-    return environment.from_string(markdown).render(methods), findings._drawings
+    return environment.from_string(markdown).render(methods), findings._curves
 
 
 class Findings:
     """What the page says, by the names of the parts, cases and rivals in the results."""
 
-    def __init__(self, parts: Mapping[str, Part], folder: Path | None = None) -> None:
-        self._parts, self._folder = parts, folder
-        self._drawings: dict[str, str] = {}
+    def __init__(self, parts: Mapping[str, Part]) -> None:
+        self._parts = parts
+        self._curves: dict[str, Curves] = {}
 
     def _results(self, part: str, where: str = "") -> list[Result]:
         return [result for result in self._part(part).results if where in result.case]
@@ -197,14 +195,10 @@ class Findings:
         return markdown_table(["cost", "of", "slope", "theory"], rows)
 
     def figure(self, part: str, *cases: str) -> str:
-        """Draws the curves of some cases, and returns the mark in their place."""
+        """Returns the mark at which the curves of some cases are to be drawn."""
         curves = {case: self._results(part, case) for case in cases}
         if lacking := [case for case, results in curves.items() if not results]:
             raise KeyError(f"no results of {lacking} of {part!r}")
-        return self._draw(drawn(curves, self._folder) if self._folder else growth(curves))
-
-    def _draw(self, figure: Figure) -> str:
-        number = len(self._drawings) + 1
-        mark = f"<!--benchmark-figure-{number}-->"
-        self._drawings[mark] = page_svg(figure.svg, figure.alt, f"benchmark-{number}-")
+        mark = f"<!--benchmark-figure-{len(self._curves) + 1}-->"
+        self._curves[mark] = curves
         return f'<figure class="plot"><div class="scroll">{mark}</div></figure>'
