@@ -123,7 +123,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
     """Sets a chapter's page up to be rendered by MkDocs and by mkdocs-jupyter, each its part."""
-    if State.serving and PACKAGE.search(page.file.content_string):
+    if PACKAGE.search(page.file.content_string):
         remember(page)
     elif chapter := chapters.get(page.file.src_uri):
         render_cells = page.render  # mkdocs-jupyter has put itself here
@@ -151,7 +151,7 @@ def on_pre_page(page: Page, config: MkDocsConfig, files: Files) -> Page:
 
 
 def remember(page: Page) -> None:
-    """Lets a page of the reference be rendered only if it may have changed."""
+    """Lets a server render a page of the reference only if it may have changed."""
     render_page = page.render
 
     def render(self: Page, config: MkDocsConfig, files: Files) -> None:
@@ -168,6 +168,7 @@ def remember(page: Page) -> None:
             self,
             cast("AutorefsPlugin", config.plugins["autorefs"]),
             lambda: render_page(config, files),
+            anew=not State.serving,
         )
 
     page.render = MethodType(render, page)  # type: ignore[method-assign]

@@ -23,6 +23,7 @@ def remembered(
     page: Page,
     autorefs: AutorefsPlugin,
     render: Callable[[], None],
+    anew: bool,
 ) -> None:
     """Renders a page, or does again what rendering it did.
 
@@ -32,6 +33,7 @@ def remembered(
         page: The page.
         autorefs: What learns of the anchors of the page.
         render: Renders it.
+        anew: Whether it is rendered in any case.
     """
 
     def rendered() -> bytes:
@@ -44,7 +46,7 @@ def remembered(
             render()
         return pickle.dumps(({name: getattr(page, name) for name in RENDERED}, anchors))
 
-    made, anchors = pickle.loads(kept(folder, [page.url, *depends_on], rendered))
+    made, anchors = pickle.loads(kept(folder, [page.url, *depends_on], rendered, anew))
     for name, value in made.items():
         setattr(page, name, value)
     for words, named in anchors:
