@@ -107,8 +107,8 @@ class SumOfSquares(nn.Module):
         members = members_of(mask)
         if members is not None:
             x = x.masked_fill(members.absent(3), 1)  # which adds as much to T as to nd
-            deviation = (2 * d * members.counts(wide)).sqrt()
-        excess = x.square().sum((1, 2), dtype=wide).unsqueeze(1) - n * d
+            deviation = (members.counts(wide) * (2 * d)).sqrt_()
+        excess = x.flatten(1).square().sum(1, keepdim=True, dtype=wide) - n * d
         return (excess / deviation).to(x.dtype)
 
 

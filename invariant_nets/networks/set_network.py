@@ -53,7 +53,7 @@ class SetNetwork(nn.Sequential):
 
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
-        self._manners = list(self._modules.values()), [manner(module) for module in self]
+        self._manners = list(self), [(module, manner(module)) for module in self]
         self.n = None if n is None else positive_int("n", n)
         self.d = positive_int("d", d)
 
@@ -67,30 +67,33 @@ class SetNetwork(nn.Sequential):
             return y
         set_mask(mask, x)
         members, holds = members_of(mask), ANYTHING
-        for module, how in zip(self, self._how(), strict=True):
-            if members is None:
-                x = module(x)
-                continue
+        steps = iter(self._how())
+        for module, how in steps:
             if holds < how.needs:
                 x = zero_padding(x, members)
             holds = how.leaves
-            if how.takes_mask:
-                x = module(x, mask=members if how.takes_members else members.mask)
-            else:
+            if how.by_member:
                 x = module(x)
-                if how.by_member:
-                    continue
+                continue
+            if how.takes_members:
+                x = module(x, mask=members)
+            else:
+                x = module(x, mask=members.mask) if how.takes_mask else module(x)
             if how.pools or x.ndim < 3 or x.shape[:2] != members.mask.shape:
-                members = None
-        return x if holds == ZEROS else zero_padding(x, members)
+                break
+        else:
+            return x if holds == ZEROS else zero_padding(x, members)
+        for module, _ in steps:
+            x = module(x)
+        return x
 
-    def _how(self) -> list[Manner]:
-        """Return how each module treats padding; found out again if others were put in."""
+    def _how(self) -> list[tuple[nn.Module, Manner]]:
+        """Return each module and how it treats padding; found out again if others were put in."""
         modules = list(self._modules.values())
         if torch.compiler.is_compiling():
-            return [manner(module) for module in modules]
+            return [(module, manner(module)) for module in modules]
         if modules != self._manners[0]:
-            self._manners = modules, [manner(module) for module in modules]
+            self._manners = modules, [(module, manner(module)) for module in modules]
         return self._manners[1]
 
     def __getitem__(self, index: int | slice) -> nn.Module:
