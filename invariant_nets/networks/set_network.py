@@ -7,7 +7,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import ANYTHING, ZEROS, Manner, manner, members_of, zero_padding
+from invariant_nets._sets import (
+    ANYTHING,
+    ZEROS,
+    Manner,
+    Members,
+    manner,
+    members_of,
+    zero_padding,
+)
 
 
 class SetNetwork(nn.Sequential):
@@ -66,7 +74,7 @@ class SetNetwork(nn.Sequential):
             y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
             return y
         set_mask(mask, x)
-        members, holds = members_of(mask), ANYTHING
+        members, holds = Members(mask) if isinstance(mask, Tensor) else mask, ANYTHING
         steps = iter(self._how())
         for module, how in steps:
             if holds < how.needs:
