@@ -245,6 +245,9 @@ def test_permutations_that_move_nothing_are_told():
     x[:, 1] = x[:, 0]
     with pytest.warns(UserWarning, match=r"^\(0 1\) moves nothing in the input"):
         test_invariant(mlp(6, 3), x)
+    # Equal rows must have equal outputs, which is a test.
+    assert test_equivariant(lambda x: x.relu(), x)
+    assert not test_equivariant(lambda x: x.argsort(1), x)
     assert test_invariant(mlp(6, 3), x, trivial_group(6))
 
 
