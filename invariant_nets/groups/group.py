@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets._arguments import int_at_least, positive_int
+from invariant_nets._arguments import int_at_least, long_int, positive_int
 from invariant_nets.groups.chain import Level, StabilizerChain
 from invariant_nets.groups.known_chains import on_tuples, tuple_levels
 from invariant_nets.groups.orbits import pair_orbits, point_orbits
-from invariant_nets.groups.permutation import LAZY_BLOCK, Permutation, stack_permutations
+from invariant_nets.groups.permutation import Permutation, lazy_block, stack_permutations
 from invariant_nets.groups.schreier_sims import levels_of, stabilizing
 
 _CHUNK_ENTRIES = 1 << 20
@@ -128,9 +128,12 @@ class PermutationGroup:
         return True
 
     def __contains__(self, permutation: object) -> bool:
+        return self._digits(permutation) is not None
+
+    def _digits(self, permutation: object) -> list[int] | None:
         if not isinstance(permutation, Permutation) or len(permutation) != self.degree:
-            return False
-        return self._chain.digits(permutation) is not None
+            return None
+        return self._chain.digits(permutation)
 
     def is_subgroup(self, of: PermutationGroup) -> bool:
         """Return whether every element of this group is an element of the other."""
@@ -154,10 +157,8 @@ class PermutationGroup:
             ((0, 1), (2,), (3, 4))
         """
         numbers = self.orbit_numbers()
-        return tuple(
-            tuple((numbers == orbit).nonzero().flatten().tolist())
-            for orbit in range(int(numbers.max()) + 1)
-        )
+        orbits = numbers.argsort(stable=True).split(numbers.bincount().tolist())
+        return tuple(tuple(orbit.tolist()) for orbit in orbits)
 
     def orbit_numbers(self) -> Int[Tensor, " n"]:
         """Return the number of each point's orbit, from 0, as they first appear."""
@@ -204,7 +205,7 @@ class PermutationGroup:
         if point >= self.degree:
             raise ValueError(f"point must be below the degree {self.degree}, got {point}")
         orbit = next(orbit for orbit in self.orbits() if point in orbit)
-        draw = partial(self.sample, 1, torch.Generator().manual_seed(0))
+        draw = partial(self.sample, 1, torch.Generator("cpu").manual_seed(0))
         return PermutationGroup(stabilizing(self.degree, point, self.order // len(orbit), draw))
 
     def elements(
@@ -231,13 +232,13 @@ class PermutationGroup:
         start = int_at_least("start", start, 0)
         stop = self.order if stop is None else int_at_least("stop", stop, start)
         if stop > self.order:
-            raise ValueError(f"stop must be at most the order {self.order}, got {stop}")
+            raise ValueError(f"stop must be at most the order {self.order}, got {long_int(stop)}")
         if chunk_size is None:
             chunk_size = max(1, _CHUNK_ENTRIES // self.degree)
         return self._chain.runs(start, stop, positive_int("chunk_size", chunk_size))
 
     def __iter__(self) -> Iterator[Permutation]:
-        for chunk in self.elements(chunk_size=LAZY_BLOCK):
+        for chunk in self.elements(chunk_size=lazy_block(self.degree)):
             yield from map(Permutation._trusted, chunk.unbind())
 
     def sample(self, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "k n"]:
@@ -258,9 +259,10 @@ class PermutationGroup:
         Raises:
             ValueError: if the permutation is not in the group.
         """
-        if permutation not in self:
+        digits = self._digits(permutation)
+        if digits is None:
             raise ValueError(f"permutation must be in {self.name}, got {permutation}")
-        return self._chain.rank(permutation)
+        return self._chain.rank(digits)
 
     def unrank(self, number: int) -> Permutation:
         """Return the element of a number, from 0 to $|G| − 1$.
@@ -270,8 +272,8 @@ class PermutationGroup:
         """
         number = int_at_least("number", number, 0)
         if number >= self.order:
-            raise ValueError(f"number must be below the order {self.order}, got {number}")
-        return Permutation._trusted(next(self._chain.runs(number, number + 1, 1))[0])
+            raise ValueError(f"number must be below the order {self.order}, got {long_int(number)}")
+        return Permutation._trusted(self._chain.element(number))
 
     def on_tuples(self, k: int) -> PermutationGroup:
         r"""Return the same group as it acts on the $n^k$ tuples of $k$ points, numbered row by row.

@@ -145,13 +145,24 @@ def _numbered(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def _components(images: np.ndarray) -> np.ndarray:
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
     generators, size = images.shape
     # A row of the graph holds one edge a generator, so the CSR arrays need no sorting.
     targets = np.ascontiguousarray(images.T, dtype=np.int32).ravel()
     starts = np.arange(0, generators * size + 1, generators, dtype=np.int32)
+    return components(targets, starts)
+
+
+def components(targets: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the number of each node's component, as they first appear, of a graph in CSR form.
+
+    Example:
+        >>> components(np.array([2]), np.array([0, 1, 1, 1])).tolist()
+        [0, 1, 0]
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = len(starts) - 1
     graph = csr_array((np.ones(len(targets), dtype=np.int8), targets, starts), shape=(size, size))
     count, labels = connected_components(graph, directed=True, connection="weak")
     return _numbered(labels, count)

@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 from torch import nn
 
 from invariant_nets import Augmentation, create_random_permutations
-from invariant_nets.groups import chain as _uniform
+from invariant_nets.groups import enumeration as _uniform
 
 
 def of_augmentation(n, k, generator):
