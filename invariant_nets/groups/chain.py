@@ -29,13 +29,12 @@ from invariant_nets.groups.permutation import Permutation
 
 _TABLE_BYTES = 1 << 23
 _TABLE_ROWS = 1 << 18
-_TABLE_ENTRIES = 1 << 26
+_TABLE_ENTRIES = 1 << 25
 # Batches of this size stay in the cache from one table to the next.
 _CACHED_ENTRIES = 1 << 18
 _COSET_ROWS = 1 << 10
 _COSET_ENTRIES = 1 << 16
 _HEAD_ENTRIES = 1 << 12
-
 
 Moves = tuple[np.ndarray, np.ndarray]
 Draw = Callable[[int, torch.Generator | None], Int[Tensor, "k n"]]
@@ -79,7 +78,7 @@ class StabilizerChain:
     def __init__(self, degree: int, levels: Sequence[Level]) -> None:
         self.degree = degree
         self.levels = [level for level in levels if level.size > 1]
-        self.order = long_int(_product([level.size for level in self.levels]))
+        self.order = long_int(math.prod(level.size for level in self.levels))
         self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
 
     @cached_property
@@ -231,8 +230,10 @@ class StabilizerChain:
                 images[points] = images[targets]
         return torch.from_numpy(images)
 
-    def digits(self, permutation: Permutation) -> list[int] | None:
+    def digits(self, permutation: object) -> list[int] | None:
         """Return the digits of a permutation, one a level, or None if it is not in the group."""
+        if not isinstance(permutation, Permutation) or len(permutation) != self.degree:
+            return None
         images = permutation.index_tensor.numpy()
         places = images.argsort()
         found = []
@@ -261,13 +262,6 @@ def _composed(factors: Sequence[Int[Tensor, "k n"]]) -> Int[Tensor, "k n"]:
     for rows in others:
         product = product.gather(1, rows)
     return product
-
-
-def _product(factors: list[int]) -> int:
-    # Numbers of like length first: a running product would take each digit with every factor.
-    while len(factors) > 1:
-        factors = [math.prod(factors[i : i + 2]) for i in range(0, len(factors), 2)]
-    return math.prod(factors)
 
 
 def _products(levels: Sequence[Level], points: Shaped[Tensor, " n"]) -> Shaped[Tensor, "rows n"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets.groups.chain import Draw, Level, Moves, table_level
+from invariant_nets.groups.chain import Draw, Level, Moves, StabilizerChain, table_level
 from invariant_nets.groups.enumeration import uniform_even_orders, uniform_orders
 
 _Lift = Callable[[Int[Tensor, "k m"]], Int[Tensor, "k n"]]
@@ -31,11 +32,10 @@ def symmetric_levels(points: Int[Tensor, " m"], degree: int, even: bool = False)
         partial(uniform_even_orders if even else uniform_orders, m),
         partial(_on_some, points, degree),
     )
-    wheels = m - 2 if even else m - 1
-    return [
-        _symmetric_level(j, points, place, even, draw if j == 0 else None, wheels if j == 0 else 1)
-        for j in range(wheels)
-    ]
+    levels = [_symmetric_level(j, points, place, even) for j in range(m - 2 if even else m - 1)]
+    if levels:
+        levels[0] = replace(levels[0], draw=draw, wheels=len(levels))
+    return levels
 
 
 def _on_some(
@@ -46,10 +46,8 @@ def _on_some(
     return full
 
 
-def _symmetric_level(
-    j: int, points: Int[Tensor, " m"], place: np.ndarray, even: bool, draw: Draw | None, wheels: int
-) -> Level:
-    m, degree = len(points), len(place)
+def _symmetric_level(j: int, points: Int[Tensor, " m"], place: np.ndarray, even: bool) -> Level:
+    m, degree, every = len(points), len(place), points.numpy()
 
     def digit(point: int) -> int:
         return max(-1, int(place[point]) - j)
@@ -73,10 +71,9 @@ def _symmetric_level(
             last = np.arange(max(m - 2, j + digit + 1), m)
             moved, targets = np.concatenate((moved, last)), np.concatenate((targets, last))
             targets[-2:] = targets[[-1, -2]]
-        every = points.numpy()
         return every[moved], every[targets]
 
-    return Level(m - j, int(points[j]), digit, rows, moves, draw, wheels)
+    return Level(m - j, int(every[j]), digit, rows, moves)
 
 
 def cyclic_levels(n: int) -> list[Level]:
@@ -117,11 +114,33 @@ def union_levels(degrees: Sequence[int], levels: Sequence[Sequence[Level]]) -> l
 
         return _lifted(level, offset + level.base, digit, lift, moves)
 
-    return [
+    every = [
         shifted(level, offset, degree)
         for factor, offset, degree in zip(levels, offsets, degrees, strict=False)
         for level in factor
     ]
+    if every:
+        draw = partial(_side_by_side, _chains(degrees, levels))
+        every[0] = replace(every[0], draw=draw, wheels=len(every))
+    return every
+
+
+def _chains(degrees: Sequence[int], levels: Sequence[Sequence[Level]]) -> list[StabilizerChain]:
+    # Factors that share their levels share their tables.
+    made: dict[int, StabilizerChain] = {}
+    for degree, factor in zip(degrees, levels, strict=True):
+        made.setdefault(id(factor), StabilizerChain(degree, factor))
+    return [made[id(factor)] for factor in levels]
+
+
+def _side_by_side(
+    chains: Sequence[StabilizerChain], k: int, generator: torch.Generator | None
+) -> Int[Tensor, "k n"]:
+    parts, offset = [], 0
+    for chain in chains:
+        parts.append(chain.sample(k, generator) + offset)
+        offset += chain.degree
+    return torch.cat(parts, 1)
 
 
 def grid_levels(degrees: Sequence[int], levels: Sequence[Sequence[Level]]) -> list[Level]:

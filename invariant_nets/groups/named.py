@@ -177,16 +177,20 @@ def _symmetric_levels(n: int, even: bool = False) -> list[Level]:
     return symmetric_levels(torch.arange(n, device="cpu"), n, even)
 
 
-def _cyclic_orbitals(n: int) -> Tensor:
-    return circulant(np.arange(n))
+def _cyclic_orbitals(n: int, every: bool = True) -> Tensor:
+    return _shifts(np.arange(n), every)
 
 
-def _dihedral_orbitals(n: int) -> Tensor:
+def _dihedral_orbitals(n: int, every: bool = True) -> Tensor:
     points = np.arange(n)
-    return circulant(np.minimum(points, n - points))
+    return _shifts(np.minimum(points, n - points), every)
 
 
-def _all_pairs(n: int) -> Tensor:
+def _shifts(first_row: np.ndarray, every: bool) -> Tensor:
+    return circulant(first_row) if every else torch.from_numpy(first_row[None])
+
+
+def _all_pairs(n: int, every: bool = True) -> Tensor:
     return torch.arange(n * n, device="cpu").view(n, n)
 
 

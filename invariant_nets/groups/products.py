@@ -194,13 +194,14 @@ def _product_levels(
     return levels(degrees, [group._chain.levels for group in groups])
 
 
-def _grid_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
-    return grid_orbitals([group.orbitals() for group in groups])
+def _grid_orbitals(groups: Sequence[PermutationGroup], every: bool = True) -> Tensor:
+    return grid_orbitals([group.orbitals(every=every) for group in groups])
 
 
-def _union_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
+def _union_orbitals(groups: Sequence[PermutationGroup], every: bool = True) -> Tensor:
     return union_orbitals(
-        [group.orbitals() for group in groups], [group.orbit_numbers() for group in groups]
+        [group.orbitals(every=every) for group in groups],
+        [group.orbit_numbers() for group in groups],
     )
 
 

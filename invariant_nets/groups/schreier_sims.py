@@ -27,23 +27,38 @@ _RANDOM_WORDS = 400
 
 def levels_of(images: Int[Tensor, "generators n"]) -> list[Level]:
     """Return the levels of the group that the rows of `images` generate."""
-    moves = (images != torch.arange(images.shape[1], device="cpu")).numpy()
-    images, moves = images[moves.any(1)], moves[moves.any(1)]
-    # From each point an edge to the first one of every generator that moves it.
-    first = moves.argmax(1)
-    targets = first[moves.T.nonzero()[1]]
-    part = components(targets, np.concatenate(([0], moves.sum(0).cumsum())))
     levels = []
-    for number in np.unique(part[first]):
-        moved = torch.from_numpy((part == number).nonzero()[0])
-        levels += _levels_of_part(images[part[first] == number], moved)
+    for some, moved in _parts(images):
+        if is_giant(some, moved):
+            levels += symmetric_levels(moved, images.shape[1], not bool(are_odd(some).any()))
+        else:
+            levels += _schreier_sims(some)
     return levels
 
 
-def _levels_of_part(images: Int[Tensor, "generators n"], moved: Int[Tensor, " m"]) -> list[Level]:
-    if is_giant(images, moved):
-        return symmetric_levels(moved, images.shape[1], not are_odd(images).any())
-    return _schreier_sims(images)
+def holds_giants(images: Int[Tensor, "generators n"]) -> bool:
+    """Return whether a proof was found that each orbit has its own symmetric or alternating group.
+
+    A point that stays where it is counts as one.
+    """
+    return all(is_giant(*part) for part in _parts(images))
+
+
+def _parts(
+    images: Int[Tensor, "generators n"],
+) -> Iterator[tuple[Int[Tensor, "some n"], Int[Tensor, " m"]]]:
+    """Yield the generators of factors that move different points, and the points of each."""
+    moves = (images != torch.arange(images.shape[1], device="cpu")).numpy()
+    images, moves = images[torch.from_numpy(moves.any(1))], moves[moves.any(1)]
+    # From each point an edge to the first one of every generator that moves it.
+    first = moves.argmax(1)
+    starts = np.concatenate(([0], moves.sum(0).cumsum()))
+    part = components(first[moves.T.nonzero()[1]], starts)
+    for number in np.unique(part[first]):
+        yield (
+            images[torch.from_numpy(part[first] == number)],
+            torch.from_numpy((part == number).nonzero()[0]),
+        )
 
 
 def is_giant(images: Int[Tensor, "generators n"], moved: Int[Tensor, " m"]) -> bool:
@@ -87,7 +102,7 @@ def _words(images: Int[Tensor, "generators n"]) -> Iterator[Int[Tensor, " n"]]:
     pool = images[torch.arange(2 * half, device="cpu") % len(images)]
     tried = 0
     while tried < _RANDOM_WORDS:
-        first, second = torch.randperm(2 * half, generator=source, device="cpu").split(half)
+        first, second = torch.randperm(2 * half, generator=source, device="cpu").view(2, half)
         changed, other = (first, second) if tried % 2 else (second, first)
         pool[first] = pool[changed].gather(1, pool[other])
         yield from pool[first[:10]]
