@@ -42,7 +42,7 @@ class LongInt(int):
         limit = sys.get_int_max_str_digits()
         size = abs(self)
         if not limit or size < 10**limit:
-            return super().__format__(spec)
+            return format(int(self), spec)
         exponent = int(math.log10(size))
         sign = "-" if self < 0 else ""
         return f"{sign}{size // 10 ** (exponent - 2) / 100:.2f}·10^{exponent}"
