@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._arguments import long_int, positive_int, set_batch, set_mask
 from invariant_nets._sets import chunk_size, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
 from invariant_nets.averaging.recompute import recomputed_average
@@ -153,7 +153,7 @@ class SymmetryModel(nn.Module):
         self.generator = generator
         self.process_group = None if process_group is None else process_group_of(process_group)
         self._weights_agree = False
-        limit = positive_int("max_order", max_order)
+        limit = long_int(positive_int("max_order", max_order))
         if group is not None and samples is None and group.order > limit:
             raise ValueError(
                 f"{group.name} has {group.order:,} elements, more than max_order={limit:,}: "

@@ -7,39 +7,57 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._sets import at_least_single
+from invariant_nets.groups.group import PermutationGroup
+from invariant_nets.groups.named import cyclic_generator
 
 _MOST_BLOCKS = 16
 _LEAST_FFT = 64
 _MOST_SUMMED = 16
+_GRID_ORBITALS = 4
 
 
 def fast_form(
-    ids: Int[Tensor, "m n"],
-    out_orbit: Int[Tensor, " m"],
-    in_orbit: Int[Tensor, " n"],
-    shape: tuple[int, ...],
+    rows: Int[Tensor, "orbits n"], out_group: PermutationGroup, in_group: PermutationGroup
 ) -> PooledForm | GridForm | CyclicForm | None:
     """Return the closed form that the orbits allow, or None. It maps `x` and the weights.
 
     Args:
-        ids: the orbital of each pair.
-        out_orbit: the orbit of each point that goes out.
-        in_orbit: the orbit of each point that comes in.
-        shape: the grid on which the group acts on what comes in.
+        rows: the orbitals of the first point that goes out of each orbit.
+        out_group: how the group acts on what goes out.
+        in_group: how it acts on what comes in.
     """
-    if len(shape) == 2 and min(shape) > 1 and torch.equal(ids, _grid_ids(*shape)):
-        return GridForm(*shape)
-    orbitals, blocks = int(ids.max()) + 1, int(out_orbit.max() + 1) * int(in_orbit.max() + 1)
+    alike = out_group is in_group
+    orbitals = int(rows.max()) + 1
+    if alike and orbitals == _GRID_ORBITALS and len(rows) == 1 and _moves_lines(in_group):
+        return GridForm(*in_group.shape)
+    out_orbit, in_orbit = out_group.orbit_numbers(), in_group.orbit_numbers()
+    blocks = len(rows) * (int(in_orbit.max()) + 1)
     if blocks <= _MOST_BLOCKS:
         # A pair of orbits holds one orbital at least; with itself, two: the diagonal is one.
         if orbitals == blocks:
-            return PooledForm(ids, out_orbit, in_orbit, diagonal=False)
+            return PooledForm(rows, out_orbit, in_orbit, diagonal=False)
         several = int((in_orbit.bincount() > 1).sum())
         if torch.equal(out_orbit, in_orbit) and orbitals == blocks + several:
-            return PooledForm(ids, out_orbit, in_orbit, diagonal=True)
-    if len(ids) >= _LEAST_FFT and _is_circulant(ids):
-        return CyclicForm(ids[0])
+            return PooledForm(rows, out_orbit, in_orbit, diagonal=True)
+    if len(rows) == 1 and len(in_orbit) >= _LEAST_FFT and _shifts(out_group, in_group):
+        return CyclicForm(rows[0])
     return None
+
+
+def _moves_lines(group: PermutationGroup) -> bool:
+    # Whether rows of a matrix go to rows, and columns to columns: four orbitals are then the least.
+    if len(group.shape) != 2 or min(group.shape) == 1:
+        return False
+    images = torch.stack([g.index_tensor for g in group.generators]).view(-1, *group.shape)
+    row, column = images // group.shape[1], images % group.shape[1]
+    return bool((row == row[:, :, :1]).all() and (column == column[:, :1]).all())
+
+
+def _shifts(*groups: PermutationGroup) -> bool:
+    # Whether a generator takes each point to the next one, in both actions.
+    generators = zip(*(group.generators for group in groups), strict=True)
+    shift = cyclic_generator(groups[0].degree)
+    return any(all(g == shift for g in actions) for actions in generators)
 
 
 def dense_weight(
@@ -67,7 +85,7 @@ class PooledForm(nn.Module):
 
     def __init__(
         self,
-        ids: Int[Tensor, "m n"],
+        first_rows: Int[Tensor, "orbits n"],
         out_orbit: Int[Tensor, " m"],
         in_orbit: Int[Tensor, " n"],
         diagonal: bool,
@@ -78,8 +96,9 @@ class PooledForm(nn.Module):
             for orbits in (out_orbit, in_orbit)
         )
         # The block's last column, beside the diagonal in its first row; alone if both are one.
-        self.off = [[int(ids[a[0], b[-1]]) for b in columns] for a in rows]
-        self.on = [int(ids[a[0], a[0]]) for a in rows] if diagonal else []
+        self.off = [[int(row[b[-1]]) for b in columns] for row in first_rows]
+        self.on = [int(row[a[0]]) for row, a in zip(first_rows, rows, strict=True)]
+        self.on = self.on if diagonal else []
         self.out_sizes, self.in_sizes = list(map(len, rows)), list(map(len, columns))
         self.register_buffer("columns", torch.cat(columns), persistent=False)
         self.register_buffer("order", torch.cat(rows).argsort(), persistent=False)
@@ -102,13 +121,6 @@ class PooledForm(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, 1).index_select(1, self.order)
 
 
-def _grid_ids(n: int, d: int) -> Int[Tensor, "nd nd"]:
-    row, column = torch.arange(n * d) // d, torch.arange(n * d) % d
-    other_row, other_column = (row != row[:, None]), (column != column[:, None])
-    # In the order of their first appearance: same, same row, same column, neither.
-    return 2 * other_row + 1 * other_column
-
-
 class GridForm(nn.Module):
     r"""Entries, sums along rows, sums along columns, and the sum of all."""
 
@@ -128,13 +140,6 @@ class GridForm(nn.Module):
         pooled = rows @ (row - neither) + (columns @ (column - neither) + total @ neither)
         y: Tensor = grid @ (same - row - column + neither) + pooled
         return y.flatten(1, 2)
-
-
-def _is_circulant(ids: Int[Tensor, "m n"]) -> bool:
-    if ids.shape[0] != ids.shape[1]:
-        return False
-    points = torch.arange(len(ids))
-    return torch.equal(ids, ids[0][(points - points[:, None]) % len(ids)])
 
 
 class CyclicForm(nn.Module):
