@@ -19,6 +19,7 @@ from tqdm import tqdm
 from invariant_nets._arguments import positive_int
 from invariant_nets.ranks import Ranks, join_ranks
 from invariant_nets.training.batches import Batch, ShardedBatches
+from invariant_nets.training.checkpoint import CheckpointError
 from invariant_nets.training.history import Epoch, History
 from invariant_nets.training.passes import DataParallel, Loss, Passes
 from invariant_nets.training.state import TrainingState
@@ -103,6 +104,7 @@ class BinaryTrainer:
         early_stopping: int | None = None,
         *,
         checkpoint: str | os.PathLike[str] | None = None,
+        stateless: Iterable[Any] = (),
     ) -> History:
         """Train for some epochs, testing after each.
 
@@ -114,11 +116,21 @@ class BinaryTrainer:
         batches of the loaders are divided among the ranks, gradients, losses and accuracies are
         those of the whole batch, and every rank has the same weights and the same history. Only
         the first one shows a progress bar and writes checkpoints. An error or Ctrl-C on one rank
-        ends all.
+        ends all. What mixes the sets of a batch sees those of its rank: batch normalization, say,
+        is not that of one process.
 
-        With a `checkpoint` folder all that the rest of the run depends on is kept there after each
-        epoch. The same call, with a model, an optimizer and loaders made the same way, then goes on
-        where a run was killed, and ends with the same weights to the last bit.
+        With a `checkpoint` folder the same call, in a program that makes model, optimizer and
+        loaders the same way, goes on where a run was killed, and ends with the same weights to the
+        last bit. Kept after each epoch are the history; the weights, buffers and best weights of
+        the model; the optimizer; the global generators of Python, NumPy and torch; and, found by a
+        walk through loaders, model, loss and optimizer, their functions and hooks, every generator
+        of these three kinds and every object with `state_dict` and `load_state_dict`, such as a
+        `GaussianDataset` in a `Subset`, or a scheduler of the learning rate that a hook calls.
+        Everything else must stay as it is while the model is trained: an attribute that changes,
+        what cannot be looked into, and lasting workers of data of your own are refused, unless you
+        declare them `stateless`. Not looked at are what compiled code and other programs keep, the
+        global variables of a module that are neither numbers, tensors nor generators, and lists
+        that a function fills.
 
         Args:
             dl_train: batches `(x, label)` to train on, drawn anew each epoch; or
@@ -132,6 +144,9 @@ class BinaryTrainer:
                 1, and end with the weights of the epoch that had the lowest, however the fit ends.
                 By default all epochs run and the last weights stay.
             checkpoint: a folder for the last two checkpoints; one that has some is gone on from.
+            stateless: objects among data, model, loss and optimizer that may change with a
+                checkpoint, for nothing that follows depends on it: a cache, a file, a record.
+                Generators in them are kept all the same.
 
         Returns:
             The history of this fit, also kept as `trainer.history`.
@@ -140,7 +155,8 @@ class BinaryTrainer:
             TypeError: if a loader is an iterator, which would be spent after one epoch.
             ValueError: if an argument is out of its range, a loader is empty, or labels do not fit
                 the outputs or leave $[0, 1]$. One test pass is made before the training starts.
-            CheckpointError: if the folder's checkpoints are damaged or of another run.
+            CheckpointError: if the folder's checkpoints are damaged or of another run, or, at the
+                first one at the latest, if the run depends on something that is not kept.
             OSError: if a checkpoint cannot be written; the last one is then intact.
             FloatingPointError: if a loss becomes NaN or infinite; the message names the epoch, and
                 the weights are those before the batch that showed it.
@@ -168,7 +184,14 @@ class BinaryTrainer:
                 tqdm(total=num_epochs, desc="fit", disable=not shown) as bar,
             ):
                 state = TrainingState(
-                    self.model, self.optimizer, history, (dl_train, dl_test), ranks, checkpoint
+                    self.model,
+                    self.optimizer,
+                    history,
+                    (dl_train, dl_test),
+                    ranks,
+                    checkpoint,
+                    self.loss_fn,
+                    stateless,
                 )
                 passes = Passes(
                     self.model, self.loss_fn, self.threshold, self.device, ranks, interrupted
@@ -200,7 +223,7 @@ class BinaryTrainer:
             history.stopped = reason
         except KeyboardInterrupt:
             history.stopped, history.interrupted = "interrupted", True
-        except (FloatingPointError, OSError) as error:
+        except (FloatingPointError, OSError, CheckpointError) as error:
             history.stopped = str(error)
             raise
         finally:
