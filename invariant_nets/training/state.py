@@ -57,15 +57,16 @@ class TrainingState:
         if checkpoint is not None:
             self.folder = ranks.from_first(lambda: CheckpointFolder(checkpoint))
             self.made = _settings(optimizer)
-            self.start = self._surroundings()
+            self.start = self._surroundings({})
             self.buffers = dict(self._hidden_buffers())
             ranks.together(self._check_seen)
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self, lengths: dict[Any, int]) -> Surroundings:
         train, test = self.loaders
         parts = {"dl_train": train, "dl_test": test, "loss_fn": self.loss_fn}
         parts |= {"optimizer": self.optimizer, "model": self.model}
-        return Surroundings(parts, [self.optimizer, *self.model.modules()], self.stateless)
+        kept = [self.optimizer, *self.model.modules()]
+        return Surroundings(parts, kept, self.stateless, lengths)
 
     def _check_seen(self) -> None:
         for path, reason in self.start.unseen.items():
@@ -103,7 +104,7 @@ class TrainingState:
         """
         if (folder := self.folder) is None:
             return
-        now = self._surroundings()
+        now = self._surroundings(self.start.lengths)
         self.ranks.together(lambda: self._check_unchanged(now))
         buffers = {
             name: buffer

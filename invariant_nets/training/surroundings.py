@@ -55,16 +55,22 @@ class Surroundings:
         digests: one for each value that must not change, by where it is.
         unseen: why what lies there cannot be looked into.
         strangers: the names of classes and functions that neither torch nor this package wrote.
+        lengths: how long the lists were that functions can fill: what they add is a record.
     """
 
     def __init__(
-        self, parts: dict[str, Any], kept: Iterable[Any] = (), stateless: Iterable[Any] = ()
+        self,
+        parts: dict[str, Any],
+        kept: Iterable[Any] = (),
+        stateless: Iterable[Any] = (),
+        lengths: dict[Any, int] | None = None,
     ) -> None:
         self.generators: list[Any] = []
         self.states: list[Any] = []
         self.digests: dict[str, bytes] = {}
         self.unseen: dict[str, str] = {}
         self.strangers: set[str] = set()
+        self.lengths = {} if lengths is None else lengths
         self._kept = {id(value) for value in kept}
         self._stateless = {id(value) for value in stateless}
         self._met: dict[int, Any] = {}  # alive, so that no other has its id
@@ -90,14 +96,19 @@ class Surroundings:
             if isinstance(value, random.SystemRandom):
                 self.unseen[path] = "it draws from the operating system"
             self.generators.append(value)
+            self.digests[path] = b"generator"  # one that is made later could not be put back
             return
         if id(value) not in self._kept and _has_state(value):
             if not isinstance(value, nn.Module):
                 self.states.append(value)
+                self.digests[path] = b"state"
                 return
             if value.state_dict():
                 self.states.append(value)
             self._kept |= {id(module) for module in value.modules()}
+        if isinstance(value, _FUNCTIONS):
+            inner = getattr(value, "func", value)  # of a partial one
+            watched |= _is_user_code(getattr(inner, "__module__", None))
         watched = watched and not declared
         if isinstance(value, _CONTAINERS) and not watched:
             items = value.items() if isinstance(value, dict) else enumerate(value)
@@ -118,7 +129,9 @@ class Surroundings:
         if isinstance(value, nn.Module):
             for name, child in value.named_children():
                 self.look(f"{path}.{name}", child, watched=True)
-        for name, attribute in vars(value).items():
+        slots = [name for kind in type(value).__mro__ for name in vars(kind).get("__slots__", ())]
+        attributes = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+        for name, attribute in (attributes | vars(value)).items():
             if name in _TORCHS_OWN or (name == "epoch" and isinstance(value, DistributedSampler)):
                 continue
             part = isinstance(attribute, _PARTS)  # what others wrote is watched wherever it is
@@ -185,22 +198,23 @@ class _Writer(pickle.Pickler):
         return str, ((value.__qualname__, contents(value)),)
 
     def _contents_of_function(self, function: types.FunctionType) -> list[Any]:
-        """Return what a function can see that may change, but not the lists that it fills."""
+        """Return what a function can see that may change, but not what it adds to a list."""
         contents: list[Any] = [function.__defaults__, function.__kwdefaults__]
         variables = {name: function.__globals__.get(name) for name in _names(function.__code__)}
         for name, value in variables.items():
             kinds = (*_VALUES, *_GENERATORS, types.FunctionType, type)
             if isinstance(value, kinds) or _has_state(value) or _is_own(type(value)):
                 contents.append((name, value))
-        for cell in function.__closure__ or ():
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        for name, cell in cells:
             try:
                 value = cell.cell_contents
             except ValueError:  # not filled yet
                 continue
-            if isinstance(value, _CONTAINERS):
-                self.found.look(self.path, value, watched=False)
-            else:
-                contents.append(value)
+            if type(value) is list:
+                where = (self.path, function.__qualname__, name)
+                value = value[: self.found.lengths.setdefault(where, len(value))]
+            contents.append(value)
         return contents
 
 

@@ -6,7 +6,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -108,7 +108,7 @@ class BinaryTrainer:
         early_stopping: int | None = None,
         *,
         checkpoint: str | os.PathLike[str] | None = None,
-        stateless: Iterable[Any] = (),
+        stateless: Sequence[Any] = (),
     ) -> History:
         """Train for some epochs, testing after each.
 
@@ -133,8 +133,8 @@ class BinaryTrainer:
         Everything else must stay as it is while the model is trained: an attribute that changes,
         what cannot be looked into, and lasting workers of data of your own are refused, unless you
         declare them `stateless`. Not looked at are what compiled code and other programs keep, the
-        global variables of a module that are neither numbers, tensors nor generators, and lists
-        that a function fills.
+        global variables of a module that are neither numbers, tensors nor generators, and what a
+        function adds to a list.
 
         Args:
             dl_train: batches `(x, label)` to train on, drawn anew each epoch; or
@@ -178,6 +178,10 @@ class BinaryTrainer:
         for name, batches in (("dl_train", dl_train), ("dl_test", dl_test)):
             check_loader(name, batches)
         check_optimizer(self.model, self.optimizer)
+        if not isinstance(stateless, list | tuple):
+            raise TypeError(
+                f"stateless must be a list of objects, got {type(stateless).__name__}: [it]"
+            )
 
         join_ranks()
         ranks = Ranks(self.process_group)

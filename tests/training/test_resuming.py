@@ -162,6 +162,25 @@ class Saved(Counting):
         self.count = int(state["count"][0])
 
 
+class FromASlot(Sets):
+    __slots__ = ("source",)
+
+    def __init__(self):
+        self.source = np.random.default_rng(0)
+
+    def noise(self):
+        return self.source.normal()
+
+
+class Lazy(Sets):
+    source = None
+
+    def noise(self):
+        if self.source is None:
+            self.source = np.random.default_rng(0)
+        return self.source.normal()
+
+
 class Cycling(Sets):
     def __init__(self):
         self.numbers = itertools.cycle([0.0, 1.0, 2.0, 3.0, 4.0])
@@ -351,6 +370,28 @@ def hidden_schedule(parameters):
     return optimizer
 
 
+def counted(count):
+    def noise():
+        count[0] += 1
+        return count[0] / 10
+
+    return noise
+
+
+def averaging(parameters):
+    parameters = list(parameters)
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    means = [parameter.detach().clone() for parameter in parameters]
+
+    def hook(*_):
+        with torch.no_grad():
+            for mean, parameter in zip(means, parameters, strict=True):
+                parameter.lerp_(mean.lerp_(parameter, 0.1), 0.1)
+
+    optimizer.register_step_post_hook(hook)
+    return optimizer
+
+
 def drawing(source):
     return lambda: source.random()
 
@@ -401,6 +442,7 @@ RESUMED = {
     "a generator's method": {"train": lambda: loader(FromMethod(np.random.default_rng(0).normal))},
     "a method of Python's": {"train": lambda: loader(FromMethod(random.Random(0).random))},
     "a closure": {"train": lambda: loader(FromMethod(drawing(random.Random(0))))},
+    "a slot": {"train": lambda: loader(FromASlot())},
     "deep inside": {"train": lambda: loader(Nested())},
     "what it declares": {"train": lambda: loader(Saved())},
     "a subset of Gaussians": {"train": lambda: loader(Subset(gaussian(), range(10)))},
@@ -479,6 +521,12 @@ REFUSED = {
     "a count in a tensor": ({"train": lambda: loader(CountingInATensor())}, r"dataset\.count"),
     "a count in an array": ({"train": lambda: loader(CountingInAnArray())}, r"dataset\.count"),
     "a count in a subset": ({"train": lambda: loader(Subset(Counting(), range(9)))}, r"\.count"),
+    "a generator made late": ({"train": lambda: loader(Lazy())}, r"dl_train\.dataset\.source"),
+    "a count in a list of a function": (
+        {"train": lambda: loader(FromMethod(counted([0])))},
+        r"dl_train\.dataset\.draw",
+    ),
+    "weights in a list of a hook": ({"optimizer": averaging}, "optimizer_step_post_hooks"),
     "a cycle": ({"train": lambda: loader(Cycling())}, r"dl_train\.dataset\.numbers"),
     "an iterator": ({"train": lambda: loader(FromAnIterator())}, r"numbers.* cannot be looked"),
     "a lock": ({"train": lambda: loader(WithALock())}, r"lock, which cannot be looked into"),
@@ -573,3 +621,21 @@ def test_another_optimizer_does_not_go_on(tmp_path, other):
 def test_without_a_checkpoint_nothing_is_refused():
     for how, _ in REFUSED.values():
         fit(None, 1, **how)
+
+
+def test_a_record_that_a_function_fills_is_no_state(tmp_path):
+    losses = []
+
+    def recorded(output, label):
+        losses.append(0.0)
+        return F.binary_cross_entropy_with_logits(output, label)
+
+    how = {"loss": lambda: recorded}
+    assert two_and_two(tmp_path, **how) == fit(None, 4, **how)
+
+
+def test_what_is_declared_comes_in_a_list():
+    with pytest.raises(
+        TypeError, match=r"stateless must be a list of objects, got Counting: \[it\]"
+    ):
+        fit(None, 1, stateless=lambda *_: Counting())
