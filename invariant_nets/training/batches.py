@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset
 
+from invariant_nets._arguments import set_mask
 from invariant_nets.ranks import Ranks, shard
 
 Batch = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
@@ -79,9 +80,15 @@ def checked_batch(batch: Any, name: str) -> Batch:
             f"{name} must give batches (x, label) or ((x, mask), label) of tensors, got {came}"
             f"{hint}"
         )
-    if any(not part.ndim or not len(part) for part in parts):
+    if any(not part.ndim or not part.shape[0] for part in parts if not part.is_nested):
         shapes = ", ".join(str(tuple(part.shape)) for part in parts)
         raise ValueError(f"{name} must give batches of at least one set, got the shapes {shapes}")
+    if any(part.is_nested or part.layout != torch.strided for part in parts):
+        raise TypeError(
+            f"{name} must give dense tensors, got nested or sparse ones: collate_sets pads sets"
+        )
+    if len(parts) == 3:
+        set_mask(parts[1], parts[0], 1, 2, name=f"mask of {name}")
     return batch  # type: ignore[no-any-return]
 
 

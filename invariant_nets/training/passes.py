@@ -155,8 +155,8 @@ class Passes:
         mask = None if mask is None else mask.to(self.device)
         output = self._output(x, mask, name, forward)
         labels = check_labels(label, output, name)
-        if label.dtype != output.dtype:
-            label = label.to(at_least_single(output.dtype))
+        wide = at_least_single(output.dtype)
+        output, label = output.to(wide), label.to(wide)
         low, high = torch.stack(output.detach().aminmax()).tolist()
         correct = ((output > self.threshold) == (label > 0.5)).double().mean().item()
         if not (math.isfinite(low) and math.isfinite(high)):

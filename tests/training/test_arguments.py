@@ -206,6 +206,25 @@ def test_batches_of_another_kind_are_refused(batch, came, name):
         fit(**{name: [batch]})
 
 
+@pytest.mark.parametrize(
+    ("inputs", "error", "words"),
+    [
+        ((X, torch.ones(8, N)), TypeError, "mask of dl_train must be of bool"),
+        (
+            (X, torch.ones(3, N) > 0),
+            ValueError,
+            r"mask of dl_train must have shape .* got \(3, 4\)",
+        ),
+        (X.to_sparse(), TypeError, "dl_train must give dense tensors"),
+        (torch.nested.nested_tensor(list(X), layout=torch.jagged), TypeError, "dense tensors"),
+    ],
+    ids=str,
+)
+def test_masks_and_layouts_of_another_kind_are_refused(inputs, error, words):
+    with pytest.raises(error, match=words):
+        fit(intrinsic(N, D), train=[(inputs, Y)])
+
+
 def test_an_empty_batch_is_refused():
     with pytest.raises(ValueError, match="dl_train must give batches of at least one set"):
         fit(train=[(X[:0], Y[:0])])
@@ -259,6 +278,19 @@ def test_labels_of_another_floating_type_are_taken():
 
 def test_a_model_in_float64_is_given_float64():
     assert fit(model_of().double(), train=[(X.double(), Y)], test=[(X.double(), Y)]).num_epochs == 2
+
+
+@pytest.mark.parametrize("label", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("probabilities", [True, False])
+def test_losses_of_half_precision_are_taken_in_single(label, probabilities):
+    half = torch.bfloat16
+    ending, loss_fn = ([nn.Sigmoid()], nn.BCELoss()) if probabilities else ([], None)
+    model = model_of(*ending).to(half)
+    batches = [(X.to(half), Y.to(label))]
+    with torch.no_grad():
+        exact = (loss_fn or nn.BCEWithLogitsLoss())(model(X.to(half)).float(), Y).item()
+    history = fit(model, loss_fn, batches, batches, epochs=1)
+    assert history.train_loss == [pytest.approx(exact, rel=1e-6)]
 
 
 class Returning(nn.Module):
