@@ -35,8 +35,9 @@ class GaussianDataset(Dataset[Sample]):
 
     A draw is made on the CPU. It depends on the seed, on the indices that are asked for and on how
     often they were asked for before, and on nothing else: the same seed gives the same data with
-    any number of loader workers, whatever torch's default dtype and device are. (A sampler with replacement may ask two workers for one index at once; which of them
-    counts first is then left to chance.)
+    any number of loader workers, whatever torch's default dtype and device are. (A sampler with
+    replacement may ask two workers for one index at once; which of them counts first is then left
+    to chance.)
 
     Args:
         num_samples: how many sets, at least 1.

@@ -14,14 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from invariant_nets.ranks import Ranks
-from invariant_nets.training.checkpoint import (
-    CheckpointError,
-    CheckpointFolder,
-    check_loadable,
-    set_state,
-    state_of,
-)
+from invariant_nets.training.checkpoint import CheckpointError, CheckpointFolder
 from invariant_nets.training.history import Epoch, History
+from invariant_nets.training.plain_states import check_loadable, set_state, state_of
 from invariant_nets.training.surroundings import Surroundings
 
 
