@@ -79,7 +79,10 @@ def open_share(name: str, value: object) -> float:
 def _between(name: str, value: object, low: float, high: float, words: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer above the largest float
+        number = math.inf
     if not low < number < high:
         raise ValueError(f"{name} must {words}, got {value}")
     return number

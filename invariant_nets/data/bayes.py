@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from invariant_nets._arguments import positive_int, positive_variance
 
 
@@ -42,11 +40,13 @@ def bayes_accuracy(n: int, d: int, var1: float, var2: float) -> float:
     # SciPy is imported where it is needed: it would double the package's import time.
     from scipy.special import chdtr, chdtrc
 
-    size, low, high = _problem(n, d, var1, var2)
-    if low == high:
+    size, _, log_ratio = _problem(n, d, var1, var2)
+    if not log_ratio:
         return 0.5
-    threshold = bayes_threshold(n, d, var1, var2)
-    return float(chdtr(size, threshold / low) + chdtrc(size, threshold / high)) / 2
+    # t / v for both variances, which only their ratio decides.
+    below = size * (log_ratio / -math.expm1(-log_ratio))
+    above = below * math.exp(-log_ratio)
+    return max(0.5, float(chdtr(size, below) + chdtrc(size, above)) / 2)
 
 
 def bayes_threshold(n: int, d: int, var1: float, var2: float) -> float:
@@ -63,7 +63,7 @@ def bayes_threshold(n: int, d: int, var1: float, var2: float) -> float:
         var2: the variance $v_2 > 0$ under label 1.
 
     Raises:
-        ValueError: if a number is out of its range.
+        ValueError: if a number is out of its range, or $t$ is above the largest float.
 
     Example:
         >>> round(bayes_threshold(10, 5, 1.0, 0.8), 2)
@@ -71,10 +71,14 @@ def bayes_threshold(n: int, d: int, var1: float, var2: float) -> float:
 
     Derived in chapter 2.
     """
-    size, low, high = _problem(n, d, var1, var2)
-    # ln(1 + r) / r · v_high with r = v_high/v_low − 1 keeps its digits for close variances.
-    ratio = (high - low) / low
-    return size * high * (math.log1p(ratio) / ratio if ratio else 1.0)
+    size, low, log_ratio = _problem(n, d, var1, var2)
+    threshold = size * low * (log_ratio / -math.expm1(-log_ratio) if log_ratio else 1.0)
+    if math.isinf(threshold):
+        raise ValueError(
+            f"var1 and var2 must leave the threshold a finite number, got {var1} and {var2} for "
+            f"n·d = {size}: scale the sets down"
+        )
+    return threshold
 
 
 def bayes_loss(n: int, d: int, var1: float, var2: float) -> float:
@@ -103,39 +107,84 @@ def bayes_loss(n: int, d: int, var1: float, var2: float) -> float:
 
     Derived in chapter 2.
     """
-    size, low, high = _problem(n, d, var1, var2)
-    threshold = bayes_threshold(n, d, var1, var2)
-    slope = (1 / low - 1 / high) / 2
-
-    def expected_softplus(variance: float, sign: float) -> float:
-        return _chi2_mean_softplus(size, sign * slope * variance, threshold / variance)
-
-    # The larger variance is mistaken for the smaller one when T < t, and the other way round.
-    return (expected_softplus(high, -1.0) + expected_softplus(low, 1.0)) / 2
+    size, _, log_ratio = _problem(n, d, var1, var2)
+    return min(math.log(2), _loss(size, log_ratio)) if log_ratio else math.log(2)
 
 
-def _chi2_mean_softplus(size: int, slope: float, centre: float) -> float:
-    """Return E ln(1 + exp(slope · (Q − centre))) for Q ~ χ²(size)."""
+def _loss(size: int, log_ratio: float) -> float:
+    """Return ½ ∫ p (softplus(ℓ) + exp(ℓ) softplus(−ℓ)), p the density of T under the smaller v.
+
+    ℓ are the log-odds of the larger variance, so that exp(ℓ) p is the other density. The variable
+    is w = ln(T / (nd v)): the integrand has a single peak, wherever both sets of mistakes are.
+    """
     from scipy.integrate import quad
-    from scipy.special import gammainccinv, gammaincinv, gammaln
+    from scipy.optimize import brentq
 
-    half = size / 2
-    log_norm = half * math.log(2) + gammaln(half)
+    half, slope = size / 2, -math.expm1(-log_ratio)
+    constant = _log_density_at_one(half)
 
-    def integrand(root: float) -> float:
-        # Q = root²: the density of a χ variable is bounded at 0 also for size 1.
-        q = root * root
-        log_density = (size - 1) * math.log(root) - q / 2 + math.log(2) - log_norm
-        return float(np.logaddexp(0.0, slope * (q - centre)) * math.exp(log_density))
+    def log_odds(w: float) -> float:
+        return half * (slope * math.expm1(w) - _exp_minus_line(-log_ratio))
 
-    tail = 1e-18
-    start = math.sqrt(2 * gammaincinv(half, tail))
-    stop = math.sqrt(2 * gammainccinv(half, tail))
-    kink = [math.sqrt(centre)] if start < math.sqrt(centre) < stop else None
-    return float(quad(integrand, start, stop, points=kink, limit=200, epsabs=0, epsrel=1e-11)[0])
+    def log_integrand(w: float) -> float:
+        return constant - half * _exp_minus_line(w) + _log_mistakes(log_odds(w))[0]
+
+    def climbs(w: float) -> float:
+        return slope * _log_mistakes(log_odds(w))[1] * math.exp(w) - math.expm1(w)
+
+    width = 1 / math.sqrt(half)
+    peak = brentq(climbs, 0.0, max(math.log(2), math.log(log_ratio / slope)), xtol=1e-300)
+    top = log_integrand(peak)
+
+    def end(direction: float) -> float:
+        step = width
+        while log_integrand(peak + direction * step) > top - 45:
+            step *= 1.5
+        return peak + direction * step
+
+    def relative(w: float) -> float:
+        return math.exp(log_integrand(w) - top)
+
+    pieces = ((end(-1.0), peak), (peak, end(1.0)))
+    area = sum(quad(relative, *ends, limit=200, epsabs=0, epsrel=1e-12)[0] for ends in pieces)
+    return math.exp(top) * area / 2
+
+
+def _log_mistakes(odds: float) -> tuple[float, float]:
+    """Return ln(softplus(ℓ) + exp(ℓ) softplus(−ℓ)) and its derivative, for any ℓ."""
+    small = math.exp(-abs(odds))
+    softplus = math.log1p(small)
+    one = softplus / small if small else 1.0
+    if odds > 0:
+        total = odds + softplus + one
+        return math.log(total), one / total
+    total = one + softplus - odds
+    return odds + math.log(total), (softplus - odds) / total
+
+
+def _exp_minus_line(w: float) -> float:
+    """Return exp(w) − 1 − w, with all its digits for small w too."""
+    if abs(w) > 0.1:
+        return math.expm1(w) - w
+    total = 1.0
+    for k in range(12, 2, -1):
+        total = 1 + total * w / k
+    return total * w * w / 2
+
+
+def _log_density_at_one(half: float) -> float:
+    """Return the logarithm of the density of ln(Q / size) at 0, for Q ~ χ²(size), size = 2 half."""
+    if half < 20:
+        return half * math.log(half) - half - math.lgamma(half)
+    # Stirling's series: the terms that cancel would leave few digits.
+    series = (1 / 12 - (1 / 360 - (1 / 1260 - 1 / (1680 * half**2)) / half**2) / half**2) / half
+    return math.log(half / (2 * math.pi)) / 2 - series
 
 
 def _problem(n: int, d: int, var1: float, var2: float) -> tuple[int, float, float]:
+    """Return n·d, the smaller variance, and the logarithm of how many times it the larger is."""
     size = positive_int("n", n) * positive_int("d", d)
     low, high = sorted((positive_variance("var1", var1), positive_variance("var2", var2)))
-    return size, low, high
+    ratio = (high - low) / low
+    # For close variances log1p keeps the digits; for those far apart the ratio is no float.
+    return size, low, math.log1p(ratio) if ratio < 1 else math.log(high) - math.log(low)

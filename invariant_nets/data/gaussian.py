@@ -7,6 +7,7 @@ $\mathcal N(0, v_2)$ (label 1), each with probability one half.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,10 +33,11 @@ class GaussianDataset(Dataset[Sample]):
     and one label 1, in random order. So when the loader does not shuffle, every batch of even size
     is balanced, which takes noise out of the gradients. A sample keeps its label.
 
-    A draw depends on the seed, on the indices that are asked for and on how often they were asked
-    for before, and on nothing else: the same seed gives the same data with any number of loader
-    workers. (A sampler with replacement may ask two workers for one index at once; which of them
-    counts first is then left to chance.)
+    A draw is made on the CPU. It depends on the seed, on the indices that are asked for and on how
+    often they were asked for before, and on nothing else: the same seed gives the same data with
+    any number of loader workers, whatever torch's default dtype and device are. (A sampler with
+    replacement may ask two workers for one index at once; which of them counts first is then left
+    to chance.)
 
     Args:
         num_samples: how many sets, at least 1.
@@ -50,6 +52,7 @@ class GaussianDataset(Dataset[Sample]):
         A sample is $(x, y)$: $x$ of shape $(n, d)$, $y$ of shape $(1,)$, both float32.
 
     Raises:
+        TypeError: if an argument is of another kind; for an index, if it is no integer.
         ValueError: if a number is out of its range.
 
     Example:
@@ -76,20 +79,23 @@ class GaussianDataset(Dataset[Sample]):
         self.shape = _checked_shape(shape)
         self.var1 = positive_variance("var1", var1)
         self.var2 = positive_variance("var2", var2)
+        if static not in (True, False):
+            raise TypeError(f"static must be True or False, got {static!r}")
         self.static = bool(static)
         if seed is None:
-            seed = int(torch.randint(2**63 - 1, ()))
+            seed = int(torch.randint(2**63 - 1, (), device="cpu"))
         self.seed = int_at_least("seed", seed, 0)
 
         pairs = (self.num_samples + 1) // 2
-        first = torch.randint(2, (pairs,), generator=self._generator(_LABELS))
+        first = torch.randint(2, (pairs,), generator=self._generator(_LABELS), device="cpu")
         labels = torch.stack([first, 1 - first], dim=1).flatten()[: self.num_samples]
         self._labels = labels.to(torch.float32)
         if self.static:
             self._samples = self._draw(self._labels, self._generator(_STATIC))
         else:
             # In shared memory, so that loader workers count together.
-            self._accesses = torch.zeros(self.num_samples, dtype=torch.int64).share_memory_()  # type: ignore[no-untyped-call]
+            counts = torch.zeros(self.num_samples, dtype=torch.int64, device="cpu")
+            self._accesses = counts.share_memory_()  # type: ignore[no-untyped-call]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A copy's counts would come back in the memory of one process only.
@@ -138,37 +144,50 @@ class GaussianDataset(Dataset[Sample]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
         """Draw a whole batch at once, as torch's `DataLoader` asks for it."""
-        x, y = self._batch(indices)
+        x, y = self._batch(indices) if len(indices) else ((), ())
         return list(zip(x, y, strict=True))
 
     def _batch(
         self, indices: Sequence[int]
     ) -> tuple[Float[Tensor, "batch n d"], Float[Tensor, "batch 1"]]:
-        for index in indices:
-            if not -self.num_samples <= index < self.num_samples:
-                raise IndexError(f"index {index} is out of range for {self.num_samples} samples")
-        rows = torch.as_tensor(indices) % self.num_samples
+        numbers = [self._checked(index) for index in indices]
+        rows = torch.tensor(numbers, dtype=torch.int64, device="cpu")
         labels = self._labels[rows]
         if self.static:
             return self._samples[rows], labels[:, None]
         # The first index and its number of accesses come together once only, so no two batches
         # share a stream, whichever worker draws them.
-        first = rows[0]
+        first = numbers[0]
         self._accesses[first] += 1
-        stream = (_DYNAMIC, int(self._accesses[first]), *rows.tolist())
+        stream = (_DYNAMIC, int(self._accesses[first]), *numbers)
         return self._draw(labels, self._generator(*stream)), labels[:, None]
+
+    def _checked(self, index: int) -> int:
+        try:
+            number = operator.index(index)
+        except TypeError:
+            raise TypeError(
+                f"index must be an integer, got {index!r}; several samples come from a DataLoader "
+                "or a torch.utils.data.Subset"
+            ) from None
+        if not -self.num_samples <= number < self.num_samples:
+            raise IndexError(f"index {number} is out of range for {self.num_samples} samples")
+        return number % self.num_samples
 
     def _draw(
         self, labels: Float[Tensor, " batch"], generator: torch.Generator
     ) -> Float[Tensor, "batch n d"]:
-        deviations = torch.where(labels == 0, math.sqrt(self.var1), math.sqrt(self.var2))
-        noise = torch.randn((len(labels), *self.shape), generator=generator)
-        return noise * deviations[:, None, None]
+        # Type and device are named: a draw depends on the seed, not on torch's defaults.
+        single, cpu = torch.float32, torch.device("cpu")
+        both = torch.tensor([math.sqrt(self.var1), math.sqrt(self.var2)], dtype=single, device=cpu)
+        shape = (len(labels), *self.shape)
+        noise = torch.randn(shape, generator=generator, dtype=single, device=cpu)
+        return noise * both[labels.long()][:, None, None]
 
     def _generator(self, *stream: int) -> torch.Generator:
         # Datasets of one seed and different sizes (a training and a test set) must not share data.
         sequence = np.random.SeedSequence([self.seed, self.num_samples, *stream])
-        return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
+        return torch.Generator("cpu").manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
 
 
 _LABELS, _STATIC, _DYNAMIC = range(3)

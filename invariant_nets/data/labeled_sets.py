@@ -23,6 +23,11 @@ class LabeledSets(Dataset[Sample]):
     Whatever stands where the mask says that no member is becomes 0. A mask that leaves nothing out
     is dropped.
 
+    Sets are kept in float32, in which models are trained. It has 24 bits: whole numbers must be
+    among those that it holds, and of the rest no feature may be rounded by more than
+    $2^{-14}$ of the range that it has over all sets. Times in seconds since 1970, for example, lose
+    their last two minutes; subtract the first of them.
+
     Args:
         x: the sets, of any real type; or a sequence of sets of different sizes, $(n_i, d)$ each,
             which are padded.
@@ -42,7 +47,7 @@ class LabeledSets(Dataset[Sample]):
     Raises:
         TypeError: if an argument is no tensor, or of the wrong type of numbers.
         ValueError: if a shape is another one, there is no set or an empty one, a member is not
-            finite, or a label is neither 0 nor 1.
+            finite or loses too much as float32, or a label is neither 0 nor 1.
 
     Example:
         >>> sets = LabeledSets([torch.ones(3, 2), torch.ones(1, 2)], torch.tensor([0, 1]))
@@ -77,6 +82,7 @@ class LabeledSets(Dataset[Sample]):
         mask = mask if mask is None else _plain(mask, names[2])
         set_mask(mask, x, name=names[2])
         self.x = _members(x.to(torch.float32, copy=not ragged), x, mask, names[0])
+        _check_rounding(self.x, x, mask, names[0])
         self.mask = None if mask is None or mask.all() else mask.clone()
 
     @property
@@ -105,7 +111,7 @@ class LabeledSets(Dataset[Sample]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[Sample]:
         """Read a whole batch at once, as torch's `DataLoader` asks for it."""
-        rows = torch.as_tensor(indices)
+        rows = torch.as_tensor(indices, dtype=torch.int64, device="cpu")
         inputs: Any = self.x[rows]
         if self.mask is not None:
             inputs = zip(inputs, self.mask[rows], strict=True)
@@ -120,7 +126,7 @@ class LabeledSets(Dataset[Sample]):
         Raises:
             ValueError: if there is none.
         """
-        rows = torch.as_tensor(indices)
+        rows = torch.as_tensor(indices, device="cpu")
         if not len(rows):
             raise ValueError("indices must name at least one set, got none")
         mask = None if self.mask is None else self.mask[rows]
@@ -130,7 +136,8 @@ class LabeledSets(Dataset[Sample]):
         """Return the same sets with at least `n` rows; those that are new hold no member."""
         if n <= self.n:
             return self
-        mask = torch.ones(self.x.shape[:2], dtype=torch.bool) if self.mask is None else self.mask
+        mask = self.x.new_ones(self.x.shape[:2], dtype=torch.bool)
+        mask = mask if self.mask is None else self.mask
         more = n - self.n
         return self._trusted(pad(self.x, (0, 0, 0, more)), self.y, pad(mask, (0, more)))
 
@@ -159,13 +166,13 @@ class LabeledSets(Dataset[Sample]):
             [(6, 3), (2, 1)]
         """
         share = open_share("share", share)
-        source = torch.Generator().manual_seed(int_at_least("seed", seed, 0))
+        source = torch.Generator("cpu").manual_seed(int_at_least("seed", seed, 0))
         parts: tuple[list[Tensor], list[Tensor]] = [], []
         for label, count in enumerate(self.counts):
             if count < 2:
                 raise ValueError(f"two sets of each label are needed, got {count} of label {label}")
             rows = torch.nonzero(self.y[:, 0] == label)[:, 0]
-            rows = rows[torch.randperm(count, generator=source)]
+            rows = rows[torch.randperm(count, generator=source, device="cpu")]
             second = min(max(round(share * count), 1), count - 1)
             parts[0].append(rows[second:])
             parts[1].append(rows[:second])
@@ -220,3 +227,35 @@ def _members(
             f"{place[0]}, row {place[1]}, column {place[2]}"
         )
     return floats
+
+
+_LOSES_NOTHING = {
+    *(torch.float32, torch.float16, torch.bfloat16),
+    *(torch.bool, torch.uint8, torch.int8, torch.int16),
+}
+_ROUNDING = 2.0**-14
+
+
+def _check_rounding(
+    floats: Float[Tensor, "sets n d"], x: Tensor, mask: Tensor | None, name: str
+) -> None:
+    if x.dtype in _LOSES_NOTHING:
+        return
+    exact = x.to(torch.float64)
+    if mask is not None:
+        exact = exact.masked_fill(~mask[:, :, None], 0)
+    error = (floats - exact).abs()
+    whole = (exact == exact.round()) & (error > 0)
+    if not x.is_floating_point():
+        whole |= exact.abs() > 2.0**53  # of which float64 does not hold all either
+    present = exact.flatten(0, 1) if mask is None else exact[mask]
+    span = present.amax(0) - present.amin(0)
+    lost = whole | ((error > _ROUNDING * span) & (span > 0))
+    if len(places := lost.nonzero()):
+        place = places[0].tolist()
+        raise ValueError(
+            f"{name} must keep its digits as float32, got {x[tuple(place)].item()} in set "
+            f"{place[0]}, row {place[1]}, column {place[2]}, which becomes "
+            f"{floats[tuple(place)].item()}: subtract from each feature its mean or its first "
+            "value, in the type that it has"
+        )

@@ -68,8 +68,8 @@ def pad_sets(sets: Sequence[Shaped[Tensor, "n_i d"]] | Tensor, n: int | None = N
     # One set of n rows makes all others as long; it is dropped again.
     longest = members[0].new_zeros(n, members[0].shape[1])
     x = pad_sequence([*members, longest], batch_first=True)[:-1]
-    mask = torch.arange(n) < torch.tensor(sizes)[:, None]
-    return PaddedSets(x, mask.to(x.device))
+    rows = torch.arange(n, device=x.device)
+    return PaddedSets(x, rows < torch.tensor(sizes, device=x.device)[:, None])
 
 
 def unpad_sets(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset
 
+from invariant_nets._arguments import set_mask
 from invariant_nets.ranks import Ranks, shard
 
 Batch = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
@@ -31,8 +32,9 @@ class ShardedBatches:
     is one sample that counts as none, for every rank must take part in every step.
     """
 
-    def __init__(self, batches: Iterable[Batch], ranks: Ranks) -> None:
+    def __init__(self, batches: Iterable[Batch], ranks: Ranks, name: str = "batches") -> None:
         self.ranks = ranks
+        self.name = name
         self.batches: Iterable[Any] = batches
         self.sampler = _distributed_sampler(batches)
         if ranks.size > 1 and self.sampler is None and _has_indices(batches):
@@ -47,11 +49,12 @@ class ShardedBatches:
         _draw_seed_of_workers(self.batches)
         for batch in self.batches:
             if self.kind == "loaded":
-                yield batch
+                count, part = batch
+                yield count, checked_batch(part, self.name)
             elif self.kind == "whole":
-                yield len(batch[1]), batch
+                yield len(checked_batch(batch, self.name)[1]), batch
             else:
-                yield self._cut(batch)
+                yield self._cut(checked_batch(batch, self.name))
 
     def _cut(self, batch: Batch) -> Counted:
         inputs, label = batch
@@ -59,6 +62,42 @@ class ShardedBatches:
         if isinstance(inputs, tuple | list):
             return count, ((inputs[0][rows], inputs[1][rows]), label[rows])
         return count, (inputs[rows], label[rows])
+
+
+def checked_batch(batch: Any, name: str) -> Batch:
+    """Return the batch, or raise unless it is (x, label) or ((x, mask), label) of tensors."""
+    pair = isinstance(batch, tuple | list) and len(batch) == 2
+    inputs = batch[0] if pair else None
+    if pair and isinstance(inputs, tuple | list) and len(inputs) == 2:
+        parts = [inputs[0], *([] if inputs[1] is None else [inputs[1]]), batch[1]]
+    else:
+        parts = list(batch) if pair else [None]
+    if not all(isinstance(part, Tensor) for part in parts):
+        hint = ""
+        if "numpy" in (came := _in_words(batch)) or "ndarray" in came:
+            hint = ": torch.from_numpy makes tensors of arrays"
+        raise TypeError(
+            f"{name} must give batches (x, label) or ((x, mask), label) of tensors, got {came}"
+            f"{hint}"
+        )
+    if any(not part.ndim or not part.shape[0] for part in parts if not part.is_nested):
+        shapes = ", ".join(str(tuple(part.shape)) for part in parts)
+        raise ValueError(f"{name} must give batches of at least one set, got the shapes {shapes}")
+    if any(part.is_nested or part.layout != torch.strided for part in parts):
+        raise TypeError(
+            f"{name} must give dense tensors, got nested or sparse ones: collate_sets pads sets"
+        )
+    if len(parts) == 3:
+        set_mask(parts[1], parts[0], 1, 2, name=f"mask of {name}")
+    return batch  # type: ignore[no-any-return]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_in_words, value[:5]))}{', …' * (len(value) > 5)})"
+    if isinstance(value, dict):
+        return f"a dict with {', '.join(map(repr, list(value)[:5])) or 'nothing'}"
+    return type(value).__name__
 
 
 class _Parts(Dataset[Any]):

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from invariant_nets._sets import call
+from invariant_nets._arguments import model_output
+from invariant_nets._sets import at_least_single, call
 from invariant_nets.ranks import Ranks
+from invariant_nets.training.arguments import (
+    check_gradient,
+    check_labels,
+    check_mean,
+    takes_probabilities,
+    warn_of_sigmoid,
+)
 from invariant_nets.training.batches import Batch, Counted, ShardedBatches
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -74,16 +82,28 @@ class Passes:
     ) -> tuple[float, float]:
         loss_sum = correct_sum = all_samples = 0.0
         iterator = batches.epoch(epoch)
+        lowest, highest = math.inf, -math.inf  # of the labels
         while (found := self._next(iterator, name)) is not None:
             batch, count, samples = found
-            loss, correct = self._judged(batch, name, forward)
-            own = [loss.item() * count, correct * count] if count else [0.0, 0.0]
-            rows = self.ranks.gather(own, self.device)
-            batch_loss, batch_correct = map(sum, zip(*rows, strict=True))
+            judged = self._judged(batch, name, forward)
+            loss = judged.loss
+            own = [loss.item() * count, judged.correct * count] if count else [0.0, 0.0]
+            rows = self.ranks.gather([*own, *judged.labels], self.device)
+            losses, rights, least, most = zip(*rows, strict=True)
+            batch_loss, batch_correct = sum(losses), sum(rights)
+            lowest, highest = min(lowest, *least), max(highest, *most)
             value = batch_loss / samples if samples else math.nan
             if not math.isfinite(value):
                 kind = "test" if optimizer is None else "training"
-                raise FloatingPointError(f"the {kind} loss became {value} in epoch {epoch}")
+                message = f"the {kind} loss became {value} in epoch {epoch}"
+                raise FloatingPointError(message) from judged.problem
+            if epoch == 1 and not all_samples:
+                if optimizer is None:
+                    check_mean(self.loss_fn, judged.output, judged.label)
+                else:
+                    check_gradient(self.loss_fn, loss, judged.output, judged.label)
+                    if self.ranks.first:
+                        warn_of_sigmoid(self.model, self.loss_fn, judged.output)
             if optimizer is not None:
                 optimizer.zero_grad()
                 # The mean over ranks of these is the mean over the samples of all.
@@ -96,7 +116,16 @@ class Passes:
             correct_sum += batch_correct
             all_samples += samples
         if not all_samples:
-            raise ValueError(f"{name} must give at least one sample, got none")
+            raise ValueError(
+                f"{name} must give at least one sample, got none in epoch {epoch}: it must give "
+                "its batches anew each epoch"
+            )
+        if epoch == 1 and optimizer is not None and lowest == highest and self.ranks.first:
+            warnings.warn(
+                f"all labels of {name} are {lowest:g}: there is nothing to tell apart",
+                UserWarning,
+                stacklevel=4,
+            )
         return loss_sum / all_samples, correct_sum / all_samples
 
     def _next(self, iterator: Iterator[Counted], name: str) -> tuple[Batch, int, int] | None:
@@ -119,17 +148,63 @@ class Passes:
         assert counted is not None
         return counted[1], count, int(sum(row[1] for row in rows))
 
-    def _judged(self, batch: Batch, name: str, forward: Forward) -> tuple[Tensor, float]:
-        """Return the mean loss of a batch, and the share on the right side."""
+    def _judged(self, batch: Batch, name: str, forward: Forward) -> _Judged:
         inputs, label = batch
         x, mask = inputs if isinstance(inputs, tuple | list) else (inputs, None)
         x, label = x.to(self.device), label.to(self.device)
-        output = forward(x, None if mask is None else mask.to(self.device))
-        _check_labels(label, output, name)
-        finite = bool(output.isfinite().all())
-        loss = self.loss_fn(output, label) if finite else output.new_tensor(math.nan)
-        correct = (output > self.threshold) == (label > 0.5)
-        return loss, correct.double().mean().item()
+        mask = None if mask is None else mask.to(self.device)
+        output = self._output(x, mask, name, forward)
+        labels = check_labels(label, output, name)
+        wide = at_least_single(output.dtype)
+        output, label = output.to(wide), label.to(wide)
+        low, high = torch.stack(output.detach().aminmax()).tolist()
+        correct = ((output > self.threshold) == (label > 0.5)).double().mean().item()
+        if not (math.isfinite(low) and math.isfinite(high)):
+            wrong = not (x if mask is None else x[mask]).isfinite().all()
+            problem = ValueError(f"x of {name} holds NaN or infinite numbers") if wrong else None
+            return _Judged(output.new_tensor(math.nan), correct, labels, output, label, problem)
+        if takes_probabilities(self.loss_fn) and not 0 <= low <= high <= 1:
+            raise ValueError(
+                "the outputs of the model must be probabilities for BCELoss, in [0, 1], got "
+                f"{low if low < 0 else high:g}: take BCEWithLogitsLoss, or end in a sigmoid"
+            )
+        loss = self.loss_fn(output, label)
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise ValueError(
+                f"loss_fn must average over the batch, a tensor of one number, got {shape}"
+            )
+        return _Judged(loss, correct, labels, output, label, None)
+
+    def _output(self, x: Tensor, mask: Tensor | None, name: str, forward: Forward) -> Tensor:
+        try:
+            output = model_output(forward(x, mask), len(x))
+        except RuntimeError as error:
+            types = {p.dtype for p in self.model.parameters()}
+            if x.dtype in types or torch.is_autocast_enabled(x.device.type):
+                raise
+            raise TypeError(
+                f"x of {name} must be of the type of the weights of the model, "
+                f"{', '.join(sorted(map(str, types)))}, got {x.dtype}: x.float() makes it "
+                "torch.float32, model.double() the weights torch.float64"
+            ) from error
+        if not output.is_floating_point() or not output.numel():
+            raise TypeError(
+                "model must return floating-point numbers, one a label, got "
+                f"{output.dtype} of shape {tuple(output.shape)}"
+            )
+        return output
+
+
+class _Judged(NamedTuple):
+    """What is found of a batch: its mean loss, the share on the right side, the range of labels."""
+
+    loss: Tensor
+    correct: float
+    labels: tuple[float, float]
+    output: Tensor
+    label: Tensor
+    problem: ValueError | None
 
 
 def _agreed(steps: list[_Step], name: str) -> _Step:
@@ -141,19 +216,6 @@ def _agreed(steps: list[_Step], name: str) -> _Step:
     if len(set(steps)) > 1:
         raise ValueError(f"{name} must give as many batches on every rank, got fewer on some")
     return steps[0]
-
-
-def _check_labels(label: Tensor, output: Float[Tensor, batch * out], name: str) -> None:
-    if label.shape != output.shape:
-        raise ValueError(
-            f"the labels of {name} must have the outputs' shape {tuple(output.shape)}, "
-            f"got {tuple(label.shape)}"
-        )
-    if not label.is_floating_point():
-        raise ValueError(f"the labels of {name} must be floating-point, got {label.dtype}")
-    wrong = label[~((label >= 0) & (label <= 1))]
-    if wrong.numel():
-        raise ValueError(f"the labels of {name} must lie in [0, 1], got {wrong[0].item()}")
 
 
 # Buffers include the elements of groups, which never change; what does is shared once an epoch. The

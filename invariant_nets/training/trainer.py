@@ -6,19 +6,25 @@ import copy
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from invariant_nets._arguments import positive_int
 from invariant_nets.ranks import Ranks, join_ranks
+from invariant_nets.training.arguments import (
+    check_loader,
+    check_loss,
+    check_optimizer,
+    threshold_of,
+)
 from invariant_nets.training.batches import Batch, ShardedBatches
+from invariant_nets.training.checkpoint import CheckpointError
 from invariant_nets.training.history import Epoch, History
 from invariant_nets.training.passes import DataParallel, Loss, Passes
 from invariant_nets.training.state import TrainingState
@@ -27,7 +33,7 @@ Batches = Iterable[Batch]
 
 
 class BinaryTrainer:
-    r"""Fits a model with one output to labels 0 and 1.
+    r"""Fits a model with one output to labels 0 and 1; regression and classes are not possible.
 
     It reads from the loss what the outputs are, to count how many lie on the right side: logits
     for `BCEWithLogitsLoss` (threshold 0), probabilities for `BCELoss` (threshold 1/2).
@@ -36,7 +42,7 @@ class BinaryTrainer:
         model: a module that maps a batch to outputs of the labels' shape.
         loss_fn: `BCEWithLogitsLoss`, `BCELoss`, or their functional forms; anything else needs
             `threshold`. It must average over the batch.
-        optimizer: an optimizer of the model's parameters.
+        optimizer: an optimizer of the model's parameters; a warning names those that it leaves out.
         device: where the model and the batches are moved; by default the model stays where it is.
             With several ranks on a machine, "cuda" is each one's own GPU.
         log: show a progress bar.
@@ -47,7 +53,9 @@ class BinaryTrainer:
 
     Raises:
         TypeError: if an argument is of the wrong kind.
-        ValueError: if the threshold does not follow from `loss_fn` and is not given.
+        ValueError: if the threshold does not follow from `loss_fn` and is not given, the loss is
+            one of several classes or no mean, the optimizer is that of another model, or no
+            parameter requires a gradient.
 
     Example:
         >>> from torch.utils.data import DataLoader
@@ -78,18 +86,15 @@ class BinaryTrainer:
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
         if isinstance(model, DistributedDataParallel):
             raise TypeError("model must be the module itself, for `fit` makes it data-parallel")
-        if not callable(loss_fn):
-            raise TypeError(f"loss_fn must be callable, got {loss_fn!r}")
+        check_loss(loss_fn)
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TypeError(f"optimizer must be a torch optimizer, got {type(optimizer).__name__}")
-        reduction = getattr(loss_fn, "reduction", "mean")
-        if reduction != "mean":
-            raise ValueError(f"loss_fn must average over the batch, got reduction={reduction!r}")
-        self.threshold = _threshold_of(loss_fn) if threshold is None else threshold
+        self.threshold = threshold_of(loss_fn, threshold)
         self.process_group = process_group
         self.device = _device_of(model) if device is None else _own_device(device)
         self.model = model.to(self.device)
-        self.loss_fn = loss_fn
+        self.loss_fn = loss_fn.to(self.device) if isinstance(loss_fn, nn.Module) else loss_fn
+        check_optimizer(self.model, optimizer)
         self.optimizer = optimizer
         self.log = log
         self.history = History()
@@ -103,6 +108,7 @@ class BinaryTrainer:
         early_stopping: int | None = None,
         *,
         checkpoint: str | os.PathLike[str] | None = None,
+        stateless: Sequence[Any] = (),
     ) -> History:
         """Train for some epochs, testing after each.
 
@@ -114,11 +120,21 @@ class BinaryTrainer:
         batches of the loaders are divided among the ranks, gradients, losses and accuracies are
         those of the whole batch, and every rank has the same weights and the same history. Only
         the first one shows a progress bar and writes checkpoints. An error or Ctrl-C on one rank
-        ends all.
+        ends all. What mixes the sets of a batch sees those of its rank: batch normalization, say,
+        is not that of one process.
 
-        With a `checkpoint` folder all that the rest of the run depends on is kept there after each
-        epoch. The same call, with a model, an optimizer and loaders made the same way, then goes on
-        where a run was killed, and ends with the same weights to the last bit.
+        With a `checkpoint` folder the same call, in a program that makes model, optimizer and
+        loaders the same way, goes on where a run was killed, and ends with the same weights to the
+        last bit. Kept after each epoch are the history; the weights, buffers and best weights of
+        the model; the optimizer; the global generators of Python, NumPy and torch; and, found by a
+        walk through loaders, model, loss and optimizer, their functions and hooks, every generator
+        of these three kinds and every object with `state_dict` and `load_state_dict`, such as a
+        `GaussianDataset` in a `Subset`, or a scheduler of the learning rate that a hook calls.
+        Everything else must stay as it is while the model is trained: an attribute that changes,
+        what cannot be looked into, and lasting workers of data of your own are refused, unless you
+        declare them `stateless`. Not looked at are what compiled code and other programs keep, the
+        global variables of a module that are neither numbers, tensors nor generators, and what a
+        function adds to a list.
 
         Args:
             dl_train: batches `(x, label)` to train on, drawn anew each epoch; or
@@ -132,15 +148,23 @@ class BinaryTrainer:
                 1, and end with the weights of the epoch that had the lowest, however the fit ends.
                 By default all epochs run and the last weights stay.
             checkpoint: a folder for the last two checkpoints; one that has some is gone on from.
+            stateless: objects among data, model, loss and optimizer that may change with a
+                checkpoint, for nothing that follows depends on it: a cache, a file, a record.
+                Generators in them are kept all the same.
 
         Returns:
             The history of this fit, also kept as `trainer.history`.
 
         Raises:
-            TypeError: if a loader is an iterator, which would be spent after one epoch.
-            ValueError: if an argument is out of its range, a loader is empty, or labels do not fit
-                the outputs or leave $[0, 1]$. One test pass is made before the training starts.
-            CheckpointError: if the folder's checkpoints are damaged or of another run.
+            TypeError: if a loader is an iterator, which would be spent after one epoch, or a
+                dataset; a batch is of another kind; `x` is not of the type of the weights; or the
+                model returns no tensor.
+            ValueError: if an argument is out of its range, a loader is empty, labels do not fit
+                the outputs or leave $[0, 1]$, `BCELoss` is given other outputs than probabilities,
+                or the loss is no mean or does not depend on the outputs. One test pass is made
+                before the training starts.
+            CheckpointError: if the folder's checkpoints are damaged or of another run, or, at the
+                first one at the latest, if the run depends on something that is not kept.
             OSError: if a checkpoint cannot be written; the last one is then intact.
             FloatingPointError: if a loss becomes NaN or infinite; the message names the epoch, and
                 the weights are those before the batch that showed it.
@@ -152,13 +176,20 @@ class BinaryTrainer:
             None if early_stopping is None else positive_int("early_stopping", early_stopping)
         )
         for name, batches in (("dl_train", dl_train), ("dl_test", dl_test)):
-            if isinstance(batches, Iterator):
-                raise TypeError(f"{name} must give its batches anew each epoch, got an iterator")
+            check_loader(name, batches)
+        check_optimizer(self.model, self.optimizer)
+        if not isinstance(stateless, list | tuple):
+            raise TypeError(
+                f"stateless must be a list of objects, got {type(stateless).__name__}: [it]"
+            )
 
         join_ranks()
         ranks = Ranks(self.process_group)
         self.history = history = History()
-        train_batches, test_batches = (ShardedBatches(b, ranks) for b in (dl_train, dl_test))
+        train_batches, test_batches = (
+            ShardedBatches(batches, ranks, name)
+            for name, batches in (("dl_train", dl_train), ("dl_test", dl_test))
+        )
         best: dict[str, Any] | None = None
         weights: dict[str, Any] | None = None
         shown = self.log and ranks.first
@@ -168,7 +199,14 @@ class BinaryTrainer:
                 tqdm(total=num_epochs, desc="fit", disable=not shown) as bar,
             ):
                 state = TrainingState(
-                    self.model, self.optimizer, history, (dl_train, dl_test), ranks, checkpoint
+                    self.model,
+                    self.optimizer,
+                    history,
+                    (dl_train, dl_test),
+                    ranks,
+                    checkpoint,
+                    self.loss_fn,
+                    stateless,
                 )
                 passes = Passes(
                     self.model, self.loss_fn, self.threshold, self.device, ranks, interrupted
@@ -200,7 +238,7 @@ class BinaryTrainer:
             history.stopped = reason
         except KeyboardInterrupt:
             history.stopped, history.interrupted = "interrupted", True
-        except (FloatingPointError, OSError) as error:
+        except (FloatingPointError, OSError, CheckpointError) as error:
             history.stopped = str(error)
             raise
         finally:
@@ -215,17 +253,6 @@ def _reason_to_stop(history: History, num_epochs: int, patience: int | None) -> 
     if patience is not None and done - (history.best_epoch or 0) >= patience:
         return f"no lower test loss for {patience} epochs"
     return f"all {num_epochs} epochs done" if done >= num_epochs else ""
-
-
-def _threshold_of(loss_fn: Loss) -> float:
-    if isinstance(loss_fn, nn.BCEWithLogitsLoss) or loss_fn is F.binary_cross_entropy_with_logits:
-        return 0.0
-    if isinstance(loss_fn, nn.BCELoss) or loss_fn is F.binary_cross_entropy:
-        return 0.5
-    raise ValueError(
-        "loss_fn must be BCEWithLogitsLoss (logits) or BCELoss (probabilities), or threshold must "
-        f"say above which output the label is 1; got {loss_fn!r} and no threshold"
-    )
 
 
 def _device_of(model: nn.Module) -> torch.device:

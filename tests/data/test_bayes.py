@@ -87,6 +87,48 @@ def test_the_loss_is_the_high_precision_integral(problem):
     assert bayes_loss(*problem) == pytest.approx(high_precision_loss(*problem), rel=1e-9)
 
 
+# The loss in 40 digits, by mpmath, as the integral over w = ln(T / (nd v)) of chi-square densities.
+FAR_APART_OR_MANY = [
+    (1, 1.0, 1e-12, 2.1606233557144547e-5),
+    (1, 1.0, 1e-300, 2.4248419656385471e-147),
+    (1, 1e300, 1e-300, 6.8435753922177702e-297),
+    (2, 1.0, 1e-6, 5.5947073949228723e-5),
+    (3, 1e-320, 1e-310, 1.1400017391697453e-12),
+    (7, 1.0, 1e-3, 6.3396410015340392e-7),
+    (50, 1.0, 0.8, 0.55858343267685334),
+    (100, 1.0, 1e-2, 2.3076706041244875e-47),
+    (6000, 1.0, 0.97, 0.43272605789876161),
+    (10**4, 1.0, 0.8, 4.8014195887841953e-15),
+    (10**6, 1.0, 0.99, 5.5447209102866311e-4),
+    (10**6, 1.0, 0.999, 0.63421335020491046),
+    (10**6, 1.0, 1 - 1e-9, 0.69314718055988281),
+]
+
+
+@pytest.mark.parametrize(("size", "var1", "var2", "expected"), FAR_APART_OR_MANY)
+def test_the_loss_keeps_its_digits_for_all_variances_and_sizes(size, var1, var2, expected):
+    assert bayes_loss(size, 1, var1, var2) == pytest.approx(expected, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("limit", [bayes_accuracy, bayes_loss])
+@pytest.mark.parametrize(("large", "small"), [(1e308, 1e307), (1e-310, 1e-311), (1e200, 1e199)])
+def test_the_ends_of_the_floats_change_nothing(limit, large, small):
+    expected = limit(10, 5, 10.0, 1.0)
+    assert limit(10, 5, large, small) == pytest.approx(expected, rel=1e-6, abs=1e-300)
+
+
+def test_a_threshold_that_no_float_holds_is_refused():
+    with pytest.raises(ValueError, match="var1 and var2 must leave the threshold a finite number"):
+        bayes_threshold(10, 5, 1e308, 1e307)
+
+
+@pytest.mark.parametrize("ratio", [1 + 1e-15, 1 + 1e-12])
+@pytest.mark.parametrize("size", [1, 50, 10**6])
+def test_no_task_is_harder_than_a_coin(size, ratio):
+    assert bayes_accuracy(size, 1, 1.0, ratio) >= 0.5
+    assert bayes_loss(size, 1, 1.0, ratio) <= math.log(2)
+
+
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_the_accuracy_is_the_high_precision_value(problem):
     n, d, var1, var2 = problem
@@ -170,6 +212,7 @@ def test_the_threshold_is_where_the_densities_of_the_sum_of_squares_cross():
         ((10, 5, 0.0, 0.8), ValueError, "var1 must be a positive, finite variance, got 0.0"),
         ((10, 5, 1.0, -0.8), ValueError, "var2 must be a positive, finite variance, got -0.8"),
         ((10, 5, 1.0, math.inf), ValueError, "var2 must be a positive, finite variance, got inf"),
+        ((10, 5, 10**400, 1.0), ValueError, "var1 must be a positive, finite variance, got 1000"),
         ((10, 5, math.nan, 1.0), ValueError, "var1 must be a positive, finite variance, got nan"),
         ((10.0, 5, 1.0, 0.8), TypeError, "n must be an integer, got 10.0"),
         ((10, 5, "1", 0.8), TypeError, "var1 must be a number, got '1'"),

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from invariant_nets import GaussianDataset, bayes_accuracy, bayes_loss
+from tests.data.defaults import other_default
 
 # The machine may have fewer cores than a test has workers.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
@@ -113,6 +114,37 @@ def test_a_sample_keeps_its_label(static):
 @pytest.mark.parametrize("static", [True, False])
 def test_the_same_seed_gives_the_same_data(static):
     assert same(epochs(gaussian(static=static)), epochs(gaussian(static=static)))
+
+
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("default", ["dtype", "device"])
+@pytest.mark.parametrize("seed", [0, None])
+def test_torchs_defaults_change_nothing(static, default, seed):
+    def drawn():
+        torch.manual_seed(5)
+        data = gaussian(static=static, seed=seed)
+        return [data.__getitems__(range(32)), data[3]]
+
+    before = drawn()
+    with other_default(default):
+        now = drawn()
+    torch.testing.assert_close(now, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("index", [slice(0, 3), [0, 1], 1.0, "1", None, torch.tensor([0, 1])])
+def test_an_index_that_is_no_integer_is_refused(index):
+    with pytest.raises(TypeError, match=r"index must be an integer, got .* come from a DataLoader"):
+        gaussian()[index]
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_no_indices_give_no_samples(static):
+    assert gaussian(static=static).__getitems__([]) == []
+
+
+def test_what_says_neither_static_nor_dynamic_is_refused():
+    with pytest.raises(TypeError, match="static must be True or False, got 'dynamic'"):
+        gaussian(static="dynamic")
 
 
 @pytest.mark.parametrize("static", [True, False])

@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 
 from invariant_nets import LabeledSets, SetsTask, unpad_sets
 from tests.contracts.padding import GARBAGE, padded, ragged
+from tests.data.defaults import other_default
 
 sizes = st.lists(st.integers(1, 4), min_size=1, max_size=9)
 seeds = st.integers(0, 2**32 - 1)
@@ -73,6 +74,61 @@ def test_sets_and_labels_of_every_real_type_become_float32(dtype):
     assert (sets.x.dtype, sets.y.dtype) == (torch.float32, torch.float32)
     assert sets.x.tolist() == [[[0, 1]], [[1, 1]]]
     assert sets.y.tolist() == [[0], [1]]
+
+
+SECONDS = [[[1700000025], [1700000027]], [[1700000026], [1700000040]]]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.tensor(SECONDS),
+        torch.tensor(SECONDS, dtype=torch.int32),
+        torch.tensor(SECONDS, dtype=torch.uint32),
+        torch.tensor(SECONDS, dtype=torch.float64),
+        torch.tensor(SECONDS, dtype=torch.float64) + 0.25,
+        torch.tensor(SECONDS).transpose(0, 1),
+        list(torch.tensor(SECONDS)),
+        torch.tensor([[[2**24 + 1]], [[0]]]),
+        torch.tensor([[[2**60 + 1]], [[0]]]),
+        torch.tensor([[[2**63 - 1]], [[0]]]),
+        torch.tensor([[[2**63 + 1]], [[0]]], dtype=torch.uint64),
+        torch.tensor([[[1e-50]], [[0.0]]], dtype=torch.float64),
+        torch.tensor([[[52.5200001]], [[52.5200002]]], dtype=torch.float64),
+    ],
+    ids=str,
+)
+def test_numbers_that_float32_would_make_one_are_refused(x):
+    with pytest.raises(ValueError, match=r"x must keep its digits as float32, got .* set 0, row 0"):
+        LabeledSets(x, torch.tensor([0, 1]))
+
+
+def test_what_float32_holds_well_enough_is_rounded():
+    source = torch.Generator().manual_seed(0)
+    x = torch.randn(50, 4, 3, dtype=torch.float64, generator=source) * 10 + 300
+    x[..., 1] = 0.1  # says nothing, and goes on to say nothing
+    for given_x in (x, x.round().long(), torch.tensor(SECONDS) - SECONDS[0][0][0]):
+        sets = LabeledSets(given_x, torch.arange(len(given_x)) % 2)
+        torch.testing.assert_close(sets.x.double(), given_x.double(), rtol=1e-7, atol=0)
+
+
+def test_what_is_padding_may_be_any_number():
+    x = torch.tensor([[[1.0], [2.0**24 + 1]]], dtype=torch.float64)
+    assert LabeledSets(x, torch.ones(1), torch.tensor([[True, False]])).x.tolist() == [[[1], [0]]]
+
+
+@pytest.mark.parametrize("default", ["dtype", "device"])
+def test_torchs_defaults_change_nothing(default):
+    def made():
+        ragged_sets = LabeledSets([X[0], X[1, :2]], torch.tensor([0, 1], device="cpu"))
+        sets = LabeledSets(X, Y)
+        parts = [*sets.split(), ragged_sets.padded(5), sets.select([3, 0])]
+        return [part.__getitems__(range(len(part))) for part in parts]
+
+    before = made()
+    with other_default(default):
+        now = made()
+    torch.testing.assert_close(now, before, rtol=0, atol=0)
 
 
 def test_what_is_given_is_copied_and_left_as_it_is():

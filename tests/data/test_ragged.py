@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from invariant_nets import PaddedSets, collate_sets, intrinsic, pad_sets, unpad_sets
+from tests.data.defaults import other_default
 
 
 def ragged(sizes, d=2):
@@ -129,3 +130,13 @@ def test_what_is_no_mask_is_refused(mask, error):
 def test_no_samples_are_refused():
     with pytest.raises(ValueError, match="at least one set, got none"):
         collate_sets([])
+
+
+def test_the_mask_lies_where_the_sets_do():
+    sets = ragged([1, 3])
+    with other_default("device"):
+        x, mask = pad_sets(sets)
+        (again, same_mask), _ = collate_sets([(rows, torch.zeros(1)) for rows in sets])
+        assert [len(rows) for rows in unpad_sets(x, mask)] == [1, 3]
+    assert mask.device == same_mask.device == x.device == again.device == sets[0].device
+    assert mask.tolist() == [[True, False, False], [True, True, True]]

@@ -634,7 +634,8 @@ def test_counts_that_are_no_positive_integers_are_refused(name, value, error):
 
 def build(model=None, loss_fn=LOGITS, optimizer=None, **options):
     model = linear() if model is None else model
-    optimizer = torch.optim.SGD(linear().parameters(), lr=0.1) if optimizer is None else optimizer
+    own = model if isinstance(model, nn.Module) else linear()
+    optimizer = torch.optim.SGD(own.parameters(), lr=0.1) if optimizer is None else optimizer
     return BinaryTrainer(model, loss_fn, optimizer, **options)
 
 
