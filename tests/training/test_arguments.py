@@ -86,7 +86,7 @@ def test_an_optimizer_that_needs_a_closure_is_refused():
 @pytest.mark.parametrize(
     "loss_fn",
     [nn.CrossEntropyLoss(), nn.NLLLoss(), F.cross_entropy, partial(F.cross_entropy, weight=None)],
-    ids=str,
+    ids=["module", "likelihood", "function", "partial"],
 )
 def test_a_loss_of_several_classes_is_refused(loss_fn, threshold):
     with pytest.raises(ValueError, match=r"one output a set.* several classes are not possible"):
