@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from invariant_nets._arguments import positive_int
+from invariant_nets._precision import widened
 from invariant_nets._sets import at_least_single
 from invariant_nets.layers.four_maps import FourMaps
 
@@ -84,7 +85,10 @@ class SparseExchangeableEquivariant(FourMaps):
         row_terms = _means(wide, indices[0], n).to(values.dtype) @ row + total
         column_terms = _means(wide, indices[1], d).to(values.dtype) @ column
         rows, columns = indices if queries is None else queries
+        # The gradient of a term is a sum over the entries of its row or column.
+        row_terms, column_terms = widened(row_terms), widened(column_terms)
         shared = row_terms.index_select(0, rows) + column_terms.index_select(0, columns)
+        shared = shared.to(total.dtype)
         return torch.addmm(shared, values, entry) if queries is None else shared
 
 

@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import is_traced, members_of, zero_padding
+from invariant_nets._precision import widened
+from invariant_nets._sets import members_of, zero_padding
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import trivial_group
 from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
@@ -108,7 +109,6 @@ class OrbitLinear(nn.Module):
         shape = group.shape if out_group is None else ()
         form = fast_form(ids, out_orbit, group.orbit_numbers(), shape)
         self.form = None if form is None else form.to(device)
-        self._dense: tuple[Tensor, Tensor] | None = None
         orbitals, orbits = int(ids.max()) + 1, int(out_orbit.max()) + 1
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         channels = self.in_channels, self.out_channels
@@ -146,23 +146,10 @@ class OrbitLinear(nn.Module):
         if self.form is not None:
             y = self.form(x, self.weight)
         else:
-            y = dense(x, self._written_out(), len(self.ids))
-        y = y if self.bias is None else y + self.bias[self.out_orbit]
+            y = dense(x, dense_weight(self.ids, self.weight), len(self.ids))
+        if self.bias is not None:  # whose gradient is a sum over an orbit
+            y = y + widened(self.bias)[self.out_orbit].to(self.bias.dtype)
         return zero_padding(y, members if self.out_group is self.group else None)
-
-    def _written_out(self) -> Tensor:
-        weight = self.weight
-        if self.training or torch.is_grad_enabled() or is_traced():
-            self._dense = None
-            return dense_weight(self.ids, weight)
-        # In evaluation the weights are written out once, until they change.
-        if self._dense is not None:
-            kept, full = self._dense
-            alike = kept.dtype == weight.dtype and kept.device == weight.device
-            if alike and torch.equal(kept, weight):
-                return full
-        self._dense = weight.clone(), dense_weight(self.ids, weight)
-        return self._dense[1]
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments and the number of orbitals."""

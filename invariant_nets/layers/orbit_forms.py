@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from invariant_nets._precision import as_written, widened
 from invariant_nets._sets import at_least_single
 
 _MOST_BLOCKS = 16
@@ -48,8 +49,9 @@ def dense_weight(
     """Write the weights out, one row for each number that comes in, one column for each out."""
     m, n = ids.shape
     _, channels, out = weight.shape
-    full = weight.flatten(1).index_select(0, ids.t().flatten()).view(n, m, channels, out)
-    return full.transpose(1, 2).reshape(n * channels, m * out)
+    # The gradient of a weight is a sum over its pairs.
+    full = widened(weight).flatten(1).index_select(0, ids.t().flatten()).to(weight.dtype)
+    return full.view(n, m, channels, out).transpose(1, 2).reshape(n * channels, m * out)
 
 
 def dense(
@@ -90,10 +92,12 @@ class PooledForm(nn.Module):
         """Apply the layer with these weights."""
         x = x.index_select(1, self.columns) if len(self.in_sizes) > 1 else x
         orbits = torch.split(x, self.in_sizes, 1)
-        sums = torch.cat([members.sum(1) for members in orbits], 1)
+        sums = torch.cat([widened(members).sum(1) for members in orbits], 1)
         parts = []
         for number, size in enumerate(self.out_sizes):
-            pooled = (sums @ weight[self.off[number]].flatten(0, 1))[:, None]
+            with as_written(x):
+                off = weight[self.off[number]].flatten(0, 1).to(sums.dtype)
+                pooled = (sums @ off)[:, None].to(x.dtype)
             if self.on and size > 1:
                 own = weight[self.on[number]] - weight[self.off[number][number]]
                 parts.append(torch.baddbmm(pooled, orbits[number], own.expand(x.shape[0], -1, -1)))
@@ -120,13 +124,16 @@ class GridForm(nn.Module):
         self, x: Float[Tensor, "batch nd in"], weight: Float[Tensor, "4 in out"]
     ) -> Float[Tensor, "batch nd out"]:
         """Apply the layer with these weights."""
-        same, row, column, neither = weight
+        wide = at_least_single(x.dtype)
+        same, row, column, neither = weight.to(wide)
         grid = x.reshape(x.shape[0], *self.shape, x.shape[2])
-        rows = grid.sum(2, keepdim=True)
-        columns = grid.sum(1, keepdim=True)
+        rows = grid.sum(2, keepdim=True, dtype=wide)
+        columns = grid.sum(1, keepdim=True, dtype=wide)
         total = rows.sum(1, keepdim=True)
-        pooled = rows @ (row - neither) + (columns @ (column - neither) + total @ neither)
-        y: Tensor = grid @ (same - row - column + neither) + pooled
+        with as_written(x):
+            pooled = rows @ (row - neither) + (columns @ (column - neither) + total @ neither)
+        own = (same - row - column + neither).to(weight.dtype)
+        y: Tensor = grid @ own + pooled.to(x.dtype)
         return y.flatten(1, 2)
 
 
@@ -152,9 +159,9 @@ class CyclicForm(nn.Module):
         """Apply the layer with these weights."""
         if x.shape[0] == 0:
             return x @ weight[0]  # no library transforms nothing
-        kernel = weight.index_select(0, self.first).movedim(0, 2)
-        kind = at_least_single(x.dtype)  # there is no transform in half precision
-        kernel = kernel.to(torch.promote_types(weight.dtype, kind))
+        # There is no transform in half precision.
+        kernel = widened(weight).index_select(0, self.first).movedim(0, 2)
+        kind = at_least_single(x.dtype)
         # Channels first: transforms along the last axis are the fast ones.
         inputs = torch.fft.rfft(x.transpose(1, 2).to(kind).contiguous())
         weights = torch.fft.rfft(kernel.contiguous()).conj()

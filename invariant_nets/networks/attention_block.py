@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._precision import normed
 from invariant_nets._sets import Members, members_of, zero_padding
 from invariant_nets.layers.initialization import orthogonal_
 
@@ -136,9 +137,9 @@ class MultiheadAttentionBlock(nn.Module):
         members: Members | None,
     ) -> Float[Tensor, "batch m d"]:
         """Do the same without checks, for a `y` whose padding is 0."""
-        h = self.norm1(x + self._attention(x, y, None if members is None else members.mask))
-        z: Tensor = self.norm2(h + self.linear2(F.relu(self.linear1(h))))
-        return z
+        seen = self._attention(x, y, None if members is None else members.mask)
+        h = normed(self.norm1, x + seen)
+        return normed(self.norm2, h + self.linear2(F.relu(self.linear1(h))))
 
     def _attention(self, x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
         query, key, value = self.query(x), self.key(y), self.value(y)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._precision import LayerNorm
 from invariant_nets._sets import members_of, zero_padding, zero_padding_
 from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, sigmoid_if
 
@@ -118,6 +119,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
             dropout=dropout,
             batch_first=True,
         )
+        self.norm1, self.norm2 = LayerNorm(d_model), LayerNorm(d_model)
 
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
@@ -213,7 +215,7 @@ def transformer(
     return SetNetwork(
         PositionalEncoding(d_model=d, max_len=n),
         EncoderLayer(d_model=d, nhead=1, dim_feedforward=dim_feedforward, dropout=dropout),
-        nn.LayerNorm(d),
+        LayerNorm(d),
         FlattenMembers(),
         nn.Linear(n * d, 1),
         *sigmoid_if(probabilities),

@@ -106,9 +106,10 @@ class SumOfSquares(nn.Module):
         deviation: float | Tensor = (2 * n * d) ** 0.5
         members = members_of(mask)
         if members is not None:
-            x = x.masked_fill(members.absent(3), 1)  # which adds as much to T as to nd
+            x = x.masked_fill(members.absent(3), 1)  # which adds 0
             deviation = (members.counts(wide) * (2 * d)).sqrt_()
-        excess = x.flatten(1).square().sum(1, keepdim=True, dtype=wide) - n * d
+        # T − nd, entry by entry: of two large sums the difference would be their rounding.
+        excess = (x.flatten(1).to(wide).square() - 1).sum(1, keepdim=True)
         return (excess / deviation).to(x.dtype)
 
 
