@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from invariant_nets._arguments import autocasts
 from invariant_nets._sets import Mask, at_least_single, call
 
 
@@ -51,18 +52,14 @@ def added(total: Tensor | None, part: Tensor) -> Tensor:
 def as_written(x: Tensor) -> AbstractContextManager[Any]:
     """Return a context without autocast: products keep the type of their factors."""
     kind = x.device.type
-    return torch.autocast(kind, enabled=False) if _autocasts(kind) else contextlib.nullcontext()
+    return torch.autocast(kind, enabled=False) if autocasts(kind) else contextlib.nullcontext()
 
 
 def product_type(x: Tensor) -> torch.dtype:
     """Return the type of a product with `x`."""
     kind = x.device.type
-    halved = _autocasts(kind) and x.dtype in (torch.float32, torch.float16, torch.bfloat16)
+    halved = autocasts(kind) and x.dtype in (torch.float32, torch.float16, torch.bfloat16)
     return torch.get_autocast_dtype(kind) if halved else x.dtype
-
-
-def _autocasts(kind: str) -> bool:  # some devices, such as meta, have no autocast
-    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def normed(norm: nn.Module, x: Tensor) -> Tensor:
@@ -121,6 +118,6 @@ class _Call(nn.Module):
 
 def _copies_not_kept(x: Tensor) -> AbstractContextManager[Any]:
     kind = x.device.type
-    if torch.compiler.is_compiling() or not torch.is_grad_enabled() or not _autocasts(kind):
+    if torch.compiler.is_compiling() or not torch.is_grad_enabled() or not autocasts(kind):
         return contextlib.nullcontext()
     return torch.autocast(kind, torch.get_autocast_dtype(kind), cache_enabled=False)

@@ -24,6 +24,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from invariant_nets._arguments import first_weight, of_weights
+
 _SUPERBATCH_SETS = 8192
 _COMPILED_CHUNK = 256
 
@@ -196,7 +198,11 @@ def call(
     """Call a model on sets without padding, or with it if it takes a mask; else raise."""
     members = members_of(mask)
     if members is None:
-        return model(x)
+        try:
+            return model(x)
+        except RuntimeError:  # torch does not say what is to be done about another type
+            of_weights(x, first_weight(model))
+            raise
     how = manner(model)
     if not how.takes_mask:
         raise TypeError(
@@ -205,7 +211,11 @@ def call(
             "act on every member by itself need none"
         )
     x = zero_padding(x, members) if holds < how.needs else x
-    return model(x, mask=members if how.takes_members else members.mask)
+    try:
+        return model(x, mask=members if how.takes_members else members.mask)
+    except RuntimeError:
+        of_weights(x, first_weight(model))
+        raise
 
 
 def at_least_single(dtype: torch.dtype) -> torch.dtype:

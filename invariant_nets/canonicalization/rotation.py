@@ -97,7 +97,7 @@ def rotation_ranks(
 
 
 def _undecided(ranks: Int[Tensor, "batch n"]) -> bool:
-    # Ranks that are all different stay as they are; a compiler cannot stop early.
-    if torch.compiler.is_compiling():
+    # Ranks that are all different stay as they are; without numbers there is no stopping early.
+    if torch.compiler.is_compiling() or ranks.is_meta:
         return True
     return bool((ranks.sort(1).values.diff(dim=1) == 0).any())

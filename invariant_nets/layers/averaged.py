@@ -168,7 +168,7 @@ class LinearEquivariant(_AveragedLinear):
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n out"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.in_channels)
+        set_batch(x, d=self.in_channels, like=self.b)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -246,7 +246,7 @@ class LinearInvariant(_AveragedLinear):
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.in_channels)
+        set_batch(x, d=self.in_channels, like=self.b)
         set_mask(mask, x)
         members = members_of(mask)
         return self._pooled(zero_padding(x, members), members)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from invariant_nets._arguments import positive_int
+from invariant_nets._arguments import dense, of_weights, positive_int
 from invariant_nets._precision import widened
 from invariant_nets._sets import at_least_single
 from invariant_nets.layers.four_maps import FourMaps
@@ -76,7 +76,7 @@ class SparseExchangeableEquivariant(FourMaps):
         queries: Int[Tensor, "2 q"] | None = None,
     ) -> Float[Tensor, "entries out"] | Float[Tensor, "q out"]:
         """Apply the layer to the entries, or give what it has at `queries` without $x A$."""
-        n, d = _checked(values, indices, size, queries, self.in_channels)
+        n, d = _checked(values, indices, size, queries, self.weight)
         entry, row, column, grand = self.weight
         wide = values.to(at_least_single(values.dtype))
         total = (wide.sum(0) / max(1, len(values))).to(values.dtype) @ grand
@@ -102,15 +102,16 @@ def _means(
 
 
 def _checked(
-    values: Tensor, indices: Tensor, size: object, queries: Tensor | None, channels: int
+    values: Tensor, indices: Tensor, size: object, queries: Tensor | None, weight: Tensor
 ) -> tuple[int, int]:
     if not isinstance(size, tuple | list) or len(size) != 2:
         raise ValueError(f"size must be (n, d), got {size!r}")
     n, d = positive_int("size[0]", size[0]), positive_int("size[1]", size[1])
-    if not isinstance(values, Tensor):
-        raise TypeError(f"values must be a tensor, got {type(values).__name__}")
+    dense(values, "values")
+    channels = weight.shape[1]
     if values.ndim != 2 or values.shape[1] != channels:
         raise ValueError(f"values must have shape (entries, {channels}), got {tuple(values.shape)}")
+    of_weights(values, weight, "values")
     _check_indices("indices", indices, n, d)
     if indices.shape[1] != len(values):
         raise ValueError(

@@ -139,7 +139,7 @@ class OrbitLinear(nn.Module):
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch m out"]:
         """Apply the layer to a batch of points with features."""
-        set_batch(x, n=self.ids.shape[1], d=self.in_channels)
+        set_batch(x, n=self.ids.shape[1], d=self.in_channels, like=self.weight)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)

@@ -12,7 +12,7 @@ from typing import get_args
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import one_of, set_mask
+from invariant_nets._arguments import dense, first_weight, floating, of_weights, one_of, set_mask
 from invariant_nets._sets import Members, member_mean, members_of, zero_padding, zero_padding_
 from invariant_nets.layers.averaged import Pooling
 
@@ -78,9 +78,13 @@ class SymmetricElements(nn.Module):
         _elements(x, mask)
         members = members_of(mask)
         x = zero_padding(x, members)
-        each = self.element(x.flatten(0, 1))
-        y = each.reshape(*x.shape[:2], *each.shape[1:])
-        y = y + self.shared(_pool(x, members, self.pooling)).unsqueeze(1)
+        try:
+            each = self.element(x.flatten(0, 1))
+            y = each.reshape(*x.shape[:2], *each.shape[1:])
+            y = y + self.shared(_pool(x, members, self.pooling)).unsqueeze(1)
+        except RuntimeError:
+            of_weights(x, first_weight(self))
+            raise
         return zero_padding_(y, members)
 
     def extra_repr(self) -> str:
@@ -139,7 +143,11 @@ class SymmetricElementsInvariant(nn.Module):
         """Apply the layer to a batch of sets of elements."""
         _elements(x, mask)
         members = members_of(mask)
-        y: Tensor = self.shared(_pool(zero_padding(x, members), members, self.pooling))
+        try:
+            y: Tensor = self.shared(_pool(zero_padding(x, members), members, self.pooling))
+        except RuntimeError:
+            of_weights(x, first_weight(self))
+            raise
         return y
 
     def extra_repr(self) -> str:
@@ -156,8 +164,8 @@ def _pool(
 
 
 def _elements(x: Tensor, mask: Tensor | None) -> None:
-    if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+    dense(x)
+    floating(x)
     if x.ndim < 3:
         raise ValueError(f"x must have shape (batch, n, *element), got {tuple(x.shape)}")
     if 0 in x.shape[1:]:

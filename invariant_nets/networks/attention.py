@@ -60,7 +60,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
         """Let the members of each set look at each other."""
-        set_batch(x, d=self.d)
+        set_batch(x, d=self.d, like=self.query.weight)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -139,7 +139,7 @@ class InducedSetAttentionBlock(nn.Module):
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
         """Let the points look at each set, then its members at the points."""
-        set_batch(x, d=self.gather.d)
+        set_batch(x, d=self.gather.d, like=self.points)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -230,7 +230,7 @@ class AttentionPooling(nn.Module):
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch k d"]:
         """Let the seeds look at each set."""
-        set_batch(x, d=self.block.d)
+        set_batch(x, d=self.block.d, like=self.seeds)
         set_mask(mask, x)
         members = members_of(mask)
         y = zero_padding(F.relu(self.linear(zero_padding(x, members))), members)

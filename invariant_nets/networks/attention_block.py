@@ -124,8 +124,8 @@ class MultiheadAttentionBlock(nn.Module):
         mask: Bool[Tensor, "batch n"] | None = None,
     ) -> Float[Tensor, "batch m d"]:
         """Let every row of `x` look at the members of `y`."""
-        set_batch(x, d=self.d)
-        set_batch(y, d=self.d, name="y")
+        set_batch(x, d=self.d, like=self.query.weight)
+        set_batch(y, d=self.d, like=self.query.weight, name="y")
         set_mask(mask, y)
         members = members_of(mask)
         return self.looked(x, zero_padding(y, members), members)

@@ -63,7 +63,7 @@ class PositionalEncoding(nn.Module):
     ) -> Float[Tensor, "batch n d_model"]:
         """Return `x` plus the encoding of its rows."""
         max_len, d_model = self.encoding.shape
-        set_batch(x, d=d_model)
+        set_batch(x, d=d_model, like=self.encoding)
         set_mask(mask, x)
         if x.shape[1] > max_len:
             raise ValueError(f"x must have at most max_len={max_len} rows, got {tuple(x.shape)}")
@@ -125,7 +125,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d_model"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.linear1.in_features)
+        set_batch(x, d=self.linear1.in_features, like=self.linear1.weight)
         set_mask(mask, x)
         members = members_of(mask)
         if members is None or x.shape[0] == 0:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import (
     checked_widths,
+    floating,
     layer_widths,
     one_of,
     positive_int,
@@ -131,6 +132,8 @@ class SetPooling(nn.Module):
     ) -> Float[Tensor, "batch d"]:
         """Pool each set of a batch."""
         set_batch(x)
+        if self.pooling == "max" or not x.is_complex():
+            floating(x)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)

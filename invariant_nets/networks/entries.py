@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._arguments import floating, positive_int, set_batch, set_mask
 from invariant_nets._sets import Members, at_least_single, call, manner, members_of
 from invariant_nets.layers.averaged import Normalization, Pooling
 from invariant_nets.networks.intrinsic import intrinsic
@@ -100,6 +100,7 @@ class SumOfSquares(nn.Module):
     ) -> Float[Tensor, "batch 1"]:
         """Return the standardized sum of squares of each set."""
         set_batch(x)
+        floating(x)
         set_mask(mask, x)
         _, n, d = x.shape
         wide = at_least_single(x.dtype)
