@@ -6,11 +6,15 @@ import importlib
 import math
 import numbers
 import operator
+import sys
 from collections.abc import Sequence
 from typing import SupportsIndex
 
 import torch
 from torch import Tensor, nn
+
+# Fewer bits than in the fewest digits to which Python's limit can be set.
+_LONG = 2_000
 
 
 def positive_int(name: str, value: SupportsIndex) -> int:
@@ -27,8 +31,28 @@ def int_at_least(name: str, value: SupportsIndex, least: int) -> int:
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
+        raise ValueError(f"{name} must be at least {least}, got {long_int(number)}")
     return number
+
+
+class LongInt(int):
+    """An integer whose text is a power of ten where Python refuses to write out its digits."""
+
+    def __format__(self, spec: str) -> str:
+        limit = sys.get_int_max_str_digits()
+        size = abs(self)
+        if not limit or size < 10**limit:
+            return format(int(self), spec)
+        exponent = int(math.log10(size))
+        sign = "-" if self < 0 else ""
+        return f"{sign}{size // 10 ** (exponent - 2) / 100:.2f}·10^{exponent}"
+
+    __str__ = __repr__ = lambda self: format(self)
+
+
+def long_int(number: int) -> int:
+    """Return an equal integer that every text can show."""
+    return LongInt(number) if number.bit_length() > _LONG else number
 
 
 def one_of(name: str, value: object, options: tuple[str, ...]) -> None:

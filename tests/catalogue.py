@@ -113,11 +113,11 @@ class Observed(nn.Module):
     def __init__(self, layer, queries=False):
         super().__init__()
         self.layer, self.queries = layer, queries
-        entries = torch.cartesian_prod(torch.arange(N // 2), torch.arange(2)).T
+        entries = torch.cartesian_prod(*(torch.arange(k, device="cpu") for k in (N // 2, 2))).T
         self.entries = entries.int() if queries else entries
 
     def forward(self, x):
-        entries = self.entries.repeat(1, x.shape[0])
+        entries = self.entries.to(x.device).repeat(1, x.shape[0])
         queries = entries if self.queries else None
         y = self.layer(x.flatten(0, 1), entries, (N // 2, 2), queries)
         return y.unflatten(0, x.shape[:2])

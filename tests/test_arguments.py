@@ -1,4 +1,6 @@
 import math
+import pickle
+import sys
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,6 +11,7 @@ import torch
 from invariant_nets import GaussianDataset
 from invariant_nets._arguments import (
     int_at_least,
+    long_int,
     open_share,
     positive_int,
     positive_variance,
@@ -168,11 +171,11 @@ def test_what_is_no_number_is_no_share(value):
 @pytest.mark.parametrize(
     ("x", "like", "words"),
     [
-        (torch.float64, torch.float32, r"float32 as the weights are, got torch.float64: x.float\(\), "
-         r"or layer.double\(\)$"),
+        (torch.float64, torch.float32, r"float32 as the weights are, got torch.float64: "
+         r"x.float\(\), or layer.double\(\)$"),
         (torch.float32, torch.bfloat16, r"bfloat16 as .*: x.bfloat16\(\), or layer.float\(\)$"),
         (torch.int64, torch.float32, r"float32 as .*, got torch.int64: x.float\(\)$"),
-        (torch.float32, torch.complex64, r"complex64 as .*: x.to\(torch.complex64\), or layer.float"),
+        (torch.float32, torch.complex64, r"complex64 as .*: x.to\(torch.complex64\), or"),
     ],
 )  # fmt: skip
 def test_another_type_is_refused_in_one_sentence(x, like, words):
@@ -186,3 +189,29 @@ def test_double_precision_is_refused_under_autocast_too():
         set_batch(x.bfloat16(), like=weight)
         with pytest.raises(TypeError, match=r"got torch.float64: x.float\(\)"):
             set_batch(x, like=weight)
+
+
+def test_a_long_integer_has_a_text_where_python_refuses_one():
+    number = long_int(math.factorial(1600))
+    assert number == math.factorial(1600)
+    assert f"{number}" == f"{number:,}" == str(number) == repr(number) == "5.27·10^4433"
+    assert str(long_int(-(10**5000))) == "-1.00·10^5000"
+    assert str(pickle.loads(pickle.dumps(number))) == "5.27·10^4433"
+
+
+@pytest.mark.parametrize("number", [0, -5, 10**6, 10**700, 10**4299])
+def test_every_other_integer_keeps_its_text(number):
+    assert str(long_int(number)) == repr(long_int(number)) == str(number)
+    assert f"{long_int(number):,}" == f"{number:,}"
+
+
+def test_the_limit_of_python_is_kept():
+    limit = sys.get_int_max_str_digits()
+    try:
+        sys.set_int_max_str_digits(640)
+        assert str(long_int(10**639)) == str(10**639)
+        assert str(long_int(10**640)) == "1.00·10^640"
+        sys.set_int_max_str_digits(0)
+        assert str(long_int(10**5000)) == "1" + "0" * 5000
+    finally:
+        sys.set_int_max_str_digits(limit)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import set_batch, set_mask
 from invariant_nets._sets import call, manner, permute_rows
-from invariant_nets.groups.chain import uniform_orders
+from invariant_nets.groups.enumeration import uniform_orders
 
 
 class Augmentation(nn.Module):

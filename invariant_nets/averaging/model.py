@@ -17,7 +17,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._arguments import long_int, positive_int, set_batch, set_mask
+from invariant_nets._indices import Indexed
 from invariant_nets._sets import chunk_size, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
 from invariant_nets.averaging.recompute import recomputed_average
@@ -51,7 +52,7 @@ class Estimate(NamedTuple):
     standard_error: Tensor
 
 
-class SymmetryModel(nn.Module):
+class SymmetryModel(Indexed):
     r"""Makes any model invariant, or equivariant, by averaging it over permutations of the set.
 
     $$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma x).$$
@@ -153,14 +154,14 @@ class SymmetryModel(nn.Module):
         self.generator = generator
         self.process_group = None if process_group is None else process_group_of(process_group)
         self._weights_agree = False
-        limit = positive_int("max_order", max_order)
+        limit = long_int(positive_int("max_order", max_order))
         if group is not None and samples is None and group.order > limit:
             raise ValueError(
                 f"{group.name} has {group.order:,} elements, more than max_order={limit:,}: "
                 "average over random ones with samples=k, or raise max_order"
             )
-        self._elements: Tensor | None
-        self.register_buffer("_elements", kept_elements(group, samples), persistent=False)
+        if (elements := kept_elements(group, samples)) is not None:
+            self._keep("_elements", elements, elements.device)
 
     def forward(
         self, x: Float[Tensor, "batch n *d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -195,7 +196,7 @@ class SymmetryModel(nn.Module):
 
     def _average(self, mask: Tensor | None, x: Tensor, part: slice = _EVERY) -> Tensor:
         options = self._options(x, mask)
-        chunks = partial(self._chunks, x.shape[0], part)
+        chunks = partial(self._chunks, x, part)
         recompute = self.recompute and torch.is_grad_enabled()
         if not recompute or torch.compiler.is_compiling():
             return average_over(self.model, x, chunks(), **options)
@@ -217,7 +218,7 @@ class SymmetryModel(nn.Module):
         """
         if self.samples is None or self.samples < 2:
             raise ValueError(f"estimate needs at least 2 samples, got samples={self.samples}")
-        outputs = outputs_over(self.model, x, self._chunks(x.shape[0]), **self._options(x, mask))
+        outputs = outputs_over(self.model, x, self._chunks(x), **self._options(x, mask))
         every = torch.cat(list(outputs), dim=1)
         return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
 
@@ -231,12 +232,13 @@ class SymmetryModel(nn.Module):
         set_mask(mask, x, axes)
         return {"axes": axes, "equivariant": self.equivariant, "mask": mask}
 
-    def _chunks(self, batch: int, part: slice = _EVERY) -> Iterator[Int[Tensor, "k n"]]:
-        size = chunk_size(self.chunksize, batch)
+    def _chunks(self, x: Tensor, part: slice = _EVERY) -> Iterator[Int[Tensor, "k n"]]:
+        size = chunk_size(self.chunksize, x.shape[0])
         if self.group is None:
             assert self.perm_creator is not None
             return stacked(self.perm_creator(), size)  # type: ignore[operator]
-        return group_chunks(self.group, self._elements, self.samples, self.generator, size, part)
+        kept = self._on(x.device, "_elements") if "_elements" in self._indices else None
+        return group_chunks(self.group, kept, self.samples, self.generator, size, part)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "process_group": None}  # which belongs to this process

@@ -157,11 +157,10 @@ class DirectionFrame(nn.Module):
     def __init__(self, d: int, num_directions: int, seed: int = 0) -> None:
         super().__init__()
         shape = (positive_int("num_directions", num_directions), positive_int("d", d))
-        normal = torch.randn(
-            shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-        )
+        source = torch.Generator("cpu").manual_seed(seed)
+        normal = torch.randn(shape, generator=source, dtype=torch.float64, device="cpu")
         directions = nn.functional.normalize(normal, dim=1).to(torch.get_default_dtype())
-        self.register_buffer("directions", directions)
+        self.register_buffer("directions", directions.to(torch.get_default_device()))
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None

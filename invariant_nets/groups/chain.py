@@ -11,27 +11,33 @@ so $|G| = \prod_j |U_j|$, a row of digits is an element, and uniform digits are 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from invariant_nets._arguments import long_int
 from invariant_nets._sets import is_traced
+from invariant_nets.groups.enumeration import uniform_digits
 from invariant_nets.groups.permutation import Permutation
 
 _TABLE_BYTES = 1 << 23
 _TABLE_ROWS = 1 << 18
+_TABLE_ENTRIES = 1 << 25
 # Batches of this size stay in the cache from one table to the next.
 _CACHED_ENTRIES = 1 << 18
 _COSET_ROWS = 1 << 10
 _COSET_ENTRIES = 1 << 16
 _HEAD_ENTRIES = 1 << 12
+
+Moves = tuple[np.ndarray, np.ndarray]
+Draw = Callable[[int, torch.Generator | None], Int[Tensor, "k n"]]
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,20 @@ class Level:
     Attributes:
         size: how many elements its transversal has.
         base: the point that tells its elements apart.
-        digit_of: for each point the digit of the element that takes the base there, or −1.
+        digit: a point to the digit of the element that takes the base there, or −1.
         rows: digits, a tensor $(k,)$, to their elements as index rows $(k, n)$; 0 is the identity.
+        moves: a digit to points that its element moves, all of them at least, and where they go.
+        draw: how to draw products of `wheels` levels, this one and the next, if not by digits.
+        wheels: how many levels `draw` is for.
     """
 
     size: int
     base: int
-    digit_of: Int[Tensor, " n"]
+    digit: Callable[[int], int]
     rows: Callable[[Int[Tensor, " k"]], Int[Tensor, "k n"]]
+    moves: Callable[[int], Moves]
+    draw: Draw | None = None
+    wheels: int = 1
 
 
 class StabilizerChain:
@@ -66,7 +78,7 @@ class StabilizerChain:
     def __init__(self, degree: int, levels: Sequence[Level]) -> None:
         self.degree = degree
         self.levels = [level for level in levels if level.size > 1]
-        self.order = math.prod(level.size for level in self.levels)
+        self.order = long_int(math.prod(level.size for level in self.levels))
         self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
 
     @cached_property
@@ -90,16 +102,29 @@ class StabilizerChain:
         """How many rows each table has, the most significant first."""
         return [math.prod(level.size for level in block) for block in self._blocks]
 
+    @cached_property
+    def _tabled(self) -> list[bool]:
+        # The last tables, which runs from the first element on ask for, and as many as are small.
+        sizes = itertools.accumulate(radix * self.degree for radix in reversed(self.radices))
+        return [size <= _TABLE_ENTRIES for size in sizes][::-1]
+
     def _table(self, number: int) -> Shaped[Tensor, "rows n"]:
         if number not in self._tables:
-            points = torch.arange(self.degree, dtype=_smallest_type(self.degree))
+            points = torch.arange(self.degree, dtype=_smallest_type(self.degree), device="cpu")
             self._tables[number] = _products(self._blocks[number], points)
         return self._tables[number]
 
     def _rows(self, number: int, digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
-        if self.radices[number] > self._limit:
-            return self._blocks[number][0].rows(digits)
-        return self._table(number).index_select(0, digits)
+        radix = self.radices[number]
+        made = number in self._tables or self._tabled[number] or is_traced()
+        if radix <= self._limit and (made or radix <= len(digits)):
+            return self._table(number).index_select(0, digits)
+        # A table that is larger than what is asked for would cost more than it saves.
+        factors = []
+        for level in self._blocks[number]:
+            radix //= level.size
+            factors.append(level.rows(digits // radix % level.size))
+        return _composed(factors)
 
     @cached_property
     def _subgroup(self) -> Int[Tensor, "rows n"]:
@@ -109,19 +134,19 @@ class StabilizerChain:
         while first and rows * self.levels[first - 1].size <= limit:
             first -= 1
             rows *= self.levels[first].size
-        return _products(self.levels[first:], torch.arange(self.degree))
+        return _products(self.levels[first:], torch.arange(self.degree, device="cpu"))
 
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of them a table."""
         if is_traced():
-            product = torch.arange(self.degree).expand(k, -1)
+            product = torch.arange(self.degree, device="cpu").expand(k, -1)
             for i, digit in enumerate(digits):
                 product = product.gather(1, self._rows(i, digit).long())
             return product
         # A table whose digits are all 0 changes nothing, and need not even be made.
         used = [(i, digit) for i, digit in enumerate(digits) if digit.any()]
         if not used:
-            return torch.arange(self.degree).repeat(k, 1)
+            return torch.arange(self.degree, device="cpu").repeat(k, 1)
         elements = _empty(k, self.degree)
         step = max(1, _CACHED_ENTRIES // self.degree)
         for start in range(0, k, step):
@@ -160,7 +185,7 @@ class StabilizerChain:
     def _every(self, step: int, start: int, k: int) -> Int[Tensor, "k n"]:
         """Return the elements number `start`, `start + step`, …, as many as `k`."""
         digits: list[Tensor] = []
-        carry = torch.arange(k) * step
+        carry = torch.arange(k, device="cpu") * step
         for radix in reversed(self.radices):
             start, digit = divmod(start, radix)
             carry = carry + digit
@@ -170,34 +195,80 @@ class StabilizerChain:
 
     def sample(self, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
         """Return `k` independent elements, exactly uniform."""
-        return self.compose([uniform_digits(radix, k, generator) for radix in self.radices], k)
+        if all(self._tabled) or not self._draws:
+            return self.compose([uniform_digits(radix, k, generator) for radix in self.radices], k)
+        return _composed([draw(k, generator) for draw in self._draws])
 
-    def digits(self, permutation: Permutation) -> list[int] | None:
+    @cached_property
+    def _draws(self) -> list[Draw]:
+        # Levels that cannot be drawn together are drawn by digits; none, if all are so.
+        draws: list[Draw] = []
+        by_digits: list[Level] = []
+        first = 0
+        while first < len(self.levels):
+            level = self.levels[first]
+            if level.draw is None:
+                by_digits.append(level)
+            if by_digits and (level.draw or first + 1 == len(self.levels)):
+                draws.append(StabilizerChain(self.degree, by_digits).sample)
+                by_digits = []
+            if level.draw is not None:
+                draws.append(level.draw)
+            first += level.wheels
+        return draws if any(level.draw for level in self.levels) else []
+
+    def element(self, number: int) -> Int[Tensor, " n"]:
+        """Return the element of a number."""
+        digits = []
+        for level in reversed(self.levels):
+            number, digit = divmod(number, level.size)
+            digits.append(digit)
+        images = np.arange(self.degree)
+        for level, digit in zip(self.levels, reversed(digits), strict=True):
+            if digit:
+                points, targets = level.moves(digit)
+                images[points] = images[targets]
+        return torch.from_numpy(images)
+
+    def digits(self, permutation: object) -> list[int] | None:
         """Return the digits of a permutation, one a level, or None if it is not in the group."""
-        rest = permutation.index_tensor
+        if not isinstance(permutation, Permutation) or len(permutation) != self.degree:
+            return None
+        images = permutation.index_tensor.numpy()
+        places = images.argsort()
         found = []
         for level in self.levels:
-            digit = int(level.digit_of[rest[level.base]])
+            digit = level.digit(int(images[level.base]))
             if digit < 0:
                 return None
             found.append(digit)
-            # Strip u from the right: (g u⁻¹)(i) = u⁻¹(g(i)).
-            rest = level.rows(torch.tensor([digit]))[0].argsort()[rest]
-        return found if torch.equal(rest, torch.arange(self.degree)) else None
+            if digit:
+                # Strip u from the right: (g u⁻¹)(i) = u⁻¹(g(i)), and its inverse is g⁻¹(u(i)).
+                points, targets = level.moves(digit)
+                moved = places[targets]
+                places[points], images[moved] = moved, points
+        return found if (images == np.arange(self.degree)).all() else None
 
-    def rank(self, permutation: Permutation) -> int:
-        """Return the number of a permutation in the group."""
+    def rank(self, digits: Sequence[int]) -> int:
+        """Return the number of the element with these digits, one a level."""
         number = 0
-        for level, digit in zip(self.levels, self.digits(permutation) or (), strict=True):
+        for level, digit in zip(self.levels, digits, strict=True):
             number = number * level.size + digit
         return number
+
+
+def _composed(factors: Sequence[Int[Tensor, "k n"]]) -> Int[Tensor, "k n"]:
+    product, *others = factors
+    for rows in others:
+        product = product.gather(1, rows)
+    return product
 
 
 def _products(levels: Sequence[Level], points: Shaped[Tensor, " n"]) -> Shaped[Tensor, "rows n"]:
     table = points[None]
     for level in levels:
         # (u_{j+1} u_j)(i) = u_j(u_{j+1}(i))
-        table = table[:, level.rows(torch.arange(level.size))].flatten(0, 1)
+        table = table[:, level.rows(torch.arange(level.size, device="cpu"))].flatten(0, 1)
     return table
 
 
@@ -208,52 +279,19 @@ def _empty(rows: int, columns: int) -> Int[Tensor, "rows columns"]:
 
 def table_level(base: int, transversal: Int[Tensor, "size n"]) -> Level:
     """Return the level of a transversal that is given by its rows, the identity first."""
-    digit_of = torch.full(transversal.shape[1:], -1)
-    digit_of[transversal[:, base]] = torch.arange(len(transversal))
-    return Level(len(transversal), base, digit_of, transversal.__getitem__)
+    digit_of = np.full(transversal.shape[1], -1)
+    digit_of[transversal[:, base].numpy()] = np.arange(len(transversal))
+    every = np.arange(transversal.shape[1])
+    return Level(
+        len(transversal),
+        base,
+        lambda point: int(digit_of[point]),
+        transversal.__getitem__,
+        lambda digit: (every, transversal[digit].numpy()),
+    )
 
 
 def _smallest_type(degree: int) -> torch.dtype:
     if degree <= 1 << 8:
         return torch.uint8
     return torch.int16 if degree <= 1 << 15 else torch.int32
-
-
-_RANDOM_BITS = 62
-
-
-def uniform_keys(
-    shape: tuple[int, ...],
-    generator: torch.Generator | None,
-    device: torch.device | None = None,
-) -> Int[Tensor, "*shape"]:
-    """Return integers that are uniform below $2^{62}$; a power of two, so there is no bias."""
-    # Without a generator in the call, what is exported draws for batches of every size.
-    options: dict[str, Any] = {} if generator is None else {"generator": generator}
-    return torch.randint(1 << _RANDOM_BITS, shape, device=device, **options)
-
-
-def uniform_orders(
-    n: int, k: int, generator: torch.Generator | None, device: torch.device | None = None
-) -> Int[Tensor, "k n"]:
-    """Return `k` permutations of `n` points, exactly uniform on all of them."""
-    keys, orders = uniform_keys((k, n), generator, device).sort(-1)
-    if is_traced():
-        return orders  # nobody can branch on the keys; the bias is below n² 2⁻⁶²
-    # The order of different keys is uniform; rows with equal ones are drawn again.
-    tied = (keys[:, 1:] == keys[:, :-1]).any(-1)
-    if tied.any():
-        orders[tied] = uniform_orders(n, int(tied.sum()), generator, device)
-    return orders
-
-
-def uniform_digits(below: int, k: int, generator: torch.Generator | None) -> Int[Tensor, " k"]:
-    """Return `k` integers from 0 to `below` − 1, exactly uniform."""
-    # What lies beyond the last whole multiple of `below` is drawn again.
-    keys = uniform_keys((k,), generator)
-    if is_traced():
-        return keys % below  # nobody can loop on the keys; the bias is below |level| 2⁻⁶²
-    beyond = (1 << _RANDOM_BITS) // below * below
-    while (again := keys >= beyond).any():
-        keys[again] = uniform_keys((int(again.sum()),), generator)
-    return keys % below

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from invariant_nets._arguments import positive_int
-from invariant_nets.groups.chain import uniform_orders
-from invariant_nets.groups.permutation import LAZY_BLOCK, Permutation, stack_permutations
+from invariant_nets._sets import is_traced
+from invariant_nets.groups.permutation import (
+    Permutation,
+    are_odd,
+    lazy_block,
+    stack_permutations,
+)
+
+_RANDOM_BITS = 62
 
 
 def create_all_permutations(n: int) -> Iterator[Permutation]:
@@ -32,8 +42,8 @@ def create_all_permutations(n: int) -> Iterator[Permutation]:
 
 def _all_permutations(n: int) -> Iterator[Permutation]:
     rows = itertools.permutations(range(n))
-    while block := list(itertools.islice(rows, LAZY_BLOCK)):
-        yield from map(Permutation._trusted, torch.tensor(block).unbind())
+    while block := list(itertools.islice(rows, lazy_block(n))):
+        yield from map(Permutation._trusted, torch.tensor(block, device="cpu").unbind())
 
 
 def create_permutations_from_generators(generators: Iterable[Permutation]) -> list[Permutation]:
@@ -58,7 +68,7 @@ def create_permutations_from_generators(generators: Iterable[Permutation]) -> li
     Chapter 8 averages over such a group.
     """
     indices = stack_permutations(generators, name="generators")
-    frontier = torch.arange(indices.shape[1])[None]
+    frontier = torch.arange(indices.shape[1], device="cpu")[None]
     seen = {frontier.numpy().tobytes()}
     elements = [frontier]
     while len(frontier):
@@ -95,3 +105,48 @@ def create_random_permutations(
     """
     k, n = positive_int("k", k), positive_int("n", n)
     return [Permutation._trusted(index) for index in uniform_orders(n, k, generator).unbind()]
+
+
+def uniform_keys(
+    shape: tuple[int, ...],
+    generator: torch.Generator | None,
+    device: torch.device | str = "cpu",
+) -> Int[Tensor, "*shape"]:
+    """Return integers that are uniform below $2^{62}$; a power of two, so there is no bias."""
+    # Without a generator in the call, what is exported draws for batches of every size.
+    options: dict[str, Any] = {} if generator is None else {"generator": generator}
+    return torch.randint(1 << _RANDOM_BITS, shape, device=device, **options)
+
+
+def uniform_orders(
+    n: int, k: int, generator: torch.Generator | None, device: torch.device | str = "cpu"
+) -> Int[Tensor, "k n"]:
+    """Return `k` permutations of `n` points, exactly uniform on all of them."""
+    keys, orders = uniform_keys((k, n), generator, device).sort(-1)
+    if is_traced():
+        return orders  # nobody can branch on the keys; the bias is below n² 2⁻⁶²
+    # The order of different keys is uniform; rows with equal ones are drawn again.
+    tied = (keys[:, 1:] == keys[:, :-1]).any(-1)
+    if tied.any():
+        orders[tied] = uniform_orders(n, int(tied.sum()), generator, device)
+    return orders
+
+
+def uniform_even_orders(n: int, k: int, generator: torch.Generator | None) -> Int[Tensor, "k n"]:
+    """Return `k` even permutations of `n` points, exactly uniform on all of them."""
+    orders = uniform_orders(n, k, generator)
+    # A swap of the last two images pairs the odd ones with the even ones.
+    swapped = torch.cat((orders[:, :-2], orders[:, -2:].flip(1)), 1)
+    return torch.where(are_odd(orders)[:, None], swapped, orders)
+
+
+def uniform_digits(below: int, k: int, generator: torch.Generator | None) -> Int[Tensor, " k"]:
+    """Return `k` integers from 0 to `below` − 1, exactly uniform."""
+    # What lies beyond the last whole multiple of `below` is drawn again.
+    keys = uniform_keys((k,), generator)
+    if is_traced():
+        return keys % below  # nobody can loop on the keys; the bias is below |level| 2⁻⁶²
+    beyond = (1 << _RANDOM_BITS) // below * below
+    while (again := keys >= beyond).any():
+        keys[again] = uniform_keys((int(again.sum()),), generator)
+    return keys % below

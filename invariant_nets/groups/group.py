@@ -16,16 +16,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets._arguments import int_at_least, positive_int
-from invariant_nets.groups.chain import Level, StabilizerChain
+from invariant_nets._arguments import int_at_least, long_int, positive_int
+from invariant_nets.groups.chain import Draw, Level, StabilizerChain
 from invariant_nets.groups.known_chains import on_tuples, tuple_levels
-from invariant_nets.groups.orbits import pair_orbits, point_orbits
-from invariant_nets.groups.permutation import LAZY_BLOCK, Permutation, stack_permutations
-from invariant_nets.groups.schreier_sims import levels_of, stabilizing
+from invariant_nets.groups.orbits import apart_or_not, first_points, pair_orbits, point_orbits
+from invariant_nets.groups.permutation import Permutation, lazy_block, stack_permutations
+from invariant_nets.groups.schreier_sims import holds_giants, levels_of, stabilizing
 
 _CHUNK_ENTRIES = 1 << 20
 NAME_LENGTH = 60
-Levels = Callable[[], list[Level]]
+_Levels = Callable[[], list[Level]]
 
 
 class PermutationGroup:
@@ -62,9 +62,9 @@ class PermutationGroup:
     """
 
     # What may be known of a group: its chain and its orbitals by a formula, a faster way to draw.
-    _levels: Levels | None = None
-    _orbitals: Callable[[], Int[Tensor, "n n"]] | None = None
-    _draw: Callable[[int, torch.Generator | None], Int[Tensor, "k n"]] | None = None
+    _levels: _Levels | None = None
+    _orbitals: Callable[..., Int[Tensor, "rows n"]] | None = None
+    _draw: Draw | None = None
 
     def __init__(
         self, generators: Iterable[Permutation | Sequence[int]], name: str | None = None
@@ -78,7 +78,7 @@ class PermutationGroup:
 
     @classmethod
     def _known(
-        cls, images: Tensor, name: str, levels: Levels | None = None, **known: Any
+        cls, images: Tensor, name: str, levels: _Levels | None = None, **known: Any
     ) -> PermutationGroup:
         # A group from rows that are permutations by construction, with what else is known of it.
         group = cls.__new__(cls)
@@ -128,8 +128,6 @@ class PermutationGroup:
         return True
 
     def __contains__(self, permutation: object) -> bool:
-        if not isinstance(permutation, Permutation) or len(permutation) != self.degree:
-            return False
         return self._chain.digits(permutation) is not None
 
     def is_subgroup(self, of: PermutationGroup) -> bool:
@@ -153,26 +151,26 @@ class PermutationGroup:
             >>> PermutationGroup([[1, 0, 2, 4, 3]]).orbits()
             ((0, 1), (2,), (3, 4))
         """
-        numbers = self.orbit_numbers()
-        return tuple(
-            tuple((numbers == orbit).nonzero().flatten().tolist())
-            for orbit in range(int(numbers.max()) + 1)
-        )
+        numbers = point_orbits(self._images)
+        orbits = torch.split(numbers.argsort(stable=True), numbers.bincount().tolist())
+        return tuple(tuple(orbit.tolist()) for orbit in orbits)
 
     def orbit_numbers(self) -> Int[Tensor, " n"]:
         """Return the number of each point's orbit, from 0, as they first appear."""
         return point_orbits(self._images)
 
-    def orbitals(self, other: PermutationGroup | None = None) -> Int[Tensor, "n m"]:
+    def orbitals(
+        self, other: PermutationGroup | None = None, *, every: bool = True
+    ) -> Int[Tensor, "n m"]:
         r"""Return the number of the orbit of every pair of points, from 0, as they first appear.
 
         There are as many as independent equivariant linear maps from the second points to the
-        first. For $S_n$, $A_n$, $C_n$, $D_n$, $\{e\}$ and for direct products of any groups they
-        are written down without a search through the pairs, as the module `orbits` tells.
+        first. Those of $S_n$, $A_n$, $C_n$, $D_n$, $\{e\}$ and of direct products of any groups are
+        written down without a search, as the module `orbits` tells.
 
         Args:
-            other: another action of the same group, its generators in the same order; by default
-                this one.
+            other: another action of the same group, generator by generator; by default this one.
+            every: whether of all first points, or of one an orbit, the first, which meets all.
 
         Raises:
             ValueError: if the two have different numbers of generators.
@@ -182,20 +180,22 @@ class PermutationGroup:
             [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
         """
         if other is None and self._orbitals is not None:
-            return self._orbitals()
+            return self._orbitals(every=every)
+        if other is None and not every and holds_giants(self._images):
+            return apart_or_not(self.orbit_numbers())  # nothing of size n²
         other = self if other is None else other
         if len(other._images) != len(self._images):
             raise ValueError(
                 "other must be an action of the same group, generator by generator: got "
                 f"{len(other._images)} generators for {len(self._images)}"
             )
-        return pair_orbits(self._images, other._images)
+        numbers = pair_orbits(self._images, other._images)
+        return numbers if every else numbers[first_points(self.orbit_numbers())]
 
     def stabilizer(self, point: int) -> PermutationGroup:
-        """Return the subgroup of the elements that leave a point where it is.
+        """Return the subgroup of the elements that leave a point where it is, exactly.
 
-        Random elements of it are collected until they generate a subgroup of the right order, so
-        the answer is exact.
+        Random elements of it are collected until they generate a subgroup of the right order.
 
         Raises:
             ValueError: if `point` is none of the group's points.
@@ -203,9 +203,10 @@ class PermutationGroup:
         point = int_at_least("point", point, 0)
         if point >= self.degree:
             raise ValueError(f"point must be below the degree {self.degree}, got {point}")
-        orbit = next(orbit for orbit in self.orbits() if point in orbit)
-        draw = partial(self.sample, 1, torch.Generator().manual_seed(0))
-        return PermutationGroup(stabilizing(self.degree, point, self.order // len(orbit), draw))
+        orbits = self.orbit_numbers()
+        order = self.order // int((orbits == orbits[point]).sum())
+        draw = partial(self.sample, 1, torch.Generator("cpu").manual_seed(0))
+        return PermutationGroup(stabilizing(self.degree, point, order, draw))
 
     def elements(
         self, start: int = 0, stop: int | None = None, chunk_size: int | None = None
@@ -218,8 +219,7 @@ class PermutationGroup:
         Args:
             start: the first number, from 0.
             stop: the number after the last; $|G|$ by default.
-            chunk_size: how many elements a tensor holds, at least 1; by default about a million
-                entries.
+            chunk_size: how many elements a tensor holds; by default about a million entries.
 
         Raises:
             ValueError: if the range is not within $0, \dots, |G|$, or `chunk_size` is below 1.
@@ -231,13 +231,13 @@ class PermutationGroup:
         start = int_at_least("start", start, 0)
         stop = self.order if stop is None else int_at_least("stop", stop, start)
         if stop > self.order:
-            raise ValueError(f"stop must be at most the order {self.order}, got {stop}")
+            raise ValueError(f"stop must be at most the order {self.order}, got {long_int(stop)}")
         if chunk_size is None:
             chunk_size = max(1, _CHUNK_ENTRIES // self.degree)
         return self._chain.runs(start, stop, positive_int("chunk_size", chunk_size))
 
     def __iter__(self) -> Iterator[Permutation]:
-        for chunk in self.elements(chunk_size=LAZY_BLOCK):
+        for chunk in self.elements(chunk_size=lazy_block(self.degree)):
             yield from map(Permutation._trusted, chunk.unbind())
 
     def sample(self, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "k n"]:
@@ -258,9 +258,10 @@ class PermutationGroup:
         Raises:
             ValueError: if the permutation is not in the group.
         """
-        if permutation not in self:
+        digits = self._chain.digits(permutation)
+        if digits is None:
             raise ValueError(f"permutation must be in {self.name}, got {permutation}")
-        return self._chain.rank(permutation)
+        return self._chain.rank(digits)
 
     def unrank(self, number: int) -> Permutation:
         """Return the element of a number, from 0 to $|G| − 1$.
@@ -268,10 +269,10 @@ class PermutationGroup:
         Raises:
             ValueError: if there is no such element.
         """
-        number = int_at_least("number", number, 0)
+        number = long_int(int_at_least("number", number, 0))
         if number >= self.order:
             raise ValueError(f"number must be below the order {self.order}, got {number}")
-        return Permutation._trusted(next(self._chain.runs(number, number + 1, 1))[0])
+        return Permutation._trusted(self._chain.element(number))
 
     def on_tuples(self, k: int) -> PermutationGroup:
         r"""Return the same group as it acts on the $n^k$ tuples of $k$ points, numbered row by row.

@@ -6,27 +6,54 @@ between by one, so that the elements come in lexicographic order.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets.groups.chain import Level, table_level
+from invariant_nets.groups.chain import Draw, Level, Moves, StabilizerChain, table_level
+from invariant_nets.groups.enumeration import uniform_even_orders, uniform_orders
+
+_Lift = Callable[[Int[Tensor, "k m"]], Int[Tensor, "k n"]]
 
 
 def symmetric_levels(points: Int[Tensor, " m"], degree: int, even: bool = False) -> list[Level]:
     """Return the levels of all (even) permutations of some of `degree` points."""
     m = len(points)
-    return [_symmetric_level(j, points, degree, even) for j in range(m - 2 if even else m - 1)]
+    place = np.full(degree, -1)
+    place[points.numpy()] = np.arange(m)
+    draw = _drawn(
+        partial(uniform_even_orders if even else uniform_orders, m),
+        partial(_on_some, points, degree),
+    )
+    levels = [_symmetric_level(j, points, place, even) for j in range(m - 2 if even else m - 1)]
+    if levels:
+        levels[0] = replace(levels[0], draw=draw, wheels=len(levels))
+    return levels
 
 
-def _symmetric_level(j: int, points: Int[Tensor, " m"], degree: int, even: bool) -> Level:
-    m = len(points)
-    positions = torch.arange(m)
+def _on_some(
+    points: Int[Tensor, " m"], degree: int, local: Int[Tensor, "k m"]
+) -> Int[Tensor, "k n"]:
+    full = torch.arange(degree, device="cpu").repeat(len(local), 1)
+    full[:, points] = points[local]
+    return full
+
+
+def _symmetric_level(j: int, points: Int[Tensor, " m"], place: np.ndarray, even: bool) -> Level:
+    m, degree, every = len(points), len(place), points.numpy()
+
+    def digit(point: int) -> int:
+        return max(-1, int(place[point]) - j)
 
     def rows(digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
+        positions = torch.arange(m, device="cpu")
         target = j + digits[:, None]
         # j ↦ k, and j + 1, …, k move down by one.
         local = torch.where((positions > j) & (positions <= target), positions - 1, positions)
@@ -35,24 +62,33 @@ def _symmetric_level(j: int, points: Int[Tensor, " m"], degree: int, even: bool)
             # The cycle has the parity of k − j; a swap of the last two points mends an odd one.
             swapped = torch.cat((positions[:-2], positions[[-1, -2]]))
             local = torch.where(digits[:, None] % 2 == 1, local[:, swapped], local)
-        full = torch.arange(degree).repeat(len(digits), 1)
-        full[:, points] = points[local]
-        return full
+        return _on_some(points, degree, local)
 
-    digit_of = torch.full((degree,), -1)
-    digit_of[points] = positions - j
-    return Level(m - j, int(points[j]), digit_of.clamp(min=-1), rows)
+    def moves(digit: int) -> Moves:
+        moved = np.arange(j, j + digit + 1)
+        targets = np.roll(moved, 1)
+        if even and digit % 2:
+            last = np.arange(max(m - 2, j + digit + 1), m)
+            moved, targets = np.concatenate((moved, last)), np.concatenate((targets, last))
+            targets[-2:] = targets[[-1, -2]]
+        return every[moved], every[targets]
+
+    return Level(m - j, int(every[j]), digit, rows, moves)
 
 
 def cyclic_levels(n: int) -> list[Level]:
     """Return the one level of the shifts of `n` points."""
-    points = torch.arange(n)
-    return [Level(n, 0, points, lambda digits: (points + digits[:, None]) % n)]
+    points = torch.arange(n, device="cpu")
+
+    def rows(digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
+        return (points + digits[:, None]) % n
+
+    return [Level(n, 0, int, rows, lambda digit: (points.numpy(), np.roll(points.numpy(), -digit)))]
 
 
 def dihedral_levels(n: int) -> list[Level]:
     r"""Return the levels of the shifts and of the reflection $i \mapsto -i$ of `n` points."""
-    points = torch.arange(n)
+    points = torch.arange(n, device="cpu")
     if n < 3:
         return cyclic_levels(n)
     return [*cyclic_levels(n), table_level(1, torch.stack((points, -points % n)))]
@@ -61,61 +97,114 @@ def dihedral_levels(n: int) -> list[Level]:
 def union_levels(degrees: Sequence[int], levels: Sequence[Sequence[Level]]) -> list[Level]:
     """Return the levels of a direct product on the disjoint union of the factors' points."""
     total = sum(degrees)
-    offsets = [sum(degrees[:i]) for i in range(len(degrees))]
+    offsets = itertools.accumulate(degrees, initial=0)
 
     def shifted(level: Level, offset: int, degree: int) -> Level:
-        def rows(digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
-            full = torch.arange(total).repeat(len(digits), 1)
-            full[:, offset : offset + degree] = offset + level.rows(digits)
+        def digit(point: int) -> int:
+            return level.digit(point - offset) if offset <= point < offset + degree else -1
+
+        def lift(rows: Int[Tensor, "k m"]) -> Int[Tensor, "k n"]:
+            full = torch.arange(total, device="cpu").repeat(len(rows), 1)
+            full[:, offset : offset + degree] = offset + rows
             return full
 
-        digit_of = torch.full((total,), -1)
-        digit_of[offset : offset + degree] = level.digit_of
-        return Level(level.size, offset + level.base, digit_of, rows)
+        def moves(digit: int) -> Moves:
+            points, targets = level.moves(digit)
+            return offset + points, offset + targets
 
-    return [
+        return _lifted(level, offset + level.base, digit, lift, moves)
+
+    every = [
         shifted(level, offset, degree)
-        for factor, offset, degree in zip(levels, offsets, degrees, strict=True)
+        for factor, offset, degree in zip(levels, offsets, degrees, strict=False)
         for level in factor
     ]
+    if every:
+        draw = partial(_side_by_side, _chains(degrees, levels))
+        every[0] = replace(every[0], draw=draw, wheels=len(every))
+    return every
+
+
+def _chains(degrees: Sequence[int], levels: Sequence[Sequence[Level]]) -> list[StabilizerChain]:
+    # Factors that share their levels share their tables.
+    made: dict[int, StabilizerChain] = {}
+    for degree, factor in zip(degrees, levels, strict=True):
+        made.setdefault(id(factor), StabilizerChain(degree, factor))
+    return [made[id(factor)] for factor in levels]
+
+
+def _side_by_side(
+    chains: Sequence[StabilizerChain], k: int, generator: torch.Generator | None
+) -> Int[Tensor, "k n"]:
+    parts, offset = [], 0
+    for chain in chains:
+        parts.append(chain.sample(k, generator) + offset)
+        offset += chain.degree
+    return torch.cat(parts, 1)
 
 
 def grid_levels(degrees: Sequence[int], levels: Sequence[Sequence[Level]]) -> list[Level]:
     """Return the levels of a direct product on the grid of the factors' points, row by row."""
-    coordinates = torch.arange(math.prod(degrees)).view(*degrees)
+    coordinates = torch.arange(math.prod(degrees), device="cpu").view(*degrees)
 
     def along(level: Level, axis: int) -> Level:
-        # A point of the grid has the digit of its coordinate on the axis.
-        shape = [-1 if i == axis else 1 for i in range(len(degrees))]
-        digit_of = level.digit_of.view(shape).expand_as(coordinates).flatten()
-        base = int(coordinates.select(axis, level.base).flatten()[0])
+        below = math.prod(degrees[axis + 1 :])
 
-        def rows(digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
-            images = level.rows(digits)
-            moved = coordinates.index_select(axis, images.flatten())
-            shape = (*degrees[:axis], *images.shape, *degrees[axis + 1 :])
+        def digit(point: int) -> int:
+            # A point of the grid has the digit of its coordinate on the axis.
+            return level.digit(point // below % degrees[axis])
+
+        def lift(rows: Int[Tensor, "k m"]) -> Int[Tensor, "k n"]:
+            moved = coordinates.index_select(axis, rows.flatten())
+            shape = (*degrees[:axis], *rows.shape, *degrees[axis + 1 :])
             return moved.view(shape).movedim(axis, 0).flatten(1)
 
-        return Level(level.size, base, digit_of, rows)
+        def moves(digit: int) -> Moves:
+            points, targets = (coordinates.numpy().take(p, axis) for p in level.moves(digit))
+            return points.ravel(), targets.ravel()
+
+        base = level.base * below
+        return _lifted(level, base, digit, lift, moves)
 
     return [along(level, axis) for axis, factor in enumerate(levels) for level in factor]
 
 
 def tuple_levels(degree: int, levels: Sequence[Level], k: int) -> list[Level]:
     """Return the levels of the same group as it acts on the `k`-tuples of its points."""
+    step = sum(degree**i for i in range(k))
+    every = np.arange(degree**k)
 
     def lifted(level: Level) -> Level:
-        diagonal = torch.arange(degree) * sum(degree**i for i in range(k))
-        digit_of = torch.full((degree**k,), -1)
-        digit_of[diagonal] = level.digit_of
-        return Level(
-            level.size,
-            int(diagonal[level.base]),
-            digit_of,
-            lambda digits: on_tuples(level.rows(digits), k),
-        )
+        def digit(point: int) -> int:
+            return -1 if point % step else level.digit(point // step)
+
+        def moves(digit: int) -> Moves:
+            points, targets = level.moves(digit)
+            images = torch.arange(degree, device="cpu")
+            images[points] = torch.from_numpy(targets)
+            return every, on_tuples(images[None], k)[0].numpy()
+
+        return _lifted(level, level.base * step, digit, partial(on_tuples, k=k), moves)
 
     return [lifted(level) for level in levels]
+
+
+def _lifted(
+    level: Level,
+    base: int,
+    digit: Callable[[int], int],
+    lift: _Lift,
+    moves: Callable[[int], Moves],
+) -> Level:
+    """Return the level of the same elements as they move other points."""
+    draw = None if level.draw is None else _drawn(level.draw, lift)
+    return Level(
+        level.size, base, digit, lambda digits: lift(level.rows(digits)), moves, draw, level.wheels
+    )
+
+
+def _drawn(draw: Draw, lift: _Lift) -> Draw:
+    return lambda k, generator: lift(draw(k, generator))
 
 
 def on_tuples(images: Int[Tensor, "rows n"], k: int) -> Int[Tensor, "rows n_to_k"]:

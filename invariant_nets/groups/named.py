@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from invariant_nets._arguments import positive_int
-from invariant_nets.groups.chain import Level, uniform_orders
+from invariant_nets.groups.chain import Level
+from invariant_nets.groups.enumeration import uniform_even_orders, uniform_orders
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.known_chains import cyclic_levels, dihedral_levels, symmetric_levels
 from invariant_nets.groups.orbits import circulant, equal_or_not
@@ -64,9 +65,10 @@ def alternating_group(n: int) -> PermutationGroup:
     # A 3-cycle, and the longest cycle that is even.
     cycles = [(0, 1, 2), tuple(range(1 - n % 2, n))]
     return PermutationGroup._known(
-        torch.tensor([images_of_cycles(n, [cycle]) for cycle in cycles]),
+        torch.tensor([images_of_cycles(n, [cycle]) for cycle in cycles], device="cpu"),
         f"A_{n}",
         partial(_symmetric_levels, n, even=True),
+        draw=partial(uniform_even_orders, n),
         orbitals=partial(equal_or_not, n) if n > 3 else partial(_cyclic_orbitals, n),
     )
 
@@ -82,7 +84,7 @@ def cyclic_group(n: int) -> PermutationGroup:
         ['()', '(0 1 2)', '(0 2 1)']
     """
     return PermutationGroup._known(
-        torch.arange(1, positive_int("n", n) + 1)[None] % n,
+        torch.arange(1, positive_int("n", n) + 1, device="cpu")[None] % n,
         f"C_{n}",
         partial(cyclic_levels, n),
         orbitals=partial(_cyclic_orbitals, n),
@@ -122,7 +124,7 @@ def trivial_group(n: int) -> PermutationGroup:
         >>> trivial_group(3).order
         1
     """
-    identity = torch.arange(positive_int("n", n))[None]
+    identity = torch.arange(positive_int("n", n), device="cpu")[None]
     return PermutationGroup._known(identity, "{e}", list, orbitals=partial(_all_pairs, n))
 
 
@@ -168,24 +170,28 @@ def pocket_cube_group() -> PermutationGroup:
     number = {facelet: i for i, facelet in enumerate(corners)}
     turns = _TURNS[[0, 2, 3]][:, corners].tolist()
     images = [[number[facelet] for facelet in turn] for turn in turns]
-    return PermutationGroup._known(torch.tensor(images), "the pocket cube")
+    return PermutationGroup._known(torch.tensor(images, device="cpu"), "the pocket cube")
 
 
 def _symmetric_levels(n: int, even: bool = False) -> list[Level]:
-    return symmetric_levels(torch.arange(n), n, even)
+    return symmetric_levels(torch.arange(n, device="cpu"), n, even)
 
 
-def _cyclic_orbitals(n: int) -> Tensor:
-    return circulant(np.arange(n))
+def _cyclic_orbitals(n: int, every: bool = True) -> Tensor:
+    return _shifts(np.arange(n), every)
 
 
-def _dihedral_orbitals(n: int) -> Tensor:
+def _dihedral_orbitals(n: int, every: bool = True) -> Tensor:
     points = np.arange(n)
-    return circulant(np.minimum(points, n - points))
+    return _shifts(np.minimum(points, n - points), every)
 
 
-def _all_pairs(n: int) -> Tensor:
-    return torch.arange(n * n).view(n, n)
+def _shifts(first_row: np.ndarray, every: bool) -> Tensor:
+    return circulant(first_row) if every else torch.from_numpy(first_row[None])
+
+
+def _all_pairs(n: int, every: bool = True) -> Tensor:
+    return torch.arange(n * n, device="cpu").view(n, n)
 
 
 def _renamed(group: PermutationGroup, name: str) -> PermutationGroup:

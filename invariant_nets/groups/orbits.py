@@ -59,11 +59,39 @@ def pair_orbits(
     return torch.from_numpy(_components(images)).view(m, n)
 
 
-def equal_or_not(n: int) -> Int[Tensor, "n n"]:
-    """Return the orbitals of a doubly transitive group: pairs of equal points, and all others."""
-    numbers = np.ones(n * n, dtype=np.int64)
+def first_points(orbits: Int[Tensor, " n"]) -> Int[Tensor, " k"]:
+    """Return the first point of each orbit, whose rows of pairs hold every orbital.
+
+    Example:
+        >>> first_points(torch.tensor([0, 0, 1, 2, 2])).tolist()
+        [0, 2, 3]
+    """
+    return torch.from_numpy(np.unique(orbits.numpy(), return_index=True)[1])
+
+
+def equal_or_not(n: int, every: bool = True) -> Int[Tensor, "rows n"]:
+    """Return the orbitals of a doubly transitive group: pairs of equal points, and all others.
+
+    Args:
+        n: how many points there are.
+        every: whether of all pairs, or of those of the first point alone.
+    """
+    numbers = np.ones(n * n if every else n, dtype=np.int64)
     numbers[:: n + 1] = 0
-    return torch.from_numpy(numbers.reshape(n, n))
+    return torch.from_numpy(numbers.reshape(-1, n))
+
+
+def apart_or_not(orbits: Int[Tensor, " n"]) -> Int[Tensor, "k n"]:
+    """Return the orbitals of the first point of each orbit, if $G$ is $S_m$ or $A_m$ on each apart.
+
+    Example:
+        >>> apart_or_not(torch.tensor([0, 0, 1, 0, 1])).tolist()
+        [[0, 1, 2, 1, 2], [3, 3, 4, 3, 5]]
+    """
+    first, numbers = first_points(orbits).numpy(), orbits.numpy()
+    labels = numbers[first][:, None] * len(first) + numbers
+    labels[np.arange(len(first)), first] += len(first) ** 2
+    return torch.from_numpy(_as_they_appear(labels))
 
 
 def circulant(first_row: np.ndarray) -> Int[Tensor, "n n"]:
@@ -79,8 +107,11 @@ def circulant(first_row: np.ndarray) -> Int[Tensor, "n n"]:
     return twice.as_strided((n, n), (1, 1), 1).flip(0)
 
 
-def grid_orbitals(factors: Sequence[Int[Tensor, "n n"]]) -> Int[Tensor, "m m"]:
+def grid_orbitals(factors: Sequence[Int[Tensor, "rows n"]]) -> Int[Tensor, "rows m"]:
     r"""Return the orbitals of a direct product on the grid: one of each factor.
+
+    Args:
+        factors: the orbitals of each factor, of all points or of the first of each orbit.
 
     Example:
         >>> grid_orbitals([equal_or_not(2), equal_or_not(2)]).tolist()
@@ -91,10 +122,10 @@ def grid_orbitals(factors: Sequence[Int[Tensor, "n n"]]) -> Int[Tensor, "m m"]:
     for factor in others:
         size = int(factor.max()) + 1
         count *= size
-        n, m = len(numbers), len(factor)
+        n, m = numbers.shape[1], factor.shape[1]
         # Entry (i, i') meets (j, j') in row (i, j), column (i', j'): long rows add up fastest.
         wide = (numbers * size).repeat(m, axis=1)
-        numbers = (wide[:, None] + np.concatenate([factor] * n, axis=1)).reshape(n * m, n * m)
+        numbers = (wide[:, None] + np.concatenate([factor] * n, axis=1)).reshape(-1, n * m)
     # The first row is in order; if all factors are transitive, it holds every orbital.
     if int(numbers[0].max()) + 1 < count:
         numbers = _as_they_appear(numbers)
@@ -102,12 +133,12 @@ def grid_orbitals(factors: Sequence[Int[Tensor, "n n"]]) -> Int[Tensor, "m m"]:
 
 
 def union_orbitals(
-    factors: Sequence[Int[Tensor, "n n"]], orbits: Sequence[Int[Tensor, " n"]]
-) -> Int[Tensor, "m m"]:
+    factors: Sequence[Int[Tensor, "rows n"]], orbits: Sequence[Int[Tensor, " n"]]
+) -> Int[Tensor, "rows m"]:
     """Return the orbitals of a direct product on the union of the factors' points.
 
     Args:
-        factors: the orbitals of each factor.
+        factors: the orbitals of each factor, of all points or of the first of each orbit.
         orbits: the orbits of the points of each factor.
 
     Example:
@@ -115,16 +146,18 @@ def union_orbitals(
         >>> union_orbitals([equal_or_not(2), equal_or_not(2)], [one, one]).tolist()
         [[0, 1, 2, 2], [1, 0, 2, 2], [3, 3, 4, 5], [3, 3, 5, 4]]
     """
-    starts = np.cumsum([0, *(len(orbit) for orbit in orbits)]).tolist()
     before = np.cumsum([0, *(int(orbit.max()) + 1 for orbit in orbits)]).tolist()
     # Factors are independent: a point of one meets a point of another by their orbits alone.
     of_point = np.concatenate([orbit.numpy() + b for orbit, b in zip(orbits, before, strict=False)])
-    numbers = of_point[:, None] * before[-1] + of_point
+    every = [len(factor) == len(orbit) for factor, orbit in zip(factors, orbits, strict=True)]
+    of_row = of_point if all(every) else np.arange(before[-1])
+    numbers = of_row[:, None] * before[-1] + of_point
     used = before[-1] ** 2
-    for factor, start in zip(factors, starts, strict=False):
-        part = slice(start, start + len(factor))
-        numbers[part, part] = factor.numpy() + used
-        used += int(factor.max()) + 1
+    row = column = 0
+    for factor in factors:
+        rows, columns = factor.shape
+        numbers[row : row + rows, column : column + columns] = factor.numpy() + used
+        row, column, used = row + rows, column + columns, used + int(factor.max()) + 1
     return torch.from_numpy(_as_they_appear(numbers))
 
 
@@ -145,13 +178,24 @@ def _numbered(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def _components(images: np.ndarray) -> np.ndarray:
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
     generators, size = images.shape
     # A row of the graph holds one edge a generator, so the CSR arrays need no sorting.
     targets = np.ascontiguousarray(images.T, dtype=np.int32).ravel()
     starts = np.arange(0, generators * size + 1, generators, dtype=np.int32)
+    return components(targets, starts)
+
+
+def components(targets: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the number of each node's component, as they first appear, of a graph in CSR form.
+
+    Example:
+        >>> components(np.array([2]), np.array([0, 1, 1, 1])).tolist()
+        [0, 1, 0]
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = len(starts) - 1
     graph = csr_array((np.ones(len(targets), dtype=np.int8), targets, starts), shape=(size, size))
     count, labels = connected_components(graph, directed=True, connection="weak")
     return _numbered(labels, count)

@@ -15,12 +15,13 @@ import math
 from collections.abc import Iterable, Sequence
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import positive_int
 
-LAZY_BLOCK = 4096  # of many permutations, so many become objects at a time
+_LAZY_BLOCK = 4096
+_LAZY_ENTRIES = 1 << 18
 
 
 class Permutation:
@@ -73,7 +74,7 @@ class Permutation:
     @classmethod
     def identity(cls, n: int) -> Permutation:
         """Return the permutation that leaves `n` points where they are."""
-        return cls._trusted(torch.arange(positive_int("n", n)))
+        return cls._trusted(torch.arange(positive_int("n", n), device="cpu"))
 
     @classmethod
     def from_cycles(cls, n: int, *cycles: Sequence[int]) -> Permutation:
@@ -83,7 +84,7 @@ class Permutation:
             >>> Permutation.from_cycles(5, (0, 1, 2), (3, 4))
             Permutation([1, 2, 0, 4, 3])
         """
-        return cls._trusted(torch.tensor(images_of_cycles(n, cycles)))
+        return cls._trusted(torch.tensor(images_of_cycles(n, cycles), device="cpu"))
 
     @property
     def index_tensor(self) -> Int[Tensor, " n"]:
@@ -162,15 +163,15 @@ class Permutation:
 
 def _validated(index_tensor: Int[Tensor, " n"] | Sequence[int]) -> Int[Tensor, " n"]:
     try:
-        index = torch.as_tensor(index_tensor)
+        index = torch.as_tensor(index_tensor, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"index_tensor must hold integers, got {index_tensor!r}") from None
     if index.ndim != 1 or index.numel() == 0:
         raise ValueError(f"index_tensor must have shape (n,) with n ≥ 1, got {tuple(index.shape)}")
     if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
         raise ValueError(f"index_tensor must hold integers, got the dtype {index.dtype}")
-    index = index.detach().to(device="cpu", dtype=torch.int64, copy=True)
-    if not torch.equal(index.sort().values, torch.arange(len(index))):
+    index = index.detach().to(torch.int64, copy=True)
+    if not torch.equal(index.sort().values, torch.arange(len(index), device="cpu")):
         raise ValueError(
             f"index_tensor must hold each of 0, …, {len(index) - 1} once, got {index.tolist()}"
         )
@@ -216,3 +217,27 @@ def stack_permutations(
     if len(sizes) > 1:
         raise ValueError(f"{name} must be permutations of one size, got the sizes {sizes}")
     return torch.stack([permutation._index for permutation in permutations])
+
+
+def are_odd(images: Int[Tensor, "k n"]) -> Bool[Tensor, " k"]:
+    """Return of each permutation whether it is a product of an odd number of transpositions.
+
+    It is if $n$ less its number of cycles is odd.
+
+    Example:
+        >>> are_odd(torch.tensor([[1, 0, 2], [1, 2, 0]])).tolist()
+        [True, False]
+    """
+    n = images.shape[1]
+    points = torch.arange(n, device=images.device)
+    # The least of i, p(i), …, p^(2^t − 1)(i) after t rounds; in the end, one a cycle.
+    least = points.expand_as(images)
+    for _ in range((n - 1).bit_length()):
+        least = torch.minimum(least, least.gather(1, images))
+        images = images.gather(1, images)
+    return (n - (least == points).sum(1)) % 2 == 1
+
+
+def lazy_block(n: int) -> int:
+    """Return how many of many permutations of `n` points become objects at a time."""
+    return max(1, min(_LAZY_BLOCK, _LAZY_ENTRIES // n))

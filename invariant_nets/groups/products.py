@@ -137,8 +137,10 @@ def young_subgroup(blocks: Sequence[Sequence[int]], n: int) -> PermutationGroup:
     points = [int_at_least("blocks", point, 0) for block in blocks for point in block]
     if len(set(points)) < len(points) or max(points, default=0) >= n:
         raise ValueError(f"blocks must hold points below {n}, each once, got {blocks}")
-    large = [torch.tensor(block) for block in blocks if len(block) > 1]
-    images = [torch.arange(n) for _ in range(sum(min(len(b) - 1, 2) for b in large) or 1)]
+    large = [torch.tensor(block, device="cpu") for block in blocks if len(block) > 1]
+    images = [
+        torch.arange(n, device="cpu") for _ in range(sum(min(len(b) - 1, 2) for b in large) or 1)
+    ]
     number = 0
     for block in large:
         for moved in (block[:2], block)[: len(block) - 1]:
@@ -192,13 +194,14 @@ def _product_levels(
     return levels(degrees, [group._chain.levels for group in groups])
 
 
-def _grid_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
-    return grid_orbitals([group.orbitals() for group in groups])
+def _grid_orbitals(groups: Sequence[PermutationGroup], every: bool = True) -> Tensor:
+    return grid_orbitals([group.orbitals(every=every) for group in groups])
 
 
-def _union_orbitals(groups: Sequence[PermutationGroup]) -> Tensor:
+def _union_orbitals(groups: Sequence[PermutationGroup], every: bool = True) -> Tensor:
     return union_orbitals(
-        [group.orbitals() for group in groups], [group.orbit_numbers() for group in groups]
+        [group.orbitals(every=every) for group in groups],
+        [group.orbit_numbers() for group in groups],
     )
 
 

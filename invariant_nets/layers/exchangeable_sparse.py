@@ -130,7 +130,7 @@ def _check_indices(name: str, indices: Tensor, n: int, d: int) -> None:
         raise TypeError(f"{name} must be of int64 or int32, got {indices.dtype}")
     if indices.ndim != 2 or indices.shape[0] != 2:
         raise ValueError(f"{name} must have shape (2, pairs), got {tuple(indices.shape)}")
-    if torch.compiler.is_compiling() or indices.shape[1] == 0:
+    if torch.compiler.is_compiling() or indices.is_meta or indices.shape[1] == 0:
         return
     low, high = (bounds.tolist() for bounds in torch.aminmax(indices, dim=1))
     for axis, least, most, length in zip(("rows", "columns"), low, high, (n, d), strict=True):

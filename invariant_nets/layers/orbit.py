@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._indices import Indexed
 from invariant_nets._precision import widened
 from invariant_nets._sets import members_of, zero_padding
 from invariant_nets.groups.group import PermutationGroup
@@ -21,7 +22,7 @@ from invariant_nets.groups.named import trivial_group
 from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
 
 
-class OrbitLinear(nn.Module):
+class OrbitLinear(Indexed):
     r"""The complete linear layer that is equivariant to a permutation group.
 
     $$y_a = \sum_{b} x_b\, W_{\mathrm{id}(a, b)} + c_{\mathrm{id}(a)},$$
@@ -100,55 +101,60 @@ class OrbitLinear(nn.Module):
         self.out_group = group if out_group is None else out_group
         self.in_channels = positive_int("in_channels", in_channels)
         self.out_channels = positive_int("out_channels", out_channels)
-        ids = self.out_group.orbitals(group)
-        out_orbit = self.out_group.orbit_numbers()
-        self.ids: Tensor
-        self.out_orbit: Tensor
-        self.register_buffer("ids", ids.to(device), persistent=False)
-        self.register_buffer("out_orbit", out_orbit.to(device), persistent=False)
-        shape = group.shape if out_group is None else ()
-        form = fast_form(ids, out_orbit, group.orbit_numbers(), shape)
-        self.form = None if form is None else form.to(device)
-        orbitals, orbits = int(ids.max()) + 1, int(out_orbit.max()) + 1
+        rows = self.out_group.orbitals(self._other, every=False)
+        form = fast_form(rows, self.out_group, group)
+        # The pairs of each orbital in a row, times the orbitals of that row.
+        pairs = rows.flatten().bincount()
+        row_of = torch.empty_like(pairs)
+        row_of[rows] = torch.arange(len(rows), device="cpu")[:, None].expand_as(rows)
+        self._terms = pairs * row_of.bincount()[row_of]
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         channels = self.in_channels, self.out_channels
-        self.weight = nn.Parameter(torch.empty(orbitals, *channels, **factory))
-        self.bias = nn.Parameter(torch.empty(orbits, out_channels, **factory)) if bias else None
+        self.weight = nn.Parameter(torch.empty(len(pairs), *channels, **factory))
+        self.bias = nn.Parameter(torch.empty(len(rows), out_channels, **factory)) if bias else None
+        here = self.weight.device
+        self.out_orbit: Tensor
+        self.form = None if form is None else form.to(here)
+        if form is None:
+            self._keep("_ids", self.out_group.orbitals(self._other), here)
+        self._keep("out_orbit", self.out_group.orbit_numbers(), here)
         self.reset_parameters()
+
+    @property
+    def _other(self) -> PermutationGroup | None:
+        return None if self.out_group is self.group else self.group
+
+    @property
+    def ids(self) -> Tensor:
+        """The number of the orbital of each pair of points; closed forms don't keep it."""
+        if self.form is None:
+            return self._on(self.weight.device, "_ids")
+        return self.out_group.orbitals(self._other).to(self.weight.device)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew, as the class describes, from torch's global generator."""
-        pairs = self.ids.flatten().bincount()
-        first = torch.full_like(pairs, len(self.ids)).scatter_reduce(
-            0, self.ids.flatten(), self._row_of_pair(), "amin"
-        )
-        orbit = self.out_orbit[first]
-        in_a_row = pairs / self.out_orbit.bincount()[orbit]
-        orbitals_in_a_row = orbit.bincount()[orbit]
-        deviation = (self.in_channels * orbitals_in_a_row * in_a_row).rsqrt()
+        deviation = (self.in_channels * self._terms).float().rsqrt().to(self.weight.device)
         self.weight.normal_().mul_(deviation[:, None, None])
         if self.bias is not None:
             self.bias.zero_()
-
-    def _row_of_pair(self) -> Tensor:
-        m, n = self.ids.shape
-        return torch.arange(m, device=self.ids.device).repeat_interleave(n)
 
     def forward(
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch m out"]:
         """Apply the layer to a batch of points with features."""
-        set_batch(x, n=self.ids.shape[1], d=self.in_channels, like=self.weight)
+        set_batch(x, n=self.group.degree, d=self.in_channels, like=self.weight)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
         if self.form is not None:
             y = self.form(x, self.weight)
         else:
-            y = dense(x, dense_weight(self.ids, self.weight), len(self.ids))
+            ids = self.ids
+            y = dense(x, dense_weight(ids, self.weight), len(ids))
         if self.bias is not None:  # whose gradient is a sum over an orbit
-            y = y + widened(self.bias)[self.out_orbit].to(self.bias.dtype)
+            orbit = self._on(x.device, "out_orbit")
+            y = y + widened(self.bias)[orbit].to(self.bias.dtype)
         return zero_padding(y, members if self.out_group is self.group else None)
 
     def extra_repr(self) -> str:

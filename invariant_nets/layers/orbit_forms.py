@@ -6,41 +6,60 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from invariant_nets._indices import Indexed
 from invariant_nets._precision import as_written, widened
 from invariant_nets._sets import at_least_single
+from invariant_nets.groups.group import PermutationGroup
+from invariant_nets.groups.named import cyclic_generator
 
 _MOST_BLOCKS = 16
 _LEAST_FFT = 64
 _MOST_SUMMED = 16
+_GRID_ORBITALS = 4
 
 
 def fast_form(
-    ids: Int[Tensor, "m n"],
-    out_orbit: Int[Tensor, " m"],
-    in_orbit: Int[Tensor, " n"],
-    shape: tuple[int, ...],
+    rows: Int[Tensor, "orbits n"], out_group: PermutationGroup, in_group: PermutationGroup
 ) -> PooledForm | GridForm | CyclicForm | None:
     """Return the closed form that the orbits allow, or None. It maps `x` and the weights.
 
     Args:
-        ids: the orbital of each pair.
-        out_orbit: the orbit of each point that goes out.
-        in_orbit: the orbit of each point that comes in.
-        shape: the grid on which the group acts on what comes in.
+        rows: the orbitals of the first point that goes out of each orbit.
+        out_group: how the group acts on what goes out.
+        in_group: how it acts on what comes in.
     """
-    if len(shape) == 2 and min(shape) > 1 and torch.equal(ids, _grid_ids(*shape)):
-        return GridForm(*shape)
-    orbitals, blocks = int(ids.max()) + 1, int(out_orbit.max() + 1) * int(in_orbit.max() + 1)
+    alike = out_group is in_group
+    orbitals = int(rows.max()) + 1
+    if alike and orbitals == _GRID_ORBITALS and len(rows) == 1 and _moves_lines(in_group):
+        return GridForm(*in_group.shape)
+    out_orbit, in_orbit = out_group.orbit_numbers(), in_group.orbit_numbers()
+    blocks = len(rows) * (int(in_orbit.max()) + 1)
     if blocks <= _MOST_BLOCKS:
         # A pair of orbits holds one orbital at least; with itself, two: the diagonal is one.
         if orbitals == blocks:
-            return PooledForm(ids, out_orbit, in_orbit, diagonal=False)
+            return PooledForm(rows, out_orbit, in_orbit, diagonal=False)
         several = int((in_orbit.bincount() > 1).sum())
         if torch.equal(out_orbit, in_orbit) and orbitals == blocks + several:
-            return PooledForm(ids, out_orbit, in_orbit, diagonal=True)
-    if len(ids) >= _LEAST_FFT and _is_circulant(ids):
-        return CyclicForm(ids[0])
+            return PooledForm(rows, out_orbit, in_orbit, diagonal=True)
+    if len(rows) == 1 and len(in_orbit) >= _LEAST_FFT and _shifts(out_group, in_group):
+        return CyclicForm(rows[0])
     return None
+
+
+def _moves_lines(group: PermutationGroup) -> bool:
+    # Whether rows of a matrix go to rows, and columns to columns: four orbitals are then the least.
+    if len(group.shape) != 2 or min(group.shape) == 1:
+        return False
+    images = torch.stack([g.index_tensor for g in group.generators]).view(-1, *group.shape)
+    row, column = images // group.shape[1], images % group.shape[1]
+    return bool((row == row[:, :, :1]).all() and (column == column[:, :1]).all())
+
+
+def _shifts(*groups: PermutationGroup) -> bool:
+    # Whether a generator takes each point to the next one, in both actions.
+    generators = zip(*(group.generators for group in groups), strict=True)
+    shift = cyclic_generator(groups[0].degree)
+    return any(all(g == shift for g in actions) for actions in generators)
 
 
 def dense_weight(
@@ -61,7 +80,7 @@ def dense(
     return (x.flatten(1) @ full).view(x.shape[0], m, full.shape[1] // m)
 
 
-class PooledForm(nn.Module):
+class PooledForm(Indexed):
     r"""$y_a = x_a (W_{aa} - W_A) + \sum_B W_{AB} \sum_{b \in B} x_b$ for $a$ in the orbit $A$."""
 
     columns: Tensor
@@ -69,7 +88,7 @@ class PooledForm(nn.Module):
 
     def __init__(
         self,
-        ids: Int[Tensor, "m n"],
+        first_rows: Int[Tensor, "orbits n"],
         out_orbit: Int[Tensor, " m"],
         in_orbit: Int[Tensor, " n"],
         diagonal: bool,
@@ -80,17 +99,18 @@ class PooledForm(nn.Module):
             for orbits in (out_orbit, in_orbit)
         )
         # The block's last column, beside the diagonal in its first row; alone if both are one.
-        self.off = [[int(ids[a[0], b[-1]]) for b in columns] for a in rows]
-        self.on = [int(ids[a[0], a[0]]) for a in rows] if diagonal else []
+        self.off = [[int(row[b[-1]]) for b in columns] for row in first_rows]
+        self.on = [int(row[a[0]]) for row, a in zip(first_rows, rows, strict=True)]
+        self.on = self.on if diagonal else []
         self.out_sizes, self.in_sizes = list(map(len, rows)), list(map(len, columns))
-        self.register_buffer("columns", torch.cat(columns), persistent=False)
-        self.register_buffer("order", torch.cat(rows).argsort(), persistent=False)
+        self._keep("columns", torch.cat(columns), out_orbit.device)
+        self._keep("order", torch.cat(rows).argsort(), out_orbit.device)
 
     def forward(
         self, x: Float[Tensor, "batch n in"], weight: Float[Tensor, "orbitals in out"]
     ) -> Float[Tensor, "batch m out"]:
         """Apply the layer with these weights."""
-        x = x.index_select(1, self.columns) if len(self.in_sizes) > 1 else x
+        x = x.index_select(1, self._on(x.device, "columns")) if len(self.in_sizes) > 1 else x
         orbits = torch.split(x, self.in_sizes, 1)
         sums = torch.cat([widened(members).sum(1) for members in orbits], 1)
         parts = []
@@ -103,14 +123,11 @@ class PooledForm(nn.Module):
                 parts.append(torch.baddbmm(pooled, orbits[number], own.expand(x.shape[0], -1, -1)))
             else:
                 parts.append(pooled.expand(-1, size, -1))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1).index_select(1, self.order)
-
-
-def _grid_ids(n: int, d: int) -> Int[Tensor, "nd nd"]:
-    row, column = torch.arange(n * d) // d, torch.arange(n * d) % d
-    other_row, other_column = (row != row[:, None]), (column != column[:, None])
-    # In the order of their first appearance: same, same row, same column, neither.
-    return 2 * other_row + 1 * other_column
+        return (
+            parts[0]
+            if len(parts) == 1
+            else torch.cat(parts, 1).index_select(1, self._on(x.device, "order"))
+        )
 
 
 class GridForm(nn.Module):
@@ -137,21 +154,14 @@ class GridForm(nn.Module):
         return y.flatten(1, 2)
 
 
-def _is_circulant(ids: Int[Tensor, "m n"]) -> bool:
-    if ids.shape[0] != ids.shape[1]:
-        return False
-    points = torch.arange(len(ids))
-    return torch.equal(ids, ids[0][(points - points[:, None]) % len(ids)])
-
-
-class CyclicForm(nn.Module):
+class CyclicForm(Indexed):
     r"""$y_a = \sum_k x_{a+k} W_k$, a product of spectra: $\hat y = \hat x\,\bar{\hat W}$."""
 
     first: Tensor
 
     def __init__(self, first: Int[Tensor, " n"]) -> None:
         super().__init__()
-        self.register_buffer("first", first, persistent=False)
+        self._keep("first", first, first.device)
 
     def forward(
         self, x: Float[Tensor, "batch n in"], weight: Float[Tensor, "orbitals in out"]
@@ -160,7 +170,7 @@ class CyclicForm(nn.Module):
         if x.shape[0] == 0:
             return x @ weight[0]  # no library transforms nothing
         # There is no transform in half precision.
-        kernel = widened(weight).index_select(0, self.first).movedim(0, 2)
+        kernel = widened(weight).index_select(0, self._on(x.device, "first")).movedim(0, 2)
         kind = at_least_single(x.dtype)
         # Channels first: transforms along the last axis are the fast ones.
         inputs = torch.fft.rfft(x.transpose(1, 2).to(kind).contiguous())

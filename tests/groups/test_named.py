@@ -18,7 +18,7 @@ from invariant_nets import (
     symmetric_group,
     trivial_group,
 )
-from invariant_nets.groups.chain import uniform_orders
+from invariant_nets.groups.enumeration import uniform_orders
 from invariant_nets.groups.orbits import pair_orbits
 
 ORDERS = {

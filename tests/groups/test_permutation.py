@@ -1,4 +1,5 @@
 import copy
+import itertools
 import math
 import pickle
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from invariant_nets import Permutation, create_permutations_from_generators
 from invariant_nets._sets import permute_rows
-from invariant_nets.groups.permutation import stack_permutations
+from invariant_nets.groups.permutation import are_odd, stack_permutations
 from tests import oracles
 
 
@@ -277,3 +278,9 @@ def test_empty_and_single_cycles_leave_every_point():
 def test_a_cycle_through_a_point_that_is_not_there_is_refused(cycles):
     with pytest.raises(ValueError, match="points from 0 to 2"):
         Permutation.from_cycles(3, *cycles)
+
+
+@given(st.integers(1, 20).flatmap(lambda n: st.lists(st.permutations(range(n)), min_size=1)))
+def test_parity_is_that_of_the_inversions(rows):
+    inversions = [sum(a > b for a, b in itertools.combinations(row, 2)) for row in rows]
+    assert are_odd(torch.tensor(rows)).tolist() == [count % 2 == 1 for count in inversions]

@@ -21,7 +21,7 @@ from invariant_nets import (
     trivial_group,
     wreath_product,
 )
-from invariant_nets.groups.orbits import pair_orbits
+from invariant_nets.groups.orbits import first_points, pair_orbits
 
 
 def elements(group):
@@ -148,3 +148,8 @@ def test_orbitals_of_nested_products_are_those_of_the_generators(group):
     assert torch.equal(group.orbitals(group), expected)
     group.orbitals().fill_(-1)
     assert torch.equal(group.orbitals(), expected)
+    rows = expected[first_points(group.orbit_numbers())]
+    assert torch.equal(group.orbitals(every=False), rows)
+    group.orbitals(every=False).fill_(-1)
+    assert torch.equal(group.orbitals(group, every=False), rows)
+    assert torch.equal(group.orbitals(every=False), rows)

@@ -323,3 +323,39 @@ def test_gradients_of_weights_are_sums_over_all_of_their_pairs(dtype, group):
         module(x.to(kind)).sum().div(100).backward()
     for found, expected in zip(layer.parameters(), exact.parameters(), strict=True):
         torch.testing.assert_close(found.grad.double(), expected.grad, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        symmetric_group(1000),
+        alternating_group(1000),
+        PermutationGroup(symmetric_group(1000).generators),
+        direct_product(symmetric_group(600), symmetric_group(400)),
+        direct_product(symmetric_group(50), symmetric_group(20), on="grid"),
+        cyclic_group(1000),
+    ],
+    ids=lambda group: group.name,
+)
+def test_a_pickle_of_a_closed_form_does_not_hold_all_pairs(group):
+    layer = OrbitLinear(group, 1, 1)
+    assert len(pickle.dumps(layer)) < 300 * group.degree
+    assert layer.ids.shape == (1000, 1000)
+
+
+@given(groups())
+@settings(max_examples=40)
+def test_the_weights_start_with_the_same_share_for_each_orbital_of_a_row(group):
+    layer, ids = OrbitLinear(group, 4, 1), group.orbitals()
+    for row in ids:
+        of_row, pairs = row.unique(return_counts=True)
+        variance = 1 / (4 * len(of_row) * pairs)
+        torch.testing.assert_close(1 / (4.0 * layer._terms[of_row]), variance)
+
+
+def test_the_layer_stays_where_no_values_are():
+    x = torch.randn(2, 64, 1, device="meta")
+    for group in (symmetric_group(64), cyclic_group(64), symmetric_group(8).on_tuples(2)):
+        layer = OrbitLinear(group, 1, 3, device="meta")
+        assert layer(x).shape == (2, 64, 3)
+        assert OrbitInvariant(group, 1, 3, device="meta")(x).shape == (2, 3)
