@@ -79,7 +79,6 @@ class Entry:
     mask: bool = True
     any_features: bool = False
     random: bool = False  # in training, which draws from torch's global generator
-    transforms: bool = True  # of torch.func, such as vmap
     keeps: tuple[str, ...] = ()  # what is as it was when exported: the number of sets, "n"
 
 
@@ -291,11 +290,10 @@ VARIANTS = {
     "SymmetryModel, recomputed": placed(
         lambda: SymmetryModel(reader(), C, recompute=True),
         C,
-        transforms=False,
     ),
     "SymmetryModel, all orders": Entry(lambda: SymmetryModel(reader(), S), sizes="fixed"),
     "SymmetryModel, all orders, recomputed": Entry(
-        lambda: SymmetryModel(reader(), S, recompute=True), sizes="fixed", transforms=False
+        lambda: SymmetryModel(reader(), S, recompute=True), sizes="fixed"
     ),
     "SymmetryModel, all orders, equivariant": moves(
         lambda: SymmetryModel(writer(), S, equivariant=True), sizes="fixed"

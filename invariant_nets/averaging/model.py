@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import long_int, positive_int, set_batch, set_mask
 from invariant_nets._indices import Indexed
-from invariant_nets._sets import chunk_size, manner
+from invariant_nets._sets import chunk_size, is_traced, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
 from invariant_nets.averaging.recompute import recomputed_average
 from invariant_nets.averaging.sharded import process_group_of, sharded_average
@@ -76,7 +76,8 @@ class SymmetryModel(Indexed):
         equivariant: whether $\rho$ permutes the output's set axis; otherwise it is trivial.
         recompute: whether the backward pass runs the chunks again instead of keeping them. The
             memory of training then does not grow with $|P|$; it takes about 4/3 of the time.
-            Needs a module. A compiled model ignores it: compilers choose what to keep themselves.
+            Needs a module. Compilers, which choose what to keep themselves, and transforms of
+            `torch.func` ignore it.
         max_order: the largest group to average over exactly.
         generator: the source of the draws; torch's global one by default.
         process_group: the ranks that share the work: each averages over its part of the group, and
@@ -198,7 +199,7 @@ class SymmetryModel(Indexed):
         options = self._options(x, mask)
         chunks = partial(self._chunks, x, part)
         recompute = self.recompute and torch.is_grad_enabled()
-        if not recompute or torch.compiler.is_compiling():
+        if not recompute or is_traced():
             return average_over(self.model, x, chunks(), **options)
         if self.group is None or self.samples is not None:
             # Random permutations are kept for the second run; a group's elements come again.

@@ -110,7 +110,7 @@ def row_ranks(
         [[1, 0, 1, 2]]
     """
     order, classes = lexicographic_ordering(x, mask)
-    return torch.empty_like(order).scatter_(1, order, classes)
+    return torch.zeros_like(order).scatter(1, order, classes)
 
 
 def columnwise_sort(
