@@ -94,7 +94,8 @@ class SymmetryModel(Indexed):
 
     Raises:
         TypeError: if `model` or `perm_creator` is not callable, or gives something else than
-            tensors or `Permutation` objects; if there is a mask and the model takes none; if
+            tensors or `Permutation` objects; if the sets are of a type that the model's weights do
+            not go with; if there is a mask and the model takes none; if
             `recompute` or `process_group` comes with a model that is no module.
         ValueError: if the group has more than `max_order` elements and no `samples` are asked for,
             an integer is below 1, the permutations are none or do not fit the set, or `model` does

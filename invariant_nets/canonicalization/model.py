@@ -99,7 +99,8 @@ class CanonicalModel(nn.Module):
 
     Raises:
         TypeError: if `model`, `canonicalization` or `frame` is not callable, or takes no mask where
-            there is one, or the model returns no tensor where one is needed.
+            there is one, or the model returns no tensor where one is needed, or the sets are of a
+            type that cannot be put in order or that the model's weights do not go with.
         ValueError: if there is both a canonicalization and a frame, the places of the sorted rows
             are needed and not known, `chunksize` is below 1, or the input or the output has
             another shape.

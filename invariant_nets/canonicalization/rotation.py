@@ -34,6 +34,7 @@ def least_rotation(
         $(\mathrm{batch}, n, d)$ to the same shape.
 
     Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
         ValueError: if `x` has another rank, or $n$ or $d$ is 0.
 
     Example:

@@ -129,6 +129,7 @@ def columnwise_sort(
         $(\mathrm{batch}, n, d)$ to the same shape.
 
     Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
         ValueError: if `x` has another rank, or $n$ or $d$ is 0.
 
     Example:
@@ -191,6 +192,7 @@ def row_column_sort(
         $(\mathrm{batch}, n, d)$ to the same shape.
 
     Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
         ValueError: if `x` has another rank, or $n$ or $d$ is 0.
 
     Example:

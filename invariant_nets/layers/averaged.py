@@ -124,7 +124,8 @@ class LinearEquivariant(_AveragedLinear):
         `c` are $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
-        ValueError: if an argument is out of its range, or the input has another shape.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
+        ValueError: if an argument is out of its range, or the input has another shape or device.
 
     Example:
         >>> layer = LinearEquivariant(5, 10)
@@ -207,7 +208,8 @@ class LinearInvariant(_AveragedLinear):
         $n \ge 1$; the parameters `b`, `c` are $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
-        ValueError: if an argument is out of its range, or the input has another shape.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
+        ValueError: if an argument is out of its range, or the input has another shape or device.
 
     Example:
         >>> layer = LinearInvariant(5, 1)

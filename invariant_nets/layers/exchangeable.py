@@ -50,7 +50,7 @@ class ExchangeableEquivariant(FourMaps):
         $n, d \ge 1$; `weight` holds $A, B, C, D$, $(4, \mathrm{in}, \mathrm{out})$.
 
     Raises:
-        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask no tensor of bool.
         ValueError: if a number of channels is below 1, or the input or its mask has another shape.
 
     Example:
@@ -107,7 +107,7 @@ class ExchangeableInvariant(nn.Module):
         $n, d \ge 1$; `weight` is $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
-        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask no tensor of bool.
         ValueError: if a number of channels is below 1, or the input or its mask has another shape.
 
     Example:

@@ -47,8 +47,8 @@ class SparseExchangeableEquivariant(FourMaps):
         counts twice.
 
     Raises:
-        TypeError: if the values are no tensor, or the indices or queries no tensor of int32 or
-            int64.
+        TypeError: if the values are no tensor of the weights' type, or the indices or queries no
+            tensor of int32 or int64.
         ValueError: if a number of channels or a size is below 1, a tensor has another shape, or an
             index is not in the matrix. This last check waits for a GPU, and is left to the lookup
             itself under `torch.compile` and `torch.export`.

@@ -60,7 +60,7 @@ class OrbitLinear(Indexed):
         `mask` is $(\mathrm{batch}, n)$, true where a point is.
 
     Raises:
-        TypeError: if a group is no `PermutationGroup`.
+        TypeError: if a group is no `PermutationGroup`, or the input no tensor of the weights' type.
         ValueError: if the two groups have different numbers of generators, a number of channels is
             below 1, or the input has another shape.
 
@@ -187,7 +187,8 @@ class OrbitInvariant(nn.Module):
         $(\mathrm{batch}, n)$, true where a point is.
 
     Raises:
-        TypeError: if `group` is no `PermutationGroup`.
+        TypeError: if `group` is no `PermutationGroup`, or the input no tensor of the weights'
+            type.
         ValueError: if a number of channels is below 1, or the input has another shape.
 
     Example:

@@ -42,7 +42,8 @@ class SymmetricElements(nn.Module):
         $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if a module is none, the input is no tensor, or the mask not of bool.
+        TypeError: if a module is none, the input is no tensor in floating point, or the mask not of
+            bool.
         ValueError: if `pooling` is neither of the two, or the input or the mask has another shape.
 
     Example:
@@ -110,7 +111,8 @@ class SymmetricElementsInvariant(nn.Module):
         $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if `shared` is no module, the input is no tensor, or the mask not of bool.
+        TypeError: if `shared` is no module, the input is no tensor in floating point, or the mask
+            not of bool.
         ValueError: if `pooling` is neither of the two, or the input or the mask has another shape.
 
     Example:

@@ -39,7 +39,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
         $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or the input or the mask has another shape.
 
     Example:
@@ -92,7 +92,7 @@ class InducedSetAttentionBlock(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is; `points` is $(m, d)$.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or the input or the mask has another shape.
 
     Example:
@@ -180,7 +180,7 @@ class AttentionPooling(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is; `seeds` is $(k, d)$.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or the input or the mask has another shape.
 
     Example:

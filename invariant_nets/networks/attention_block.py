@@ -60,7 +60,7 @@ class MultiheadAttentionBlock(nn.Module):
         `mask` is $(\mathrm{batch}, n)$, true where a member of $y$ is.
 
     Raises:
-        TypeError: if an input is no tensor or the mask not of bool.
+        TypeError: if an input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or an input or the mask has another shape.
 
     Example:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
 from invariant_nets._precision import LayerNorm
-from invariant_nets._sets import members_of, zero_padding, zero_padding_
+from invariant_nets._sets import at_least_single, members_of, zero_padding, zero_padding_
 from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, sigmoid_if
 
 
@@ -32,6 +32,7 @@ class PositionalEncoding(nn.Module):
         $(\mathrm{batch}, n, d_{\mathrm{model}})$ with $n \le$ `max_len`, to the same shape.
 
     Raises:
+        TypeError: if the input is no tensor of the encoding's type.
         ValueError: if an argument is below 1, or the input does not fit.
 
     Example:
@@ -52,11 +53,14 @@ class PositionalEncoding(nn.Module):
         super().__init__()
         d_model, max_len = positive_int("d_model", d_model), positive_int("max_len", max_len)
         position = torch.arange(max_len)[:, None]
-        frequency = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10_000) / d_model))
-        encoding = torch.empty(max_len, d_model)
+        kind = torch.get_default_dtype()
+        wide = at_least_single(kind)  # half precision has no numbers as large as a position
+        even = torch.arange(0, d_model, 2, dtype=wide)
+        frequency = torch.exp(even * (-math.log(10_000) / d_model))
+        encoding = torch.empty(max_len, d_model, dtype=wide)
         encoding[:, 0::2] = torch.sin(position * frequency)
         encoding[:, 1::2] = torch.cos(position * frequency[: d_model // 2])
-        self.register_buffer("encoding", encoding)
+        self.register_buffer("encoding", encoding.to(kind))
 
     def forward(
         self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
@@ -94,6 +98,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         $(\mathrm{batch}, n, d_{\mathrm{model}})$ to the same shape.
 
     Raises:
+        TypeError: if the input is no tensor of the weights' type.
         ValueError: if an argument is below 1, or the input has another shape.
 
     Example:

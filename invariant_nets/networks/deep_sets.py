@@ -105,7 +105,8 @@ class SetPooling(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor in floating point (complex has no maximum), or the mask
+            not of bool.
         ValueError: if `pooling` is none of the three, or the input or the mask has another shape.
 
     Example:

@@ -82,7 +82,7 @@ class SumOfSquares(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if the input is no tensor, or the mask not of bool.
+        TypeError: if the input is no tensor in floating point, or the mask not of bool.
         ValueError: if the input or the mask has another shape.
 
     Example:

@@ -45,7 +45,8 @@ class SetNetwork(nn.Sequential):
         true where a member is.
 
     Raises:
-        TypeError: if the mask is not of bool.
+        TypeError: if the input is no dense tensor, or of a type that the weights do not go with, or
+            the mask is not of bool.
         ValueError: if `n` or `d` is below 1, or the input or the mask has another shape.
 
     Example:
