@@ -219,7 +219,8 @@ plt.show()
 # differ in their last digits, so a network that is invariant on paper has a defect in the machine. How
 # large it is, the precision tells: about $10^{-7}$ of the numbers involved in float32, $10^{-16}$ in
 # float64. That is the way to tell rounding from a mistake. Compute in float64: **rounding shrinks by
-# nine digits, and a real defect stays where it is.** `double=True` does so on a copy of the model.
+# nine digits, and a real defect stays where it is.** The check does so by itself wherever the
+# function takes it; `double=False` leaves it in the precision in which the model came.
 # Here are three networks; the last one is invariant but for a millionth of its first row.
 
 
@@ -260,8 +261,8 @@ table(
 )
 
 # %% [markdown]
-# In float32 all three pass, as they should: the default tolerance is the square root of the machine
-# epsilon times the spread, because rounding errors grow inside a network by factors that nobody
+# In float32 all three pass, as they should: the tolerance of each output entry is the square root of
+# the machine epsilon times its spread, because rounding errors grow inside a network by factors that nobody
 # knows, and a smaller defect than that cannot be told from them. In float64 the leak stands out by
 # many orders of magnitude. (The sorted network has no error at all: after the
 # sort it does the same additions in the same order.)
@@ -432,7 +433,7 @@ table(
 #
 # @pytest.mark.groups(symmetric_group(10), cyclic_group(10))
 # def test_my_model(assert_invariant):
-#     assert_invariant(MyModel(), torch.randn(64, 10, 5), double=True)
+#     assert_invariant(MyModel(), torch.randn(64, 10, 5))
 # ```
 #
 # ## Check the claims

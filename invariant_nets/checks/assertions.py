@@ -14,8 +14,8 @@ from invariant_nets.groups.permutation import Permutation
 
 
 def test_invariant(
-    model: Callable[[Tensor], Tensor],
-    input: Shaped[Tensor, "batch n d"],
+    model: Callable[..., Any],
+    input: Shaped[Tensor, "batch n *rest"],
     group: PermutationGroup | Iterable[Permutation] | None = None,
     **options: Any,
 ) -> SymmetryReport:
@@ -25,7 +25,7 @@ def test_invariant(
         model: the function $f$ of a batch of sets.
         input: the batch of sets $x$.
         group: the group, or generators of it; by default all of $S_n$.
-        options: `double`, `rtol`, `atol` and `seed`, as in `symmetry_report`.
+        options: `mask`, `double`, `rtol`, `atol` and `seed`, as in `symmetry_report`.
 
     Shape:
         input: $(\mathrm{batch}, n, d)$; the output has any shape $(\mathrm{batch}, *)$.
@@ -52,8 +52,8 @@ def test_invariant(
 
 
 def test_equivariant(
-    model: Callable[[Tensor], Tensor],
-    input: Shaped[Tensor, "batch n d"],
+    model: Callable[..., Any],
+    input: Shaped[Tensor, "batch n *rest"],
     group: PermutationGroup | Iterable[Permutation] | None = None,
     **options: Any,
 ) -> SymmetryReport:
@@ -63,7 +63,7 @@ def test_equivariant(
         model: the function $f$ of a batch of sets.
         input: the batch of sets $x$.
         group: the group, or generators of it; by default all of $S_n$.
-        options: `double`, `rtol`, `atol` and `seed`, as in `symmetry_report`.
+        options: `mask`, `double`, `rtol`, `atol` and `seed`, as in `symmetry_report`.
 
     Shape:
         input: $(\mathrm{batch}, n, d)$; the output $(\mathrm{batch}, n, *)$.
@@ -90,8 +90,8 @@ def test_equivariant(
 
 
 def assert_invariant(
-    model: Callable[[Tensor], Tensor],
-    input: Shaped[Tensor, "batch n d"],
+    model: Callable[..., Any],
+    input: Shaped[Tensor, "batch n *rest"],
     group: PermutationGroup | Iterable[Permutation] | None = None,
     **options: Any,
 ) -> None:
@@ -106,8 +106,8 @@ def assert_invariant(
 
 
 def assert_equivariant(
-    model: Callable[[Tensor], Tensor],
-    input: Shaped[Tensor, "batch n d"],
+    model: Callable[..., Any],
+    input: Shaped[Tensor, "batch n *rest"],
     group: PermutationGroup | Iterable[Permutation] | None = None,
     **options: Any,
 ) -> None:

@@ -9,14 +9,17 @@ outputs over different sets.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from invariant_nets.checks.probe import nonempty_set_batch, permutations_to_try, probing
+from invariant_nets.checks.probe import probing, rank, set_like
+from invariant_nets.checks.tries import permutations_to_try
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.permutation import Permutation, stack_permutations
 from invariant_nets.groups.products import moved_axes
@@ -26,19 +29,23 @@ from invariant_nets.groups.products import moved_axes
 class SymmetryReport:
     """What a check found; true if the symmetry holds, and its text reads well in a notebook.
 
+    Every entry of the outputs is judged by itself. The numbers are those of the entry whose error
+    is the largest compared with what is tolerated there.
+
     Attributes:
         kind: `"invariant"` or `"equivariant"`.
         group: the group that was tested, in words.
-        holds: whether the function is deterministic and no error exceeds `tolerance`.
-        max_error: the largest error found.
-        spread: the standard deviation of the outputs over different sets.
+        holds: whether the function is deterministic and no error exceeds its tolerance.
+        max_error: the error of that entry.
+        spread: its standard deviation over different sets.
         relative_error: `max_error / spread`.
-        tolerance: the largest error that still counts as rounding.
+        tolerance: the largest error of it that still counts as rounding.
         permutation: the one that showed `max_error`.
         num_permutations: how many were tried.
-        is_random: whether two calls on the same input differ.
+        is_random: whether two calls on the same input differ by more than rounding.
         call_to_call: by how much they differ.
-        dtype: the outputs' type of numbers.
+        dtype: the type of numbers in which the outputs were compared.
+        output: the entry, such as `output[2]` or `output['mean'][0]`.
     """
 
     kind: str
@@ -53,14 +60,16 @@ class SymmetryReport:
     is_random: bool
     call_to_call: float
     dtype: torch.dtype
+    output: str = "output"
 
     def __bool__(self) -> bool:
         return self.holds
 
     def __str__(self) -> str:
         verdict = "yes" if self.holds else "NO"
+        where = "" if self.output == "output" or not self.max_error else f", in {self.output}"
         lines = {
-            "largest error": f"{self.max_error:.3g} under {self.permutation}",
+            "largest error": f"{self.max_error:.3g} under {self.permutation}{where}",
             "spread of outputs": f"{self.spread:.3g}",
             "relative error": f"{self.relative_error:.3g}",
             "tolerated error": f"{self.tolerance:.3g}, in {str(self.dtype).removeprefix('torch.')}",
@@ -76,12 +85,13 @@ class SymmetryReport:
 
 
 def symmetry_report(
-    model: Callable[[Tensor], Tensor],
-    input: Shaped[Tensor, "batch n d"],
+    model: Callable[..., Any],
+    input: Shaped[Tensor, "batch n *rest"],
     group: PermutationGroup | Iterable[Permutation] | None = None,
     *,
+    mask: Bool[Tensor, "batch n"] | None = None,
     equivariant: bool = False,
-    double: bool = False,
+    double: bool | None = None,
     rtol: float | None = None,
     atol: float = 0.0,
     seed: int = 0,
@@ -97,27 +107,39 @@ def symmetry_report(
         input: the batch of sets $x$; the more sets, the better the spread is known.
         group: the group, or generators of it. It permutes the $n$ rows, or, if its `shape` is
             the grid $(n, d)$, the entries. By default all of $S_n$ on the rows.
+        mask: for sets padded to one size, true where a row is a member: it moves with the sets, and
+            the model is called as `model(x, mask=mask)`. What an equivariant model makes of padding
+            is not asked.
         equivariant: whether the output is to move with the input; otherwise it is to stay.
-        double: whether to run a float64 copy of the model on a float64 input, where rounding is
-            nine digits smaller. A function that is no module is called as it is.
-        rtol: the error, relative to the spread of the outputs, that counts as rounding; by
-            default the square root of the outputs' machine epsilon.
+        double: whether outputs are compared in float64, where rounding is nine digits smaller:
+            each operation of torch then takes and returns double precision, whatever the weights
+            are in. By default where the function takes it; then every defect above about
+            $10^{-8}$ of an entry's spread is found, also that of a model in half precision.
+        rtol: the error, relative to the spread of an output entry, that counts as rounding; by
+            default the square root of the outputs' machine epsilon. Integers and booleans must be
+            equal.
         atol: an absolute error that is tolerated besides.
         seed: of the random elements.
 
     Shape:
-        input: $(\mathrm{batch}, n, d)$; the output $(\mathrm{batch}, *)$, if equivariant
-        $(\mathrm{batch}, n, *)$, or $(\mathrm{batch}, n, d, *)$ for a group on the grid.
+        input: $(\mathrm{batch}, n, d)$, or with more axes after these, which do not move; the
+        output $(\mathrm{batch}, *)$, if equivariant $(\mathrm{batch}, n, *)$, or
+        $(\mathrm{batch}, n, d, *)$ for a group on the grid; or a tuple, list, dict or dataclass of
+        such tensors, each of which is judged. mask: $(\mathrm{batch}, n)$.
 
     Returns:
-        A report: whether it holds, the largest error, absolute and relative to the spread of the
-        outputs, the permutation that showed it, and whether the function is random from call to
-        call. A random function is neither invariant nor equivariant.
+        A report: whether it holds, the largest error, absolute and relative to the spread of its
+        output entry, the permutation that showed it, and whether the function is random from call
+        to call. A random function is neither invariant nor equivariant.
 
     Raises:
-        ValueError: if the group's permutations do not fit the input, or the output does not.
+        ValueError: if the group's permutations do not fit the input, or the output or the mask does
+            not; or if outputs vary by less than their type's rounding, which could hide a defect.
         TypeError: if the model returns no tensor, or the group holds something else than
             permutations.
+
+    Warns:
+        UserWarning: if nothing was tested, because the permutations move nothing in this input.
 
     Example:
         >>> from invariant_nets import cyclic_group, direct_product, symmetric_group
@@ -132,35 +154,63 @@ def symmetry_report(
 
     Derived in chapter 3.
     """
-    nonempty_set_batch(input)
+    set_like(input, mask)
     source = torch.Generator().manual_seed(seed)
     fitted, permutations = permutations_to_try(group, input.shape[1], source)
+    rows = len(fitted.shape) == 1 and input.ndim > 3 and input.shape[1] == fitted.degree
+    axes = 1 if rows else moved_axes(fitted, input, "input")
     with probing(
         model,
         input,
-        axes=moved_axes(fitted, input, "input"),
+        mask=mask,
+        axes=axes,
         equivariant=equivariant,
         double=double,
         rtol=rtol,
         atol=atol,
         source=source,
     ) as probe:
-        errors = probe.errors(stack_permutations(permutations)).tolist()
-    # NaN compares false: outputs that are NaN are not called random, and no NaN error is tolerated.
-    is_random = probe.call_to_call > 0
-    worst = max(range(len(errors)), key=lambda i: (math.isnan(errors[i]), errors[i]))
-    nothing = 0.0 if not errors[worst] else math.inf
+        images = stack_permutations(permutations)
+        moved = [probe.moves(row) for row in images]
+        _warn_unmoved(moved, permutations, group, fitted, equivariant)
+        found = [probe.worst(row) for row in images]
+    at = max(range(len(found)), key=lambda i: rank(found[i]))
+    worst = found[at]
+    nothing = 0.0 if not worst.error else math.inf
     return SymmetryReport(
         kind="equivariant" if equivariant else "invariant",
         group=fitted.name,
-        holds=not is_random and errors[worst] <= probe.tolerance,
-        max_error=errors[worst],
-        spread=probe.spread,
-        relative_error=errors[worst] / probe.spread if probe.spread else nothing,
-        tolerance=probe.tolerance,
-        permutation=permutations[worst],
+        # NaN compares false: no NaN error is tolerated.
+        holds=not probe.is_random and worst.excess <= 1,
+        max_error=worst.error,
+        spread=worst.spread,
+        relative_error=worst.error / worst.spread if worst.spread else nothing,
+        tolerance=worst.tolerance,
+        permutation=permutations[at],
         num_permutations=len(permutations),
-        is_random=is_random,
+        is_random=probe.is_random,
         call_to_call=probe.call_to_call,
-        dtype=probe.reference.dtype,
+        dtype=worst.dtype,
+        output=worst.output,
     )
+
+
+def _warn_unmoved(
+    moved: list[bool],
+    permutations: list[Permutation],
+    group: object,
+    fitted: PermutationGroup,
+    equivariant: bool,
+) -> None:
+    home = Permutation.identity(fitted.degree)
+    still = [p for p, moves in zip(permutations, moved, strict=True) if not moves and p != home]
+    generators = [p for p in still if p in permutations[: len(fitted.generators)]]
+    if not any(moved) and (still or group is None):
+        words = (
+            f"nothing was tested: no permutation of {fitted.name} that was tried moves the input"
+        )
+    elif generators and not equivariant:  # equal rows must give equal outputs
+        words = f"{generators[0]} moves nothing in the input, so that this much was not tested"
+    else:
+        return
+    warnings.warn(f"{words}; take sets whose rows differ", UserWarning, stacklevel=4)

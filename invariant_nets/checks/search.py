@@ -7,24 +7,27 @@ every order gives the same output, and one row of each block stands for all.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from invariant_nets.checks.probe import Probe, nonempty_set_batch, probing
+from invariant_nets.checks.probe import Probe, probing, set_like
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import cyclic_group, dihedral_group
 from invariant_nets.groups.products import young_subgroup
 
 
 def find_symmetry(
-    model: Callable[[Tensor], Tensor],
-    input: Shaped[Tensor, "batch n d"],
+    model: Callable[..., Any],
+    input: Shaped[Tensor, "batch n *rest"],
     *,
+    mask: Bool[Tensor, "batch n"] | None = None,
     equivariant: bool = False,
-    double: bool = False,
+    double: bool | None = None,
     rtol: float | None = None,
     atol: float = 0.0,
 ) -> PermutationGroup:
@@ -42,9 +45,10 @@ def find_symmetry(
     Args:
         model: the function of a batch of sets.
         input: the sets, generic ones, of which a few are enough.
+        mask: for sets padded to one size, true where a row is a member, as in `symmetry_report`.
         equivariant: whether to look for equivariance; otherwise it is invariance.
-        double: whether to run a float64 copy of the model on a float64 input.
-        rtol: the error, relative to the spread of the outputs, that counts as rounding; by
+        double: whether outputs are compared in float64; by default where the function takes it.
+        rtol: the error, relative to the spread of an output entry, that counts as rounding; by
             default the square root of the outputs' machine epsilon.
         atol: an absolute error that is tolerated besides.
 
@@ -60,6 +64,9 @@ def find_symmetry(
             that no symmetry can be told; or if its output or the input has the wrong shape.
         TypeError: if the model returns no tensor.
 
+    Warns:
+        UserWarning: if two rows are equal in all sets, so that they cannot be told apart.
+
     Example:
         >>> x = torch.randn(32, 10, 2)
         >>> find_symmetry(lambda x: x[:, :3].amax(1) + x[:, 3:].sum(1), x)
@@ -69,11 +76,13 @@ def find_symmetry(
 
     Derived in chapter 3.
     """
-    nonempty_set_batch(input)
+    set_like(input, mask)
+    _warn_equal_rows(input)
     source = torch.Generator().manual_seed(0)
     with probing(
         model,
         input,
+        mask=mask,
         axes=1,
         equivariant=equivariant,
         double=double,
@@ -81,16 +90,31 @@ def find_symmetry(
         atol=atol,
         source=source,
     ) as probe:
-        if probe.call_to_call > 0:
+        if probe.is_random:
             raise ValueError(
                 "model must be deterministic for its symmetry to be told; two calls on the same "
                 f"input differ by {probe.call_to_call:.3g}"
             )
-        if not probe.reference.isfinite().all():
+        if not all(leaf.reference.isfinite().all() for leaf in probe.leaves):
             raise ValueError("model must have finite outputs for its symmetry to be told")
         n = input.shape[1]
         blocks = _blocks(probe, n)
         return _joined(young_subgroup(blocks, n), _turns(probe, n))
+
+
+def _warn_equal_rows(x: Shaped[Tensor, "batch n *rest"]) -> None:
+    _, kinds = torch.unique(x.transpose(0, 1).flatten(1), dim=0, return_inverse=True)
+    first: dict[int, int] = {}
+    for row, kind in enumerate(kinds.tolist()):
+        if kind in first:
+            warnings.warn(
+                f"rows {first[kind]} and {row} are equal in all sets of the input: whether the "
+                "function tells them apart was not tested; take sets whose rows differ",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
+        first[kind] = row
 
 
 def _blocks(probe: Probe, n: int) -> list[list[int]]:

@@ -190,13 +190,13 @@ def test_float32_is_enough_for_a_network(dtype):
     assert find_symmetry(mlp(10, 2).to(dtype), sets(dtype=dtype)).name == "trivial"
 
 
-def test_float64_on_request_finds_a_small_defect():
+def test_float64_finds_a_small_defect():
     def almost(x):
         return x.mean((1, 2)) + 1e-6 * x[:, 0, 0]
 
     x = sets(dtype=torch.float32)
-    assert find_symmetry(almost, x).name == "S_10"
-    assert find_symmetry(almost, x, double=True).name == "S_9 on {1, 2, …, 9}"
+    assert find_symmetry(almost, x, double=False).name == "S_10"
+    assert find_symmetry(almost, x).name == "S_9 on {1, 2, …, 9}"
     assert find_symmetry(almost, x, double=True, rtol=1e-3).name == "S_10"
     assert find_symmetry(almost, x, double=True, atol=1e-3).name == "S_10"
 
@@ -256,7 +256,9 @@ def test_one_set_and_one_row_are_enough():
 def test_equal_rows_cannot_be_told_apart():
     x = sets()
     x[:, 1] = x[:, 0]
-    assert find_symmetry(blockwise(*([i] for i in range(10))), x).name == "S_2 on {0, 1}"
+    with pytest.warns(UserWarning, match="rows 0 and 1 are equal in all sets"):
+        found = find_symmetry(blockwise(*([i] for i in range(10))), x)
+    assert found.name == "S_2 on {0, 1}"
 
 
 # Bad input.
