@@ -31,7 +31,7 @@ def int_at_least(name: str, value: SupportsIndex, least: int) -> int:
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {long_int(number)}")
+        raise ValueError(f"{name} must be at least {long_int(least)}, got {long_int(number)}")
     return number
 
 

@@ -30,6 +30,7 @@ from invariant_nets.groups.permutation import Permutation
 _TABLE_BYTES = 1 << 23
 _TABLE_ROWS = 1 << 18
 _TABLE_ENTRIES = 1 << 25
+_FEW_LEVELS = 2
 # Batches of this size stay in the cache from one table to the next.
 _CACHED_ENTRIES = 1 << 18
 _COSET_ROWS = 1 << 10
@@ -115,13 +116,13 @@ class StabilizerChain:
         return self._tables[number]
 
     def _rows(self, number: int, digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
-        radix = self.radices[number]
-        made = number in self._tables or self._tabled[number] or is_traced()
-        if radix <= self._limit and (made or radix <= len(digits)):
+        radix, block = self.radices[number], self._blocks[number]
+        worth = number in self._tables or (self._tabled[number] and len(block) > _FEW_LEVELS)
+        if radix <= self._limit and (worth or is_traced() or radix <= len(digits)):
             return self._table(number).index_select(0, digits)
         # A table that is larger than what is asked for would cost more than it saves.
         factors = []
-        for level in self._blocks[number]:
+        for level in block:
             radix //= level.size
             factors.append(level.rows(digits // radix % level.size))
         return _composed(factors)

@@ -33,9 +33,8 @@ class PermutationGroup:
 
     $$G = \langle g_1, \dots, g_m \rangle \le S_n, \qquad (\sigma \cdot x)_i = x_{\sigma(i)}.$$
 
-    Everything but the generators is computed when it is first asked for, exactly: the order by a
-    stabilizer chain, the orbits as connected components. Two groups are equal if they have the same
-    elements.
+    Everything but the generators is computed when first asked for, exactly: the order by a chain of
+    stabilizers, the orbits as connected components. Groups are equal if they have equal elements.
 
     Args:
         generators: at least one permutation, all of one size: `Permutation` objects, or whatever
@@ -152,8 +151,8 @@ class PermutationGroup:
             ((0, 1), (2,), (3, 4))
         """
         numbers = point_orbits(self._images)
-        orbits = torch.split(numbers.argsort(stable=True), numbers.bincount().tolist())
-        return tuple(tuple(orbit.tolist()) for orbit in orbits)
+        points, sizes = numbers.argsort(stable=True), numbers.bincount().tolist()
+        return tuple(tuple(orbit.tolist()) for orbit in torch.split(points, sizes))
 
     def orbit_numbers(self) -> Int[Tensor, " n"]:
         """Return the number of each point's orbit, from 0, as they first appear."""
@@ -170,7 +169,7 @@ class PermutationGroup:
 
         Args:
             other: another action of the same group, generator by generator; by default this one.
-            every: whether of all first points, or of one an orbit, the first, which meets all.
+            every: whether of all first points, or of the first one an orbit, which meets all.
 
         Raises:
             ValueError: if the two have different numbers of generators.
@@ -229,7 +228,7 @@ class PermutationGroup:
             [[[1, 2, 0], [2, 0, 1]]]
         """
         start = int_at_least("start", start, 0)
-        stop = self.order if stop is None else int_at_least("stop", stop, start)
+        stop = int_at_least("stop", self.order if stop is None else stop, start)
         if stop > self.order:
             raise ValueError(f"stop must be at most the order {self.order}, got {long_int(stop)}")
         if chunk_size is None:
