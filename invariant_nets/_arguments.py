@@ -107,14 +107,12 @@ def set_batch(
     It must be of the type, and on the device, of the weights `like`, where given.
     """
     dense(x, name)
-    expected = f"(batch, {n or 'n'}, {d or 'd'})"
-    if x.ndim != 3:
-        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
-    _, rows, columns = x.shape
-    if rows < 1 or columns < 1:
-        raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
-    if (n is not None and rows != n) or (d is not None and columns != d):
-        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
+    shape = x.shape
+    if len(shape) == 3 and (shape[1] < 1 or shape[2] < 1):
+        raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(shape)}")
+    if len(shape) != 3 or n not in (None, shape[1]) or d not in (None, shape[2]):
+        expected = f"(batch, {n or 'n'}, {d or 'd'})"
+        raise ValueError(f"{name} must have shape {expected}, got {tuple(shape)}")
     of_weights(x, like, name)
 
 
