@@ -75,6 +75,8 @@ def normed(norm: nn.Module, x: Tensor) -> Tensor:
 class LayerNorm(nn.LayerNorm):
     """The layer norm of torch, with these sums, where the layer is not called here."""
 
+    by_member = True
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalize the last axis."""
         return normed(self, input) if _is_half(input) else super().forward(input)

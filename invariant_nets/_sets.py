@@ -4,8 +4,9 @@ Smaller sets are padded, and a mask says which rows are members. What the paddin
 reaches no value and no gradient, by one rule:
 
 - What takes a mask takes any padding, and leaves zeros there if it keeps the set axis.
-- What takes none acts on every member by itself. Linear maps and activations need numbers in the
-  padding and leave numbers, such as a bias; what is not known needs zeros and may leave anything.
+- What takes none must act on every member by itself, be it known to or declared so; all else is
+  refused. Linear maps and activations need numbers in the padding and leave numbers, such as a
+  bias; others need zeros and may leave anything.
 - `SetNetwork` and `call`, which hand sets on, put zeros where there is less than is needed.
 
 A mask is checked at the first door that it comes to, and goes on as `Members`, which is trusted, to
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -24,7 +25,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from invariant_nets._arguments import first_weight, of_weights
+from invariant_nets._arguments import autocasts, first_weight, of_weights
+from invariant_nets._torch_modules import acts_by_member, advice, is_sequence, is_simple, is_torchs
 
 _SUPERBATCH_SETS = 8192
 _COMPILED_CHUNK = 256
@@ -120,28 +122,19 @@ ANYTHING, NUMBERS, ZEROS = range(3)  # what padding may hold
 
 
 class Manner(NamedTuple):
-    """How a module or function treats padding: what it needs there, and what it leaves."""
+    """How a module or function treats padding: what it needs there, and what it leaves.
 
-    takes_mask: bool
-    takes_members: bool
-    by_member: bool
-    pools: bool
-    needs: int
-    leaves: int
+    `refusal` says why sets with padding cannot go through it, if they cannot.
+    """
 
+    takes_mask: bool = False
+    takes_members: bool = False
+    by_member: bool = False
+    pools: bool = False
+    needs: int = ZEROS
+    leaves: int = ANYTHING
+    refusal: str = ""
 
-_BY_MEMBER = (
-    nn.Linear,
-    nn.ReLU,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Dropout,
-    nn.Identity,
-)
 
 _MANNERS: WeakKeyDictionary[Any, Manner] = WeakKeyDictionary()
 
@@ -153,67 +146,95 @@ def manner(model: Callable[..., Any]) -> Manner:
     try:
         return _MANNERS[model]
     except KeyError:
-        _MANNERS[model] = _found_out(model)
-        return _MANNERS[model]
+        found = _found_out(model)
+        if not found.refusal:  # it may yet be declared
+            _MANNERS[model] = found
+        return found
     except TypeError:  # not every callable can be referred to weakly
         return _found_out(model)
 
 
 def _found_out(model: Callable[..., Any]) -> Manner:
-    needs, leaves = ZEROS, ANYTHING
-    # A module by its class: what wraps it hands on tensors only.
-    speaker = type(model) if isinstance(model, nn.Module) else model
-    takes_members = getattr(speaker, "takes_members", False)
-    by_member = type(model) in _BY_MEMBER
-    if takes_members:
-        needs, leaves = ANYTHING, ZEROS
-    elif by_member:
-        needs, leaves = NUMBERS, NUMBERS
-    pools = bool(getattr(model, "pools", False))
-    return Manner(takes_mask(model), takes_members, by_member, pools, needs, leaves)
+    if takes_mask(model):
+        # A module by its class: what wraps it hands on tensors only.
+        speaker = type(model) if isinstance(model, nn.Module) else model
+        pools = bool(getattr(model, "pools", False))
+        if getattr(speaker, "takes_members", False):
+            return Manner(True, True, pools=pools, needs=ANYTHING, leaves=ZEROS)
+        return Manner(True, pools=pools)
+    if not isinstance(model, nn.Module):
+        return Manner()
+    if is_simple(model):
+        return Manner(by_member=True, needs=NUMBERS, leaves=NUMBERS)
+    return Manner(refusal=_refusal(model))
+
+
+def _refusal(module: nn.Module) -> str:
+    """Return why sets with padding cannot go through a module without a mask, if they cannot."""
+    if getattr(module, "by_member", False) or acts_by_member(module):
+        return ""
+    if (inside := _wrapped(module)) is not None:
+        return _refusal(inside)
+    name = type(module).__name__
+    if is_sequence(module):
+        parts = (f"{name}, {_refusal(part)}" for part in module.children() if _refusal(part))
+        return next(parts, "")
+    if takes_mask(module):
+        return f"{name} takes a mask, which what is around it does not hand on: use a SetNetwork"
+    if (instead := advice(module)) is not None:
+        return f"{name} mixes the members of a set: {instead}"
+    return (
+        f"{name} is not known to act on every member of a set by itself: if it does, declare it, "
+        "module.by_member = True; if it mixes them, let its forward take a mask"
+    )
+
+
+def _wrapped(module: Any) -> nn.Module | None:
+    """Return what a wrapper hands on to: torch.compile's, and those of ranks and averages."""
+    inside = getattr(module, "_orig_mod", getattr(module, "module", None))
+    hands_on = any(
+        p.kind is inspect.Parameter.VAR_KEYWORD for p in _parameters(module.forward).values()
+    )
+    return inside if hands_on and isinstance(inside, nn.Module) else None
 
 
 def takes_mask(model: Callable[..., Any]) -> bool:
-    """Return whether a module or function has an argument `mask`, in a wrapper too."""
-    function = model.forward if isinstance(model, nn.Module) else model
+    """Return whether a module or function has an argument `mask`, in a wrapper too.
+
+    What torch's own modules call a mask is another one.
+    """
+    if isinstance(model, nn.Module):
+        inside = _wrapped(model)
+        own = not is_torchs(model) and "mask" in _parameters(model.forward)
+        return own or (inside is not None and takes_mask(inside))
+    return "mask" in _parameters(model)
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
-        parameters = inspect.signature(function).parameters
+        return inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return False
-    if "mask" in parameters:
-        return True
-    # Wrappers hand on what they get: torch.compile's, and those of ranks and of averaged weights.
-    inside = getattr(model, "_orig_mod", getattr(model, "module", None))
-    hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    return hands_on and isinstance(inside, nn.Module) and takes_mask(inside)
+        return {}
 
 
 def call(
-    model: Callable[..., Any],
-    x: Tensor,
-    mask: Mask,
-    name: str = "model",
-    holds: int = ANYTHING,
+    model: Callable[..., Any], x: Tensor, mask: Mask, name: str = "model", holds: int = ANYTHING
 ) -> Any:
     """Call a model on sets without padding, or with it if it takes a mask; else raise."""
-    members = members_of(mask)
-    if members is None:
-        try:
-            return model(x)
-        except RuntimeError:  # torch does not say what is to be done about another type
-            of_weights(x, first_weight(model))
-            raise
-    how = manner(model)
-    if not how.takes_mask:
-        raise TypeError(
-            f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
-            f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules that "
-            "act on every member by itself need none"
-        )
-    x = zero_padding(x, members) if holds < how.needs else x
+    members, options = members_of(mask), {}
+    if members is not None:
+        how = manner(model)
+        if not how.takes_mask:
+            raise TypeError(
+                f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
+                f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules "
+                "that act on every member by itself need none"
+            )
+        x = zero_padding(x, members) if holds < how.needs else x
+        options = {"mask": members if how.takes_members else members.mask}
     try:
-        return model(x, mask=members if how.takes_members else members.mask)
-    except RuntimeError:
+        return model(x, **options)
+    except RuntimeError:  # torch does not say what is to be done about another type
         of_weights(x, first_weight(model))
         raise
 
@@ -242,9 +263,7 @@ def is_transformed(x: Tensor) -> bool:
     A compiler fuses by itself, and a transform has a rule of its own for each operation that writes
     a new tensor.
     """
-    kind = x.device.type  # some, such as meta, have no autocast
-    autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    return is_traced() or autocast
+    return is_traced() or autocasts(x.device.type)
 
 
 @contextlib.contextmanager

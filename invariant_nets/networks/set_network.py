@@ -2,6 +2,8 @@ r"""Modules in turn on batches of sets of every size."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ from invariant_nets._sets import (
     members_of,
     zero_padding,
 )
+from invariant_nets._torch_modules import is_sequence
 
 
 class SetNetwork(nn.Sequential):
@@ -29,10 +32,13 @@ class SetNetwork(nn.Sequential):
 
     Sets of different sizes come as one padded tensor and a mask that says which rows are members.
     The mask goes to every module that has an argument `mask`, which is found out when the network
-    is made, and ends where the set axis does: at a module that pools. What the others put into
-    padding is set to 0. So a module that acts on every member by itself (`nn.Linear`, `nn.ReLU`,
-    `nn.LayerNorm`) needs no mask. What an empty set gives is up to the module that pools; all
-    modules of this package then give a number, never NaN.
+    is made, also through `torch.compile` and other wrappers and inside nested sequences, and ends
+    where the set axis does: at a module that pools. A module that acts on every member by itself
+    needs no mask, and what it puts into padding is set to 0. Of torch's modules (`nn.Linear`,
+    `nn.ReLU`, `nn.LayerNorm`) that is known; another module says so by an attribute
+    `by_member = True`. Any other is refused when sets are padded, such as `nn.MultiheadAttention`
+    and `nn.BatchNorm1d`, which mix the members. What an empty set gives is up to the module that
+    pools; all modules of this package then give a number, never NaN.
 
     Args:
         *modules: what to apply in turn. One that takes a mask and pools to several vectors a set,
@@ -45,8 +51,9 @@ class SetNetwork(nn.Sequential):
         true where a member is.
 
     Raises:
-        TypeError: if the input is no dense tensor, or of a type that the weights do not go with, or
-            the mask is not of bool.
+        TypeError: if the input is no dense tensor, or of a type that the weights do not go with; if
+            the mask is not of bool, or a module before the pooling neither takes it nor is known to
+            act on every member by itself.
         ValueError: if `n` or `d` is below 1, or the input or the mask has another shape.
 
     Example:
@@ -68,7 +75,8 @@ class SetNetwork(nn.Sequential):
 
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
-        self._manners = list(self), [(module, manner(module)) for module in self]
+        found = list(_in_turn(self))
+        self._manners = found, [(module, manner(module)) for module in found]
         self.n = None if n is None else positive_int("n", n)
         self.d = positive_int("d", d)
 
@@ -93,6 +101,9 @@ class SetNetwork(nn.Sequential):
         members, holds = Members(mask) if isinstance(mask, Tensor) else mask, ANYTHING
         steps = iter(self._how())
         for module, how in steps:
+            if how.refusal:
+                self._manners = [], []  # the module may yet be declared
+                raise TypeError(f"sets with padding cannot go through {how.refusal}")
             if holds < how.needs:
                 x = zero_padding(x, members)
             holds = how.leaves
@@ -113,7 +124,7 @@ class SetNetwork(nn.Sequential):
 
     def _how(self) -> list[tuple[nn.Module, Manner]]:
         """Return each module and how it treats padding; found out again if others were put in."""
-        modules = list(self._modules.values())
+        modules = list(_in_turn(self))
         if torch.compiler.is_compiling():
             return [(module, manner(module)) for module in modules]
         if modules != self._manners[0]:
@@ -124,6 +135,13 @@ class SetNetwork(nn.Sequential):
         """Return one of the modules, or some of them as a plain `Sequential`."""
         modules = list(self)[index]
         return nn.Sequential(*modules) if isinstance(modules, list) else modules
+
+
+def _in_turn(network: nn.Module) -> Iterator[nn.Module]:
+    """All modules that are called one after the other, those of sequences among them too."""
+    for module in network.children():
+        hooks = module._forward_hooks or module._forward_pre_hooks  # which want the sequence
+        yield from _in_turn(module) if is_sequence(module) and not hooks else (module,)
 
 
 class FlattenMembers(nn.Module):

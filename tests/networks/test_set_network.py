@@ -122,14 +122,113 @@ def test_a_wrapped_module_gets_the_mask_too(wrap):
     torch.testing.assert_close(network(x, mask=mask), expected(x, mask=mask))
 
 
-@pytest.mark.parametrize("module", [nn.Flatten(), nn.LayerNorm((6, 2))])
-def test_a_module_that_mixes_members_finds_zeros_in_the_padding(module):
-    linear = nn.Linear(2, 2)
-    nn.init.normal_(linear.bias)
+# Modules that take no mask.
+
+BY_MEMBER = [
+    *(nn.LayerNorm(2), nn.RMSNorm(2), nn.Softmax(-1), nn.GLU(), nn.PReLU(), nn.Softplus()),
+    *(nn.Mish(), nn.Unflatten(2, (2, 1)), nn.LazyLinear(3), nn.Sequential(nn.Linear(2, 3))),
+    *(torch.compile(nn.Linear(2, 3), backend="eager"), AveragedModel(nn.Linear(2, 3))),
+    nn.utils.parametrizations.weight_norm(nn.Linear(2, 3)),
+    nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))),
+]
+
+
+@pytest.mark.parametrize("module", BY_MEMBER, ids=lambda module: type(module).__name__)
+@torch.no_grad()
+def test_a_module_that_acts_on_every_member_by_itself_needs_no_mask(module):
     x, mask = some_sets()
-    y = SetNetwork(linear, nn.ReLU(), module, d=2)(x, mask=mask)
-    clean = torch.relu(linear(x)).masked_fill(~mask[..., None], 0)
-    expected = module(clean)
-    if expected.ndim == 3:
-        expected = expected.masked_fill(~mask[..., None], 0)
-    assert torch.equal(y, expected)
+    network = SetNetwork(nn.Linear(2, 2), module, d=2).eval()
+    y = network(x, mask=mask)
+    assert not y[~mask].any()
+    for k, members in enumerate(mask):
+        if members.any():
+            torch.testing.assert_close(y[k][members], network(x[k][members][None])[0])
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (nn.MultiheadAttention(2, 1), "MultiheadAttention mixes .*SetAttentionBlock"),
+        (nn.TransformerEncoderLayer(2, 1, 4), "TransformerEncoderLayer mixes"),
+        (
+            nn.TransformerEncoder(nn.TransformerEncoderLayer(2, 2, 4, batch_first=True), 1),
+            "TransformerEncoder mixes",
+        ),
+        (nn.BatchNorm1d(6), "BatchNorm1d mixes .*nn.LayerNorm"),
+        (nn.LazyBatchNorm1d(), "LazyBatchNorm1d mixes"),
+        (nn.InstanceNorm1d(6), "InstanceNorm1d mixes"),
+        (nn.GroupNorm(2, 6), "GroupNorm mixes"),
+        (nn.LayerNorm((6, 2)), r"LayerNorm mixes .*nn.LayerNorm\(d\)"),
+        (nn.Softmax(1), "Softmax mixes .*dim=-1"),
+        (nn.Conv1d(6, 6, 1), "Conv1d mixes"),
+        (nn.GRU(2, 2, batch_first=True), "GRU mixes"),
+        (nn.PReLU(6), "PReLU mixes"),
+        (nn.Flatten(), "Flatten mixes .*FlattenMembers"),
+        (nn.AvgPool1d(2), "AvgPool1d is not known .*by_member = True"),
+        (torch.compile(nn.BatchNorm1d(6), backend="eager"), "BatchNorm1d mixes"),
+        (nn.Sequential(nn.ReLU(), nn.Softmax(1)), "Softmax mixes"),
+        (AveragedModel(nn.Sequential(LinearEquivariant(2, 2))), "use a SetNetwork"),
+    ],
+    ids=lambda case: "" if isinstance(case, str) else type(case).__name__,
+)
+def test_a_module_that_mixes_members_is_refused_by_name_when_sets_are_padded(module, words):
+    x, mask = some_sets()
+    network = SetNetwork(nn.ReLU(), module, d=2)
+    with pytest.raises(TypeError, match=f"sets with padding cannot go through .*{words}"):
+        network(x, mask=mask)
+
+
+class Unknown(nn.Module):
+    def forward(self, x):
+        return x.square()
+
+
+class Mixing(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) - x.mean(1, keepdim=True)
+
+
+def test_a_module_that_is_not_known_is_refused_until_it_is_declared():
+    x, mask = some_sets()
+    network = SetNetwork(Unknown(), LinearInvariant(2, 1), d=2)
+    assert network(x).shape == (len(x), 1)
+    with pytest.raises(TypeError, match="Unknown is not known to act on every member"):
+        network(x, mask=mask)
+    network[0].by_member = True
+    expected = network[1](x.square(), mask=mask)
+    torch.testing.assert_close(network(x, mask=mask), expected)
+    with pytest.raises(TypeError, match="Mixing is not known"):
+        SetNetwork(Mixing(2, 2), d=2)(x, mask=mask)
+
+
+def test_after_the_pooling_any_module_will_do():
+    x, mask = some_sets()
+    network = SetNetwork(LinearInvariant(2, 4), nn.BatchNorm1d(4), Unknown(), d=2)
+    assert network(x, mask=mask).shape == (len(x), 4)
+
+
+@pytest.mark.parametrize("nest", [1, 2])
+def test_a_nested_sequence_works_as_the_network_itself(nest):
+    x, mask = some_sets()
+    layers = [LinearEquivariant(2, 4), nn.ReLU(), LinearEquivariant(4, 4)]
+    flat = SetNetwork(*layers, LinearInvariant(4, 1), d=2)
+    nested = nn.Sequential(*layers)
+    for _ in range(nest - 1):
+        nested = nn.Sequential(nested)
+    network = SetNetwork(nested, flat[-1], d=2)
+    assert torch.equal(network(x, mask=mask), flat(x, mask=mask))
+    nested.append(nn.Tanh())
+    assert not torch.equal(network(x, mask=mask), flat(x, mask=mask))
+
+
+def test_a_sequence_with_hooks_is_not_taken_apart():
+    x, mask = some_sets()
+    calls = []
+    inner = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    inner.register_forward_hook(lambda *_: calls.append(1))
+    SetNetwork(inner, d=2)(x, mask=mask)
+    assert calls
+    mixing = nn.Sequential(LinearEquivariant(2, 2))
+    mixing.register_forward_hook(lambda *_: None)
+    with pytest.raises(TypeError, match="use a SetNetwork"):
+        SetNetwork(mixing, d=2)(x, mask=mask)
