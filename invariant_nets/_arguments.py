@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import SupportsIndex
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # Fewer bits than in the fewest digits to which Python's limit can be set.
 _LONG = 2_000
@@ -97,18 +97,85 @@ def need_matplotlib(name: str) -> None:
         raise ImportError(message) from error
 
 
-def set_batch(x: Tensor, *, n: int | None = None, d: int | None = None, name: str = "x") -> None:
-    """Raise unless `x` is a batch of non-empty sets, of size `n` and `d` features where given."""
+def set_batch(
+    x: Tensor,
+    *,
+    n: int | None = None,
+    d: int | None = None,
+    like: Tensor | None = None,
+    name: str = "x",
+) -> None:
+    """Raise unless `x` is a batch of non-empty sets, of size `n` and `d` features where given.
+
+    It must be of the type, and on the device, of the weights `like`, where given.
+    """
+    dense(x, name)
+    shape = x.shape
+    if len(shape) == 3 and (shape[1] < 1 or shape[2] < 1):
+        raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(shape)}")
+    if len(shape) != 3 or n not in (None, shape[1]) or d not in (None, shape[2]):
+        expected = f"(batch, {n or 'n'}, {d or 'd'})"
+        raise ValueError(f"{name} must have shape {expected}, got {tuple(shape)}")
+    of_weights(x, like, name)
+
+
+def dense(x: object, name: str = "x") -> None:
+    """Raise unless `x` is a tensor that holds every entry."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
-    expected = f"(batch, {n or 'n'}, {d or 'd'})"
-    if x.ndim != 3:
-        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
-    _, rows, columns = x.shape
-    if rows < 1 or columns < 1:
-        raise ValueError(f"{name} must hold sets with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
-    if (n is not None and rows != n) or (d is not None and columns != d):
-        raise ValueError(f"{name} must have shape {expected}, got {tuple(x.shape)}")
+        advice = f": torch.from_numpy({name})" if type(x).__name__ == "ndarray" else ""
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}{advice}")
+    if x.is_nested:
+        raise TypeError(
+            f"{name} must be a dense tensor, got a nested one: "
+            f"{name}, mask = pad_sets({name}.unbind())"
+        )
+    if x.layout is not torch.strided:
+        raise TypeError(f"{name} must be dense, got one of {x.layout}: {name}.to_dense()")
+
+
+_METHODS = {
+    torch.float64: "double()",
+    torch.float32: "float()",
+    torch.float16: "half()",
+    torch.bfloat16: "bfloat16()",
+}
+_CAST = (torch.float32, torch.float16, torch.bfloat16)  # what autocast makes one type of
+
+
+def of_weights(x: Tensor, like: Tensor | None, name: str = "x") -> None:
+    """Raise unless `x` is of the type of weights and on their device; autocast mixes some types."""
+    if like is None:
+        return
+    here, there = x.device, like.device
+    if x.dtype != like.dtype and not (
+        x.dtype in _CAST and like.dtype in _CAST and autocasts(here.type)
+    ):
+        first = _METHODS.get(like.dtype, f"to({like.dtype})")
+        second = f", or layer.{_METHODS[x.dtype]}" if x.dtype in _METHODS else ""
+        raise TypeError(
+            f"{name} must be of {like.dtype} as the weights are, got {x.dtype}: "
+            f"{name}.{first}{second}"
+        )
+    if here != there:
+        raise ValueError(
+            f'{name} must be on {there} as the weights are, got {here}: {name}.to("{there}")'
+        )
+
+
+def first_weight(module: object) -> Tensor | None:
+    """Return the first parameter of a module, or None."""
+    return next(module.parameters(), None) if isinstance(module, nn.Module) else None
+
+
+def autocasts(kind: str) -> bool:
+    """Return whether autocast is on for a kind of device; some, such as meta, have none."""
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
+def floating(x: Tensor, name: str = "x") -> None:
+    """Raise unless the entries of `x` are real numbers in floating point."""
+    if not x.is_floating_point():
+        raise TypeError(f"{name} must be of a floating-point type, got {x.dtype}: {name}.float()")
 
 
 def set_mask(mask: object, x: Tensor, *axes: int, name: str = "mask") -> None:

@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from invariant_nets._arguments import autocasts, first_weight, of_weights
 from invariant_nets._torch_modules import acts_by_member, advice, is_sequence, is_simple, is_torchs
 
 _SUPERBATCH_SETS = 8192
@@ -217,25 +218,25 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
 
 
 def call(
-    model: Callable[..., Any],
-    x: Tensor,
-    mask: Mask,
-    name: str = "model",
-    holds: int = ANYTHING,
+    model: Callable[..., Any], x: Tensor, mask: Mask, name: str = "model", holds: int = ANYTHING
 ) -> Any:
     """Call a model on sets without padding, or with it if it takes a mask; else raise."""
-    members = members_of(mask)
-    if members is None:
-        return model(x)
-    how = manner(model)
-    if not how.takes_mask:
-        raise TypeError(
-            f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
-            f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules that "
-            "act on every member by itself need none"
-        )
-    x = zero_padding(x, members) if holds < how.needs else x
-    return model(x, mask=members if how.takes_members else members.mask)
+    members, options = members_of(mask), {}
+    if members is not None:
+        how = manner(model)
+        if not how.takes_mask:
+            raise TypeError(
+                f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
+                f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules "
+                "that act on every member by itself need none"
+            )
+        x = zero_padding(x, members) if holds < how.needs else x
+        options = {"mask": members if how.takes_members else members.mask}
+    try:
+        return model(x, **options)
+    except RuntimeError:  # torch does not say what is to be done about another type
+        of_weights(x, first_weight(model))
+        raise
 
 
 def at_least_single(dtype: torch.dtype) -> torch.dtype:
@@ -262,9 +263,7 @@ def is_transformed(x: Tensor) -> bool:
     A compiler fuses by itself, and a transform has a rule of its own for each operation that writes
     a new tensor.
     """
-    kind = x.device.type  # some, such as meta, have no autocast
-    autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    return is_traced() or autocast
+    return is_traced() or autocasts(x.device.type)
 
 
 @contextlib.contextmanager

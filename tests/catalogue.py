@@ -79,7 +79,6 @@ class Entry:
     mask: bool = True
     any_features: bool = False
     random: bool = False  # in training, which draws from torch's global generator
-    transforms: bool = True  # of torch.func, such as vmap
     keeps: tuple[str, ...] = ()  # what is as it was when exported: the number of sets, "n"
 
 
@@ -113,11 +112,11 @@ class Observed(nn.Module):
     def __init__(self, layer, queries=False):
         super().__init__()
         self.layer, self.queries = layer, queries
-        entries = torch.cartesian_prod(torch.arange(N // 2), torch.arange(2)).T
+        entries = torch.cartesian_prod(*(torch.arange(k, device="cpu") for k in (N // 2, 2))).T
         self.entries = entries.int() if queries else entries
 
     def forward(self, x):
-        entries = self.entries.repeat(1, x.shape[0])
+        entries = self.entries.to(x.device).repeat(1, x.shape[0])
         queries = entries if self.queries else None
         y = self.layer(x.flatten(0, 1), entries, (N // 2, 2), queries)
         return y.unflatten(0, x.shape[:2])
@@ -291,11 +290,10 @@ VARIANTS = {
     "SymmetryModel, recomputed": placed(
         lambda: SymmetryModel(reader(), C, recompute=True),
         C,
-        transforms=False,
     ),
     "SymmetryModel, all orders": Entry(lambda: SymmetryModel(reader(), S), sizes="fixed"),
     "SymmetryModel, all orders, recomputed": Entry(
-        lambda: SymmetryModel(reader(), S, recompute=True), sizes="fixed", transforms=False
+        lambda: SymmetryModel(reader(), S, recompute=True), sizes="fixed"
     ),
     "SymmetryModel, all orders, equivariant": moves(
         lambda: SymmetryModel(writer(), S, equivariant=True), sizes="fixed"

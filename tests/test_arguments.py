@@ -168,6 +168,29 @@ def test_what_is_no_number_is_no_share(value):
         open_share("share", value)
 
 
+@pytest.mark.parametrize(
+    ("x", "like", "words"),
+    [
+        (torch.float64, torch.float32, r"float32 as the weights are, got torch.float64: "
+         r"x.float\(\), or layer.double\(\)$"),
+        (torch.float32, torch.bfloat16, r"bfloat16 as .*: x.bfloat16\(\), or layer.float\(\)$"),
+        (torch.int64, torch.float32, r"float32 as .*, got torch.int64: x.float\(\)$"),
+        (torch.float32, torch.complex64, r"complex64 as .*: x.to\(torch.complex64\), or"),
+    ],
+)  # fmt: skip
+def test_another_type_is_refused_in_one_sentence(x, like, words):
+    with pytest.raises(TypeError, match=f"^x must be of torch.{words}"):
+        set_batch(torch.ones(1, 2, 3, dtype=x), like=torch.ones(1, dtype=like))
+
+
+def test_double_precision_is_refused_under_autocast_too():
+    x, weight = torch.ones(1, 2, 3, dtype=torch.float64), torch.ones(1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        set_batch(x.bfloat16(), like=weight)
+        with pytest.raises(TypeError, match=r"got torch.float64: x.float\(\)"):
+            set_batch(x, like=weight)
+
+
 def test_a_long_integer_has_a_text_where_python_refuses_one():
     number = long_int(math.factorial(1600))
     assert number == math.factorial(1600)

@@ -36,7 +36,8 @@ class Augmentation(nn.Module):
         permuted with the rows and handed on to the model. An empty set gives what that makes of it.
 
     Raises:
-        TypeError: if `model` is not callable.
+        TypeError: if `model` is not callable, or the sets are of a type that its weights do not go
+            with.
         ValueError: if the input has another rank.
 
     Example:

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from invariant_nets._arguments import model_output, set_batch, set_mask
-from invariant_nets._sets import ZEROS, call, zero_padding
+from invariant_nets._precision import Calls, added, narrowed, widened
+from invariant_nets._sets import ZEROS, zero_padding
 
 # Super-batches of a few thousand sets keep a small network's activations in the cache.
 
@@ -70,12 +71,11 @@ def average_over(
     count = 0
     options: dict[str, Any] = {"equivariant": equivariant, "axes": axes, "mask": mask}
     for outputs in outputs_over(function, x, chunks, **options):
-        chunk_sum = outputs.sum(1)
-        total = chunk_sum if total is None else total + chunk_sum
+        total = added(total, widened(outputs).sum(1))
         count += outputs.shape[1]
     if total is None or not count:
         raise ValueError("perm_creator must give at least one permutation, got none")
-    return zero_padding(total / count, mask if equivariant else None)
+    return zero_padding(narrowed(total / count, outputs), mask if equivariant else None)
 
 
 def outputs_over(
@@ -101,7 +101,9 @@ def outputs_over(
     set_mask(mask, x, axes)
     batch, shape = x.shape[0], x.shape[1 : 1 + axes]
     entries = zero_padding(x, mask).flatten(1, axes)
-    permuted = PermutedSets(entries)
+    # A gradient that reaches `x` is a sum over all permutations.
+    permuted = PermutedSets(widened(entries) if torch.is_grad_enabled() else entries)
+    calls = Calls(function)
     present = None if mask is None else PermutedSets(mask.flatten(1))
     for chunk in chunks:
         if chunk.ndim != 2 or chunk.shape[1] != entries.shape[1]:
@@ -110,9 +112,9 @@ def outputs_over(
                 f"got {tuple(chunk.shape)}"
             )
         k = len(chunk)
-        sets = permuted(chunk).reshape(batch * k, *x.shape[1:])
+        sets = permuted(chunk).reshape(batch * k, *x.shape[1:]).to(x.dtype)
         moved = None if present is None else present(chunk).reshape(batch * k, *shape)
-        output = call(function, sets, moved, holds=ZEROS)
+        output = calls(sets, moved, holds=ZEROS)
         outputs = model_output(output, batch * k, tuple(shape) if equivariant else ())
         outputs = outputs.reshape(batch, k, *outputs.shape[1:])
         if equivariant:

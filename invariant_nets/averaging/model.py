@@ -18,7 +18,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import long_int, positive_int, set_batch, set_mask
-from invariant_nets._sets import chunk_size, manner
+from invariant_nets._indices import Indexed
+from invariant_nets._sets import chunk_size, is_traced, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
 from invariant_nets.averaging.recompute import recomputed_average
 from invariant_nets.averaging.sharded import process_group_of, sharded_average
@@ -51,7 +52,7 @@ class Estimate(NamedTuple):
     standard_error: Tensor
 
 
-class SymmetryModel(nn.Module):
+class SymmetryModel(Indexed):
     r"""Makes any model invariant, or equivariant, by averaging it over permutations of the set.
 
     $$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma x).$$
@@ -75,7 +76,8 @@ class SymmetryModel(nn.Module):
         equivariant: whether $\rho$ permutes the output's set axis; otherwise it is trivial.
         recompute: whether the backward pass runs the chunks again instead of keeping them. The
             memory of training then does not grow with $|P|$; it takes about 4/3 of the time.
-            Needs a module. A compiled model ignores it: compilers choose what to keep themselves.
+            Needs a module. Compilers, which choose what to keep themselves, and transforms of
+            `torch.func` ignore it.
         max_order: the largest group to average over exactly.
         generator: the source of the draws; torch's global one by default.
         process_group: the ranks that share the work: each averages over its part of the group, and
@@ -92,7 +94,8 @@ class SymmetryModel(nn.Module):
 
     Raises:
         TypeError: if `model` or `perm_creator` is not callable, or gives something else than
-            tensors or `Permutation` objects; if there is a mask and the model takes none; if
+            tensors or `Permutation` objects; if the sets are of a type that the model's weights do
+            not go with; if there is a mask and the model takes none; if
             `recompute` or `process_group` comes with a model that is no module.
         ValueError: if the group has more than `max_order` elements and no `samples` are asked for,
             an integer is below 1, the permutations are none or do not fit the set, or `model` does
@@ -159,8 +162,8 @@ class SymmetryModel(nn.Module):
                 f"{group.name} has {group.order:,} elements, more than max_order={limit:,}: "
                 "average over random ones with samples=k, or raise max_order"
             )
-        self._elements: Tensor | None
-        self.register_buffer("_elements", kept_elements(group, samples), persistent=False)
+        if (elements := kept_elements(group, samples)) is not None:
+            self._keep("_elements", elements, elements.device)
 
     def forward(
         self, x: Float[Tensor, "batch n *d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -195,9 +198,9 @@ class SymmetryModel(nn.Module):
 
     def _average(self, mask: Tensor | None, x: Tensor, part: slice = _EVERY) -> Tensor:
         options = self._options(x, mask)
-        chunks = partial(self._chunks, x.shape[0], part)
+        chunks = partial(self._chunks, x, part)
         recompute = self.recompute and torch.is_grad_enabled()
-        if not recompute or torch.compiler.is_compiling():
+        if not recompute or is_traced():
             return average_over(self.model, x, chunks(), **options)
         if self.group is None or self.samples is not None:
             # Random permutations are kept for the second run; a group's elements come again.
@@ -217,7 +220,7 @@ class SymmetryModel(nn.Module):
         """
         if self.samples is None or self.samples < 2:
             raise ValueError(f"estimate needs at least 2 samples, got samples={self.samples}")
-        outputs = outputs_over(self.model, x, self._chunks(x.shape[0]), **self._options(x, mask))
+        outputs = outputs_over(self.model, x, self._chunks(x), **self._options(x, mask))
         every = torch.cat(list(outputs), dim=1)
         return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
 
@@ -231,12 +234,13 @@ class SymmetryModel(nn.Module):
         set_mask(mask, x, axes)
         return {"axes": axes, "equivariant": self.equivariant, "mask": mask}
 
-    def _chunks(self, batch: int, part: slice = _EVERY) -> Iterator[Int[Tensor, "k n"]]:
-        size = chunk_size(self.chunksize, batch)
+    def _chunks(self, x: Tensor, part: slice = _EVERY) -> Iterator[Int[Tensor, "k n"]]:
+        size = chunk_size(self.chunksize, x.shape[0])
         if self.group is None:
             assert self.perm_creator is not None
             return stacked(self.perm_creator(), size)  # type: ignore[operator]
-        return group_chunks(self.group, self._elements, self.samples, self.generator, size, part)
+        kept = self._on(x.device, "_elements") if "_elements" in self._indices else None
+        return group_chunks(self.group, kept, self.samples, self.generator, size, part)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "process_group": None}  # which belongs to this process

@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from invariant_nets._precision import added, widened
 from invariant_nets._sets import modes_kept
 from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.inner_graph import hidden_leaf, inner_gradients
@@ -97,18 +98,19 @@ class _RecomputedAverage(torch.autograd.Function):
                 mean = average_over(run.model, x, [chunk], **run.options)
                 if not count:
                     _check_inputs(mean, inputs)
-                parts = inner_gradients(mean, inputs, gradient.to(mean.dtype) * len(chunk))
-                sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
+                parts = inner_gradients(mean, inputs, gradient.to(mean.dtype))
+                for number, part in enumerate(parts):
+                    if part is not None:
+                        sums[number] = added(sums[number], widened(part) * len(chunk))
                 count += len(chunk)
-        means = iter([None if total is None else total / count for total in sums])
+        means = iter(
+            [
+                None if total is None else (total / count).to(like.dtype)
+                for total, like in zip(sums, inputs, strict=True)
+            ]
+        )
         first = next(means) if x.requires_grad else None
         return None, first, *means
-
-
-def _added(total: Tensor | None, part: Tensor | None) -> Tensor | None:
-    if total is None or part is None:
-        return part if total is None else total
-    return total.add_(part)
 
 
 def _check_inputs(output: Tensor, inputs: list[Tensor]) -> None:

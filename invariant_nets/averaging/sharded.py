@@ -23,6 +23,8 @@ import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
+from invariant_nets._precision import widened
+from invariant_nets._sets import at_least_single
 from invariant_nets.averaging.inner_graph import hidden_leaf, inner_gradients
 from invariant_nets.ranks import shard
 
@@ -128,17 +130,19 @@ class _ShardedAverage(torch.autograd.Function):
         inputs = [tensor for tensor, wanted in zip(ctx.inputs, asked, strict=True) if wanted]
         parts: Sequence[Tensor | None] = [None] * len(inputs)
         if ctx.local is not None and ctx.local.requires_grad:
-            parts = inner_gradients(ctx.local, inputs, gradient * ctx.part.share)
+            gradients = inner_gradients(ctx.local, inputs, gradient)
+            parts = [None if g is None else widened(g) * ctx.part.share for g in gradients]
         sums = iter(_summed(parts, inputs, ctx.part.process_group))
         return None, *[next(sums) if wanted else None for wanted in asked]
 
 
 def _added_up(local: Tensor, part: _Part) -> Tensor:
     # A part without weight adds nothing, not even 0 · ∞.
-    weighted = local * part.share if part.share else torch.zeros_like(local)
+    wide = widened(local)
+    weighted = wide * part.share if part.share else torch.zeros_like(wide)
     total = weighted.contiguous()
     dist.all_reduce(total, group=part.process_group)
-    return total
+    return total.to(local.dtype)
 
 
 def _summed(
@@ -148,18 +152,21 @@ def _summed(
     sums: list[Tensor | None] = [None] * len(inputs)
     kinds: dict[tuple[torch.device, torch.dtype], list[int]] = {}
     for number, x in enumerate(inputs):
-        kinds.setdefault((x.device, x.dtype), []).append(number)
+        kinds.setdefault((x.device, at_least_single(x.dtype)), []).append(number)
     for (device, dtype), numbers in kinds.items():
         own = [parts[number] for number in numbers]
         like = [inputs[number] for number in numbers]
-        used = torch.tensor([part is not None for part in own], dtype=dtype, device=device)
-        filled = [torch.zeros_like(x) if p is None else p for p, x in zip(own, like, strict=True)]
-        flat = torch.cat([*(part.reshape(-1) for part in filled), used])
+        used = torch.tensor([p is not None for p in own], dtype=dtype, device=device)
+        filled = [
+            torch.zeros_like(x, dtype=dtype) if p is None else p
+            for p, x in zip(own, like, strict=True)
+        ]
+        flat = torch.cat([*(p.reshape(-1) for p in filled), used])
         dist.all_reduce(flat, group=process_group)
         first = 0
         for number, x, counted in zip(numbers, like, flat[-len(like) :].tolist(), strict=True):
             if counted:
-                sums[number] = flat[first : first + x.numel()].view(x.shape)
+                sums[number] = flat[first : first + x.numel()].view(x.shape).to(x.dtype)
             first += x.numel()
     return sums
 

@@ -18,7 +18,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import front, members_first, permute_rows, zero_padding
+from invariant_nets._precision import as_written
+from invariant_nets._sets import (
+    at_least_single,
+    front,
+    members_first,
+    permute_rows,
+    zero_padding,
+)
 from invariant_nets.canonicalization.sorting import lexicographic_ordering
 
 
@@ -94,7 +101,8 @@ class CircleFrame(nn.Module):
         arcs = torch.cat((critical[:, 1:], critical[:, :1] + math.pi), 1) - critical
         middle = (critical + arcs / 2).detach()
         directions = torch.stack((middle.cos(), middle.sin()), -1)
-        order = (directions @ rows.detach().mT).argsort(dim=-1, stable=True)
+        with as_written(x):
+            order = (directions @ rows.detach().mT).argsort(dim=-1, stable=True)
         # On the opposite half of the circle every order is reversed.
         orders = torch.cat((order, order.flip(-1)), 1)
         if members is not None:
@@ -149,11 +157,10 @@ class DirectionFrame(nn.Module):
     def __init__(self, d: int, num_directions: int, seed: int = 0) -> None:
         super().__init__()
         shape = (positive_int("num_directions", num_directions), positive_int("d", d))
-        normal = torch.randn(
-            shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-        )
+        source = torch.Generator("cpu").manual_seed(seed)
+        normal = torch.randn(shape, generator=source, dtype=torch.float64, device="cpu")
         directions = nn.functional.normalize(normal, dim=1).to(torch.get_default_dtype())
-        self.register_buffer("directions", directions)
+        self.register_buffer("directions", directions.to(torch.get_default_device()))
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
@@ -165,7 +172,8 @@ class DirectionFrame(nn.Module):
         base, classes, rows = _sorted(x, mask)
         members = front(mask)
         batch, n, _ = x.shape
-        heights = self.directions.to(rows.dtype) @ rows.mT
+        with as_written(x):
+            heights = self.directions.to(rows.dtype) @ rows.mT
         # Equal rows get one height: a product may round them apart.
         first = torch.searchsorted(classes, classes)[:, None].expand(batch, k, n)
         heights = heights.gather(-1, first)
@@ -187,7 +195,8 @@ def _sorted(
     # What is computed from the sorted rows is the same, to the last bit, for every order of them.
     base, classes = lexicographic_ordering(x, mask)
     rows = permute_rows(zero_padding(x, mask), base)
-    return base, classes, rows if x.is_floating_point() else rows.to(torch.get_default_dtype())
+    kind = at_least_single(x.dtype) if x.is_floating_point() else torch.get_default_dtype()
+    return base, classes, rows.to(kind)
 
 
 def _composed(

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import model_output, positive_int, set_batch, set_mask
+from invariant_nets._precision import Calls, added, narrowed, widened
 from invariant_nets._sets import (
     ZEROS,
     Members,
@@ -98,7 +99,8 @@ class CanonicalModel(nn.Module):
 
     Raises:
         TypeError: if `model`, `canonicalization` or `frame` is not callable, or takes no mask where
-            there is one, or the model returns no tensor where one is needed.
+            there is one, or the model returns no tensor where one is needed, or the sets are of a
+            type that cannot be put in order or that the model's weights do not go with.
         ValueError: if there is both a canonicalization and a frame, the places of the sorted rows
             are needed and not known, `chunksize` is below 1, or the input or the output has
             another shape.
@@ -185,24 +187,28 @@ class CanonicalModel(nn.Module):
         members = front(mask)
         orders, weights = _checked(call(self.frame, x, mask, "frame"), batch, n)
         size = chunk_size(self.chunksize, batch)
-        total: Any = 0
+        total: Tensor | None = None
+        calls = Calls(self.model)
+        copied = widened(x) if torch.is_grad_enabled() else x  # its gradient is a sum over orders
         for chunk, shares in zip(
             torch.split(orders, size, 1), torch.split(weights, size, 1), strict=True
         ):
             k = chunk.shape[1]
             flat = chunk.flatten(0, 1)
-            sets = _gathered(x, chunk.flatten(1)).reshape(batch * k, *x.shape[1:])
+            sets = _gathered(copied, chunk.flatten(1)).reshape(batch * k, *x.shape[1:]).to(x.dtype)
             present = None
             if members is not None:
                 present = Members(members.repeat_interleave(k, 0), in_front=True)
-            output = call(self.model, sets, present, holds=ZEROS)
+            output = calls(sets, present, holds=ZEROS)
             output = model_output(output, batch * k, (n,) if self.equivariant else ())
             if self.equivariant:
                 output = _gathered(zero_padding(output, present), flat.argsort(-1))
             output = output.reshape(batch, k, *output.shape[1:])
-            kind = torch.promote_types(shares.dtype, output.dtype)
-            total = total + torch.einsum("bk,bk...->b...", shares.to(kind), output.to(kind))
-        average: Tensor = total
+            weight = shares.reshape(batch, k, *[1] * (output.ndim - 2))
+            total = added(total, (weight * widened(output)).sum(1))
+        kind = torch.promote_types(x.dtype, output.dtype)
+        assert total is not None
+        average = total.to(kind if kind.is_floating_point or kind.is_complex else weights.dtype)
         if self.equivariant:
             average = _class_means(average, row_ranks(x, mask))
         return average
@@ -243,7 +249,8 @@ def _class_means(
 ) -> Float[Tensor, "batch points *rest"]:
     # The mean over the permutations that leave x as it is: that over each of their orbits.
     each = torch.arange(y.shape[0], device=y.device)[:, None].expand_as(classes)
-    sums = torch.zeros_like(y).index_put((each, classes), y, accumulate=True)
+    wide = widened(y)
+    sums = torch.zeros_like(wide).index_put((each, classes), wide, accumulate=True)
     counts = torch.zeros_like(classes).scatter_add(1, classes, torch.ones_like(classes))
     means = sums / counts.clamp(min=1).reshape(*counts.shape, *[1] * (y.ndim - 2))
-    return means[each, classes]
+    return narrowed(means[each, classes], y)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import front, members_first, permute_rows, zero_padding
+from invariant_nets._sets import front, is_traced, members_first, permute_rows, zero_padding
 from invariant_nets.canonicalization.sorting import Ordering, row_ranks
 
 
@@ -34,6 +34,7 @@ def least_rotation(
         $(\mathrm{batch}, n, d)$ to the same shape.
 
     Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
         ValueError: if `x` has another rank, or $n$ or $d$ is 0.
 
     Example:
@@ -97,7 +98,7 @@ def rotation_ranks(
 
 
 def _undecided(ranks: Int[Tensor, "batch n"]) -> bool:
-    # Ranks that are all different stay as they are; a compiler cannot stop early.
-    if torch.compiler.is_compiling():
+    # Ranks that are all different stay as they are; without numbers there is no stopping early.
+    if is_traced() or ranks.is_meta:
         return True
     return bool((ranks.sort(1).values.diff(dim=1) == 0).any())

@@ -18,7 +18,7 @@ def row_order(
 ) -> Int[Tensor, "batch n"]:
     """Return the order of the rows: NaN last, equal rows as they are, padding after the members."""
     x = zero_padding(x.detach(), mask)
-    if is_traced():  # what is traced cannot branch on ties
+    if is_traced() or x.is_meta:  # what has no numbers yet cannot branch on ties
         return _stable_order(_columns(x, mask))
     # Sorted keys that do not grow tie; NaN never compares greater, so it counts as a tie.
     if mask is None:

@@ -20,11 +20,18 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import front, members_of, permute_rows, zero_padding, zero_padding_
+from invariant_nets._sets import Mask, front, members_of, permute_rows, zero_padding, zero_padding_
 from invariant_nets.canonicalization.row_order import row_order
 
 _ORDERED = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 _ORDERED |= {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+
+
+def _check(x: Tensor, mask: Mask) -> None:
+    set_batch(x)
+    if x.dtype not in _ORDERED:
+        raise TypeError(f"x must be of bool, float16 to float64 or uint8 to int64, got {x.dtype}")
+    set_mask(mask, x)
 
 
 class Ordering(NamedTuple):
@@ -80,10 +87,7 @@ def lexicographic_order(
         >>> lexicographic_order(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
         [[2, 1, 0]]
     """
-    set_batch(x)
-    set_mask(mask, x)
-    if x.dtype not in _ORDERED:
-        raise TypeError(f"x must be of bool, float16 to float64 or uint8 to int64, got {x.dtype}")
+    _check(x, mask)
     members = members_of(mask)
     return row_order(x, None if members is None else members.mask)
 
@@ -106,7 +110,7 @@ def row_ranks(
         [[1, 0, 1, 2]]
     """
     order, classes = lexicographic_ordering(x, mask)
-    return torch.empty_like(order).scatter_(1, order, classes)
+    return torch.zeros_like(order).scatter(1, order, classes)
 
 
 def columnwise_sort(
@@ -125,6 +129,7 @@ def columnwise_sort(
         $(\mathrm{batch}, n, d)$ to the same shape.
 
     Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
         ValueError: if `x` has another rank, or $n$ or $d$ is 0.
 
     Example:
@@ -133,8 +138,7 @@ def columnwise_sort(
 
     Derived in chapter 7.
     """
-    set_batch(x)
-    set_mask(mask, x)
+    _check(x, mask)
     members = members_of(mask)
     if members is None:
         return x.sort(-2).values
@@ -152,8 +156,7 @@ def columnwise_ordering(
     x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
 ) -> Ordering:
     """Return the order of the entries, and which entries of a sorted column are equal."""
-    set_batch(x)
-    set_mask(mask, x)
+    _check(x, mask)
     batch, n, d = x.shape
     columns = x.mT.reshape(batch * d, n, 1)
     each = None if mask is None else mask.repeat_interleave(d, 0)
@@ -189,6 +192,7 @@ def row_column_sort(
         $(\mathrm{batch}, n, d)$ to the same shape.
 
     Raises:
+        TypeError: if `x` is complex, or of another type whose order torch does not know.
         ValueError: if `x` has another rank, or $n$ or $d$ is 0.
 
     Example:
@@ -220,8 +224,7 @@ def row_column_ordering(
 def _row_column_orders(
     x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
 ) -> tuple[Int[Tensor, "batch n"], Int[Tensor, "batch d"]]:
-    set_batch(x)
-    set_mask(mask, x)
+    _check(x, mask)
     # Padding adds the same zeros to the keys of all columns, which leaves their order as it is.
     x = zero_padding(x, mask)
     row_keys, column_keys = x.sort(-1).values, x.mT.sort(-1).values

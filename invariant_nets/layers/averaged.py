@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import one_of, positive_int, set_batch, set_mask
+from invariant_nets._precision import as_written, product_type
 from invariant_nets._sets import (
     Members,
     at_least_single,
@@ -67,11 +68,15 @@ class _AveragedLinear(nn.Module):
         # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean,
         # but half precision has no numbers as large as a sum can be.
         s, mean = self.scale, self.pooling == "mean"
-        if mean and (members is not None or x.dtype != at_least_single(x.dtype)):
-            pool, factor = member_mean(x, members), s
+        wide = at_least_single(x.dtype)
+        if mean and members is not None:
+            pool, factor = member_mean(x, members).to(wide), s
         else:
-            pool, factor = x.sum(1), s / x.shape[1] if mean else s
-        return torch.addmm(self.c.sum(0), pool, self.b, beta=s, alpha=factor)
+            pool, factor = x.sum(1, dtype=wide), s / x.shape[1] if mean else s
+        kind = product_type(x)
+        with as_written(x):
+            constant, b = self.c.sum(0, dtype=wide), self.b.to(wide)
+            return torch.addmm(constant, pool, b, beta=s, alpha=factor).to(kind)
 
     def _orthogonal(self, like: Tensor, gain: float) -> Float[Tensor, "in out"]:
         r"""Draw a semi-orthogonal $M$ such that $s M$ multiplies the mean square by `gain`²."""
@@ -119,7 +124,8 @@ class LinearEquivariant(_AveragedLinear):
         `c` are $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
-        ValueError: if an argument is out of its range, or the input has another shape.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
+        ValueError: if an argument is out of its range, or the input has another shape or device.
 
     Example:
         >>> layer = LinearEquivariant(5, 10)
@@ -163,7 +169,7 @@ class LinearEquivariant(_AveragedLinear):
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n out"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.in_channels)
+        set_batch(x, d=self.in_channels, like=self.b)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -202,7 +208,8 @@ class LinearInvariant(_AveragedLinear):
         $n \ge 1$; the parameters `b`, `c` are $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
-        ValueError: if an argument is out of its range, or the input has another shape.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
+        ValueError: if an argument is out of its range, or the input has another shape or device.
 
     Example:
         >>> layer = LinearInvariant(5, 1)
@@ -241,7 +248,7 @@ class LinearInvariant(_AveragedLinear):
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.in_channels)
+        set_batch(x, d=self.in_channels, like=self.b)
         set_mask(mask, x)
         members = members_of(mask)
         return self._pooled(zero_padding(x, members), members)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import positive_int, set_mask
+from invariant_nets._arguments import dense, of_weights, positive_int, set_mask
 from invariant_nets._sets import Members, at_least_single, members_of, zero_padding, zero_padding_
 from invariant_nets.layers.four_maps import FourMaps, Scales, four_maps
 from invariant_nets.layers.initialization import semi_orthogonal
@@ -50,7 +50,7 @@ class ExchangeableEquivariant(FourMaps):
         $n, d \ge 1$; `weight` holds $A, B, C, D$, $(4, \mathrm{in}, \mathrm{out})$.
 
     Raises:
-        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask no tensor of bool.
         ValueError: if a number of channels is below 1, or the input or its mask has another shape.
 
     Example:
@@ -76,7 +76,7 @@ class ExchangeableEquivariant(FourMaps):
         mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
     ) -> Float[Tensor, "batch n d out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
-        _matrices(x, mask, self.in_channels)
+        _matrices(x, mask, self.in_channels, self.weight)
         members = members_of(mask)
         if members is None:
             return four_maps(x, self.weight, self.bias)
@@ -107,7 +107,7 @@ class ExchangeableInvariant(nn.Module):
         $n, d \ge 1$; `weight` is $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
-        TypeError: if the input is no tensor, or the mask no tensor of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask no tensor of bool.
         ValueError: if a number of channels is below 1, or the input or its mask has another shape.
 
     Example:
@@ -155,7 +155,7 @@ class ExchangeableInvariant(nn.Module):
         mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
     ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
-        _matrices(x, mask, self.in_channels)
+        _matrices(x, mask, self.in_channels, self.weight)
         members = members_of(mask)
         if members is None:
             means = x.mean((1, 2))
@@ -184,11 +184,11 @@ def _scales(members: Members, x: Float[Tensor, "batch n d in"]) -> Scales:
     return 1 / rows, 1 / columns, rows / every
 
 
-def _matrices(x: Tensor, mask: Tensor | None, channels: int) -> None:
-    if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+def _matrices(x: Tensor, mask: Tensor | None, channels: int, weight: Tensor) -> None:
+    dense(x)
     if x.ndim != 4 or x.shape[3] != channels:
         raise ValueError(f"x must have shape (batch, n, d, {channels}), got {tuple(x.shape)}")
     if x.shape[1] < 1 or x.shape[2] < 1:
         raise ValueError(f"x must hold matrices with n ≥ 1 and d ≥ 1, got {tuple(x.shape)}")
+    of_weights(x, weight)
     set_mask(mask, x, 1, 2)

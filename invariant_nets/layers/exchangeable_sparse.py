@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from invariant_nets._arguments import positive_int
+from invariant_nets._arguments import dense, of_weights, positive_int
+from invariant_nets._precision import widened
 from invariant_nets._sets import at_least_single
 from invariant_nets.layers.four_maps import FourMaps
 
@@ -46,8 +47,8 @@ class SparseExchangeableEquivariant(FourMaps):
         counts twice.
 
     Raises:
-        TypeError: if the values are no tensor, or the indices or queries no tensor of int32 or
-            int64.
+        TypeError: if the values are no tensor of the weights' type, or the indices or queries no
+            tensor of int32 or int64.
         ValueError: if a number of channels or a size is below 1, a tensor has another shape, or an
             index is not in the matrix. This last check waits for a GPU, and is left to the lookup
             itself under `torch.compile` and `torch.export`.
@@ -75,7 +76,7 @@ class SparseExchangeableEquivariant(FourMaps):
         queries: Int[Tensor, "2 q"] | None = None,
     ) -> Float[Tensor, "entries out"] | Float[Tensor, "q out"]:
         """Apply the layer to the entries, or give what it has at `queries` without $x A$."""
-        n, d = _checked(values, indices, size, queries, self.in_channels)
+        n, d = _checked(values, indices, size, queries, self.weight)
         entry, row, column, grand = self.weight
         wide = values.to(at_least_single(values.dtype))
         total = (wide.sum(0) / max(1, len(values))).to(values.dtype) @ grand
@@ -84,7 +85,10 @@ class SparseExchangeableEquivariant(FourMaps):
         row_terms = _means(wide, indices[0], n).to(values.dtype) @ row + total
         column_terms = _means(wide, indices[1], d).to(values.dtype) @ column
         rows, columns = indices if queries is None else queries
+        # The gradient of a term is a sum over the entries of its row or column.
+        row_terms, column_terms = widened(row_terms), widened(column_terms)
         shared = row_terms.index_select(0, rows) + column_terms.index_select(0, columns)
+        shared = shared.to(total.dtype)
         return torch.addmm(shared, values, entry) if queries is None else shared
 
 
@@ -98,15 +102,16 @@ def _means(
 
 
 def _checked(
-    values: Tensor, indices: Tensor, size: object, queries: Tensor | None, channels: int
+    values: Tensor, indices: Tensor, size: object, queries: Tensor | None, weight: Tensor
 ) -> tuple[int, int]:
     if not isinstance(size, tuple | list) or len(size) != 2:
         raise ValueError(f"size must be (n, d), got {size!r}")
     n, d = positive_int("size[0]", size[0]), positive_int("size[1]", size[1])
-    if not isinstance(values, Tensor):
-        raise TypeError(f"values must be a tensor, got {type(values).__name__}")
+    dense(values, "values")
+    channels = weight.shape[1]
     if values.ndim != 2 or values.shape[1] != channels:
         raise ValueError(f"values must have shape (entries, {channels}), got {tuple(values.shape)}")
+    of_weights(values, weight, "values")
     _check_indices("indices", indices, n, d)
     if indices.shape[1] != len(values):
         raise ValueError(
@@ -125,7 +130,7 @@ def _check_indices(name: str, indices: Tensor, n: int, d: int) -> None:
         raise TypeError(f"{name} must be of int64 or int32, got {indices.dtype}")
     if indices.ndim != 2 or indices.shape[0] != 2:
         raise ValueError(f"{name} must have shape (2, pairs), got {tuple(indices.shape)}")
-    if torch.compiler.is_compiling() or indices.shape[1] == 0:
+    if torch.compiler.is_compiling() or indices.is_meta or indices.shape[1] == 0:
         return
     low, high = (bounds.tolist() for bounds in torch.aminmax(indices, dim=1))
     for axis, least, most, length in zip(("rows", "columns"), low, high, (n, d), strict=True):

@@ -73,10 +73,10 @@ def four_maps(
 
 
 def _means(x: Float[Tensor, "batch n d in"], scales: Scales | None) -> Means:
-    if scales is None:
-        rows = x.mean(2)
-        return rows, x.mean(1), rows.mean(1)
-    row_scale, column_scale, row_share = scales
     dtype = at_least_single(x.dtype)
+    if scales is None:
+        rows = x.mean(2, dtype=dtype)
+        return rows.to(x.dtype), x.mean(1), rows.mean(1).to(x.dtype)
+    row_scale, column_scale, row_share = scales
     rows, columns = x.sum(2, dtype=dtype) * row_scale, x.sum(1, dtype=dtype) * column_scale
     return rows.to(x.dtype), columns.to(x.dtype), (rows * row_share).sum(1).to(x.dtype)

@@ -14,13 +14,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import is_traced, members_of, zero_padding
+from invariant_nets._indices import Indexed
+from invariant_nets._precision import widened
+from invariant_nets._sets import members_of, zero_padding
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import trivial_group
 from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
 
 
-class OrbitLinear(nn.Module):
+class OrbitLinear(Indexed):
     r"""The complete linear layer that is equivariant to a permutation group.
 
     $$y_a = \sum_{b} x_b\, W_{\mathrm{id}(a, b)} + c_{\mathrm{id}(a)},$$
@@ -58,7 +60,7 @@ class OrbitLinear(nn.Module):
         `mask` is $(\mathrm{batch}, n)$, true where a point is.
 
     Raises:
-        TypeError: if a group is no `PermutationGroup`.
+        TypeError: if a group is no `PermutationGroup`, or the input no tensor of the weights' type.
         ValueError: if the two groups have different numbers of generators, a number of channels is
             below 1, or the input has another shape.
 
@@ -111,13 +113,11 @@ class OrbitLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(len(pairs), *channels, **factory))
         self.bias = nn.Parameter(torch.empty(len(rows), out_channels, **factory)) if bias else None
         here = self.weight.device
-        self._ids: Tensor | None
         self.out_orbit: Tensor
         self.form = None if form is None else form.to(here)
-        self._dense: tuple[Tensor, Tensor] | None = None
-        ids = None if form else self.out_group.orbitals(self._other).to(here)
-        self.register_buffer("_ids", ids, persistent=False)
-        self.register_buffer("out_orbit", self.out_group.orbit_numbers().to(here), persistent=False)
+        if form is None:
+            self._keep("_ids", self.out_group.orbitals(self._other), here)
+        self._keep("out_orbit", self.out_group.orbit_numbers(), here)
         self.reset_parameters()
 
     @property
@@ -127,8 +127,8 @@ class OrbitLinear(nn.Module):
     @property
     def ids(self) -> Tensor:
         """The number of the orbital of each pair of points; closed forms don't keep it."""
-        if self._ids is not None:
-            return self._ids
+        if self.form is None:
+            return self._on(self.weight.device, "_ids")
         return self.out_group.orbitals(self._other).to(self.weight.device)
 
     @torch.no_grad()
@@ -143,30 +143,19 @@ class OrbitLinear(nn.Module):
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch m out"]:
         """Apply the layer to a batch of points with features."""
-        set_batch(x, n=self.group.degree, d=self.in_channels)
+        set_batch(x, n=self.group.degree, d=self.in_channels, like=self.weight)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
         if self.form is not None:
             y = self.form(x, self.weight)
         else:
-            y = dense(x, self._written_out(), len(self.ids))
-        y = y if self.bias is None else y + self.bias[self.out_orbit]
+            ids = self.ids
+            y = dense(x, dense_weight(ids, self.weight), len(ids))
+        if self.bias is not None:  # whose gradient is a sum over an orbit
+            orbit = self._on(x.device, "out_orbit")
+            y = y + widened(self.bias)[orbit].to(self.bias.dtype)
         return zero_padding(y, members if self.out_group is self.group else None)
-
-    def _written_out(self) -> Tensor:
-        weight = self.weight
-        if self.training or torch.is_grad_enabled() or is_traced():
-            self._dense = None
-            return dense_weight(self.ids, weight)
-        # In evaluation the weights are written out once, until they change.
-        if self._dense is not None:
-            kept, full = self._dense
-            alike = kept.dtype == weight.dtype and kept.device == weight.device
-            if alike and torch.equal(kept, weight):
-                return full
-        self._dense = weight.clone(), dense_weight(self.ids, weight)
-        return self._dense[1]
 
     def extra_repr(self) -> str:
         """Show the constructor's arguments and the number of orbitals."""
@@ -198,7 +187,8 @@ class OrbitInvariant(nn.Module):
         $(\mathrm{batch}, n)$, true where a point is.
 
     Raises:
-        TypeError: if `group` is no `PermutationGroup`.
+        TypeError: if `group` is no `PermutationGroup`, or the input no tensor of the weights'
+            type.
         ValueError: if a number of channels is below 1, or the input has another shape.
 
     Example:

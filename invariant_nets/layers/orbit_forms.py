@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from invariant_nets._indices import Indexed
+from invariant_nets._precision import as_written, widened
 from invariant_nets._sets import at_least_single
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import cyclic_generator
@@ -66,8 +68,9 @@ def dense_weight(
     """Write the weights out, one row for each number that comes in, one column for each out."""
     m, n = ids.shape
     _, channels, out = weight.shape
-    full = weight.flatten(1).index_select(0, ids.t().flatten()).view(n, m, channels, out)
-    return full.transpose(1, 2).reshape(n * channels, m * out)
+    # The gradient of a weight is a sum over its pairs.
+    full = widened(weight).flatten(1).index_select(0, ids.t().flatten()).to(weight.dtype)
+    return full.view(n, m, channels, out).transpose(1, 2).reshape(n * channels, m * out)
 
 
 def dense(
@@ -77,7 +80,7 @@ def dense(
     return (x.flatten(1) @ full).view(x.shape[0], m, full.shape[1] // m)
 
 
-class PooledForm(nn.Module):
+class PooledForm(Indexed):
     r"""$y_a = x_a (W_{aa} - W_A) + \sum_B W_{AB} \sum_{b \in B} x_b$ for $a$ in the orbit $A$."""
 
     columns: Tensor
@@ -100,25 +103,31 @@ class PooledForm(nn.Module):
         self.on = [int(row[a[0]]) for row, a in zip(first_rows, rows, strict=True)]
         self.on = self.on if diagonal else []
         self.out_sizes, self.in_sizes = list(map(len, rows)), list(map(len, columns))
-        self.register_buffer("columns", torch.cat(columns), persistent=False)
-        self.register_buffer("order", torch.cat(rows).argsort(), persistent=False)
+        self._keep("columns", torch.cat(columns), out_orbit.device)
+        self._keep("order", torch.cat(rows).argsort(), out_orbit.device)
 
     def forward(
         self, x: Float[Tensor, "batch n in"], weight: Float[Tensor, "orbitals in out"]
     ) -> Float[Tensor, "batch m out"]:
         """Apply the layer with these weights."""
-        x = x.index_select(1, self.columns) if len(self.in_sizes) > 1 else x
+        x = x.index_select(1, self._on(x.device, "columns")) if len(self.in_sizes) > 1 else x
         orbits = torch.split(x, self.in_sizes, 1)
-        sums = torch.cat([members.sum(1) for members in orbits], 1)
+        sums = torch.cat([widened(members).sum(1) for members in orbits], 1)
         parts = []
         for number, size in enumerate(self.out_sizes):
-            pooled = (sums @ weight[self.off[number]].flatten(0, 1))[:, None]
+            with as_written(x):
+                off = weight[self.off[number]].flatten(0, 1).to(sums.dtype)
+                pooled = (sums @ off)[:, None].to(x.dtype)
             if self.on and size > 1:
                 own = weight[self.on[number]] - weight[self.off[number][number]]
                 parts.append(torch.baddbmm(pooled, orbits[number], own.expand(x.shape[0], -1, -1)))
             else:
                 parts.append(pooled.expand(-1, size, -1))
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1).index_select(1, self.order)
+        return (
+            parts[0]
+            if len(parts) == 1
+            else torch.cat(parts, 1).index_select(1, self._on(x.device, "order"))
+        )
 
 
 class GridForm(nn.Module):
@@ -132,24 +141,27 @@ class GridForm(nn.Module):
         self, x: Float[Tensor, "batch nd in"], weight: Float[Tensor, "4 in out"]
     ) -> Float[Tensor, "batch nd out"]:
         """Apply the layer with these weights."""
-        same, row, column, neither = weight
+        wide = at_least_single(x.dtype)
+        same, row, column, neither = weight.to(wide)
         grid = x.reshape(x.shape[0], *self.shape, x.shape[2])
-        rows = grid.sum(2, keepdim=True)
-        columns = grid.sum(1, keepdim=True)
+        rows = grid.sum(2, keepdim=True, dtype=wide)
+        columns = grid.sum(1, keepdim=True, dtype=wide)
         total = rows.sum(1, keepdim=True)
-        pooled = rows @ (row - neither) + (columns @ (column - neither) + total @ neither)
-        y: Tensor = grid @ (same - row - column + neither) + pooled
+        with as_written(x):
+            pooled = rows @ (row - neither) + (columns @ (column - neither) + total @ neither)
+        own = (same - row - column + neither).to(weight.dtype)
+        y: Tensor = grid @ own + pooled.to(x.dtype)
         return y.flatten(1, 2)
 
 
-class CyclicForm(nn.Module):
+class CyclicForm(Indexed):
     r"""$y_a = \sum_k x_{a+k} W_k$, a product of spectra: $\hat y = \hat x\,\bar{\hat W}$."""
 
     first: Tensor
 
     def __init__(self, first: Int[Tensor, " n"]) -> None:
         super().__init__()
-        self.register_buffer("first", first, persistent=False)
+        self._keep("first", first, first.device)
 
     def forward(
         self, x: Float[Tensor, "batch n in"], weight: Float[Tensor, "orbitals in out"]
@@ -157,9 +169,9 @@ class CyclicForm(nn.Module):
         """Apply the layer with these weights."""
         if x.shape[0] == 0:
             return x @ weight[0]  # no library transforms nothing
-        kernel = weight.index_select(0, self.first).movedim(0, 2)
-        kind = at_least_single(x.dtype)  # there is no transform in half precision
-        kernel = kernel.to(torch.promote_types(weight.dtype, kind))
+        # There is no transform in half precision.
+        kernel = widened(weight).index_select(0, self._on(x.device, "first")).movedim(0, 2)
+        kind = at_least_single(x.dtype)
         # Channels first: transforms along the last axis are the fast ones.
         inputs = torch.fft.rfft(x.transpose(1, 2).to(kind).contiguous())
         weights = torch.fft.rfft(kernel.contiguous()).conj()

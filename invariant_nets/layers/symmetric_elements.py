@@ -12,7 +12,7 @@ from typing import get_args
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import one_of, set_mask
+from invariant_nets._arguments import dense, first_weight, floating, of_weights, one_of, set_mask
 from invariant_nets._sets import Members, member_mean, members_of, zero_padding, zero_padding_
 from invariant_nets.layers.averaged import Pooling
 
@@ -42,7 +42,8 @@ class SymmetricElements(nn.Module):
         $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if a module is none, the input is no tensor, or the mask not of bool.
+        TypeError: if a module is none, the input is no tensor in floating point, or the mask not of
+            bool.
         ValueError: if `pooling` is neither of the two, or the input or the mask has another shape.
 
     Example:
@@ -78,9 +79,13 @@ class SymmetricElements(nn.Module):
         _elements(x, mask)
         members = members_of(mask)
         x = zero_padding(x, members)
-        each = self.element(x.flatten(0, 1))
-        y = each.reshape(*x.shape[:2], *each.shape[1:])
-        y = y + self.shared(_pool(x, members, self.pooling)).unsqueeze(1)
+        try:
+            each = self.element(x.flatten(0, 1))
+            y = each.reshape(*x.shape[:2], *each.shape[1:])
+            y = y + self.shared(_pool(x, members, self.pooling)).unsqueeze(1)
+        except RuntimeError:
+            of_weights(x, first_weight(self))
+            raise
         return zero_padding_(y, members)
 
     def extra_repr(self) -> str:
@@ -106,7 +111,8 @@ class SymmetricElementsInvariant(nn.Module):
         $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if `shared` is no module, the input is no tensor, or the mask not of bool.
+        TypeError: if `shared` is no module, the input is no tensor in floating point, or the mask
+            not of bool.
         ValueError: if `pooling` is neither of the two, or the input or the mask has another shape.
 
     Example:
@@ -139,7 +145,11 @@ class SymmetricElementsInvariant(nn.Module):
         """Apply the layer to a batch of sets of elements."""
         _elements(x, mask)
         members = members_of(mask)
-        y: Tensor = self.shared(_pool(zero_padding(x, members), members, self.pooling))
+        try:
+            y: Tensor = self.shared(_pool(zero_padding(x, members), members, self.pooling))
+        except RuntimeError:
+            of_weights(x, first_weight(self))
+            raise
         return y
 
     def extra_repr(self) -> str:
@@ -156,8 +166,8 @@ def _pool(
 
 
 def _elements(x: Tensor, mask: Tensor | None) -> None:
-    if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+    dense(x)
+    floating(x)
     if x.ndim < 3:
         raise ValueError(f"x must have shape (batch, n, *element), got {tuple(x.shape)}")
     if 0 in x.shape[1:]:

@@ -39,7 +39,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
         $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or the input or the mask has another shape.
 
     Example:
@@ -60,7 +60,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
         """Let the members of each set look at each other."""
-        set_batch(x, d=self.d)
+        set_batch(x, d=self.d, like=self.query.weight)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -92,7 +92,7 @@ class InducedSetAttentionBlock(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is; `points` is $(m, d)$.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or the input or the mask has another shape.
 
     Example:
@@ -139,7 +139,7 @@ class InducedSetAttentionBlock(nn.Module):
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
         """Let the points look at each set, then its members at the points."""
-        set_batch(x, d=self.gather.d)
+        set_batch(x, d=self.gather.d, like=self.points)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -180,7 +180,7 @@ class AttentionPooling(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is; `seeds` is $(k, d)$.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or the input or the mask has another shape.
 
     Example:
@@ -230,7 +230,7 @@ class AttentionPooling(nn.Module):
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch k d"]:
         """Let the seeds look at each set."""
-        set_batch(x, d=self.block.d)
+        set_batch(x, d=self.block.d, like=self.seeds)
         set_mask(mask, x)
         members = members_of(mask)
         y = zero_padding(F.relu(self.linear(zero_padding(x, members))), members)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._precision import normed
 from invariant_nets._sets import Members, members_of, zero_padding
 from invariant_nets.layers.initialization import orthogonal_
 
@@ -59,7 +60,7 @@ class MultiheadAttentionBlock(nn.Module):
         `mask` is $(\mathrm{batch}, n)$, true where a member of $y$ is.
 
     Raises:
-        TypeError: if an input is no tensor or the mask not of bool.
+        TypeError: if an input is no tensor of the weights' type, or the mask not of bool.
         ValueError: if an argument is out of its range, or an input or the mask has another shape.
 
     Example:
@@ -123,8 +124,8 @@ class MultiheadAttentionBlock(nn.Module):
         mask: Bool[Tensor, "batch n"] | None = None,
     ) -> Float[Tensor, "batch m d"]:
         """Let every row of `x` look at the members of `y`."""
-        set_batch(x, d=self.d)
-        set_batch(y, d=self.d, name="y")
+        set_batch(x, d=self.d, like=self.query.weight)
+        set_batch(y, d=self.d, like=self.query.weight, name="y")
         set_mask(mask, y)
         members = members_of(mask)
         return self.looked(x, zero_padding(y, members), members)
@@ -136,9 +137,9 @@ class MultiheadAttentionBlock(nn.Module):
         members: Members | None,
     ) -> Float[Tensor, "batch m d"]:
         """Do the same without checks, for a `y` whose padding is 0."""
-        h = self.norm1(x + self._attention(x, y, None if members is None else members.mask))
-        z: Tensor = self.norm2(h + self.linear2(F.relu(self.linear1(h))))
-        return z
+        seen = self._attention(x, y, None if members is None else members.mask)
+        h = normed(self.norm1, x + seen)
+        return normed(self.norm2, h + self.linear2(F.relu(self.linear1(h))))
 
     def _attention(self, x: Tensor, y: Tensor, mask: Tensor | None) -> Tensor:
         query, key, value = self.query(x), self.key(y), self.value(y)

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
-from invariant_nets._sets import members_of, zero_padding, zero_padding_
+from invariant_nets._precision import LayerNorm
+from invariant_nets._sets import at_least_single, members_of, zero_padding, zero_padding_
 from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, sigmoid_if
 
 
@@ -31,6 +32,7 @@ class PositionalEncoding(nn.Module):
         $(\mathrm{batch}, n, d_{\mathrm{model}})$ with $n \le$ `max_len`, to the same shape.
 
     Raises:
+        TypeError: if the input is no tensor of the encoding's type.
         ValueError: if an argument is below 1, or the input does not fit.
 
     Example:
@@ -51,18 +53,21 @@ class PositionalEncoding(nn.Module):
         super().__init__()
         d_model, max_len = positive_int("d_model", d_model), positive_int("max_len", max_len)
         position = torch.arange(max_len)[:, None]
-        frequency = torch.exp(torch.arange(0, d_model, 2) * (-math.log(10_000) / d_model))
-        encoding = torch.empty(max_len, d_model)
+        kind = torch.get_default_dtype()
+        wide = at_least_single(kind)  # half precision has no numbers as large as a position
+        even = torch.arange(0, d_model, 2, dtype=wide)
+        frequency = torch.exp(even * (-math.log(10_000) / d_model))
+        encoding = torch.empty(max_len, d_model, dtype=wide)
         encoding[:, 0::2] = torch.sin(position * frequency)
         encoding[:, 1::2] = torch.cos(position * frequency[: d_model // 2])
-        self.register_buffer("encoding", encoding)
+        self.register_buffer("encoding", encoding.to(kind))
 
     def forward(
         self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d_model"]:
         """Return `x` plus the encoding of its rows."""
         max_len, d_model = self.encoding.shape
-        set_batch(x, d=d_model)
+        set_batch(x, d=d_model, like=self.encoding)
         set_mask(mask, x)
         if x.shape[1] > max_len:
             raise ValueError(f"x must have at most max_len={max_len} rows, got {tuple(x.shape)}")
@@ -93,6 +98,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         $(\mathrm{batch}, n, d_{\mathrm{model}})$ to the same shape.
 
     Raises:
+        TypeError: if the input is no tensor of the weights' type.
         ValueError: if an argument is below 1, or the input has another shape.
 
     Example:
@@ -118,12 +124,13 @@ class EncoderLayer(nn.TransformerEncoderLayer):
             dropout=dropout,
             batch_first=True,
         )
+        self.norm1, self.norm2 = LayerNorm(d_model), LayerNorm(d_model)
 
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "batch n d_model"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d_model"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.linear1.in_features)
+        set_batch(x, d=self.linear1.in_features, like=self.linear1.weight)
         set_mask(mask, x)
         members = members_of(mask)
         if members is None or x.shape[0] == 0:
@@ -213,7 +220,7 @@ def transformer(
     return SetNetwork(
         PositionalEncoding(d_model=d, max_len=n),
         EncoderLayer(d_model=d, nhead=1, dim_feedforward=dim_feedforward, dropout=dropout),
-        nn.LayerNorm(d),
+        LayerNorm(d),
         FlattenMembers(),
         nn.Linear(n * d, 1),
         *sigmoid_if(probabilities),

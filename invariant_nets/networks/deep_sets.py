@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import (
     checked_widths,
+    floating,
     layer_widths,
     one_of,
     positive_int,
@@ -104,7 +105,8 @@ class SetPooling(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if the input is no tensor or the mask not of bool.
+        TypeError: if the input is no tensor in floating point (complex has no maximum), or the mask
+            not of bool.
         ValueError: if `pooling` is none of the three, or the input or the mask has another shape.
 
     Example:
@@ -131,6 +133,8 @@ class SetPooling(nn.Module):
     ) -> Float[Tensor, "batch d"]:
         """Pool each set of a batch."""
         set_batch(x)
+        if self.pooling == "max" or not x.is_complex():
+            floating(x)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)

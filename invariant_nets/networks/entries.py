@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._arguments import floating, positive_int, set_batch, set_mask
 from invariant_nets._sets import Members, at_least_single, call, manner, members_of
 from invariant_nets.layers.averaged import Normalization, Pooling
 from invariant_nets.networks.intrinsic import intrinsic
@@ -82,7 +82,7 @@ class SumOfSquares(nn.Module):
         $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if the input is no tensor, or the mask not of bool.
+        TypeError: if the input is no tensor in floating point, or the mask not of bool.
         ValueError: if the input or the mask has another shape.
 
     Example:
@@ -100,15 +100,17 @@ class SumOfSquares(nn.Module):
     ) -> Float[Tensor, "batch 1"]:
         """Return the standardized sum of squares of each set."""
         set_batch(x)
+        floating(x)
         set_mask(mask, x)
         _, n, d = x.shape
         wide = at_least_single(x.dtype)
         deviation: float | Tensor = (2 * n * d) ** 0.5
         members = members_of(mask)
         if members is not None:
-            x = x.masked_fill(members.absent(3), 1)  # which adds as much to T as to nd
+            x = x.masked_fill(members.absent(3), 1)  # which adds 0
             deviation = (members.counts(wide) * (2 * d)).sqrt_()
-        excess = x.flatten(1).square().sum(1, keepdim=True, dtype=wide) - n * d
+        # T − nd, entry by entry: of two large sums the difference would be their rounding.
+        excess = (x.flatten(1).to(wide).square() - 1).sum(1, keepdim=True)
         return (excess / deviation).to(x.dtype)
 
 

@@ -8,7 +8,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import positive_int, set_batch, set_mask
+from invariant_nets._arguments import (
+    first_weight,
+    of_weights,
+    positive_int,
+    set_batch,
+    set_mask,
+)
 from invariant_nets._sets import (
     ANYTHING,
     ZEROS,
@@ -45,8 +51,9 @@ class SetNetwork(nn.Sequential):
         true where a member is.
 
     Raises:
-        TypeError: if the mask is not of bool, or a module before the pooling neither takes it nor
-            is known to act on every member by itself.
+        TypeError: if the input is no dense tensor, or of a type that the weights do not go with; if
+            the mask is not of bool, or a module before the pooling neither takes it nor is known to
+            act on every member by itself.
         ValueError: if `n` or `d` is below 1, or the input or the mask has another shape.
 
     Example:
@@ -78,9 +85,18 @@ class SetNetwork(nn.Sequential):
     ) -> Float[Tensor, batch * out]:
         """Apply the modules in turn."""
         set_batch(x, n=self.n, d=self.d)
-        if mask is None:
-            y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-            return y
+        try:
+            if mask is None:
+                y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+                return y
+            return self._masked(x, mask)
+        except RuntimeError:  # torch does not say what is to be done about another type
+            of_weights(x, first_weight(self))
+            raise
+
+    def _masked(
+        self, x: Float[Tensor, "batch n d"], mask: Tensor | Members
+    ) -> Float[Tensor, batch * out]:
         set_mask(mask, x)
         members, holds = Members(mask) if isinstance(mask, Tensor) else mask, ANYTHING
         steps = iter(self._how())

@@ -9,6 +9,7 @@ from torch import nn
 from invariant_nets import average_over
 from invariant_nets._sets import chunk_size
 from invariant_nets.averaging.chunked import outputs_over
+from invariant_nets.averaging.recompute import recomputed_average
 from tests import oracles
 
 
@@ -89,3 +90,82 @@ def test_an_output_without_the_set_axis_cannot_be_moved_back():
 def test_a_super_batch_has_about_8192_sets_and_one_permutation_at_least(batch, size):
     assert chunk_size(None, batch) == size
     assert chunk_size(7, batch) == 7
+
+
+# The average of a constant is that constant, for any number of terms and chunks.
+
+FLOATS = (
+    torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.complex64, torch.complex128
+)  # fmt: skip
+every_type = pytest.mark.parametrize("dtype", FLOATS, ids=str)
+every_half = pytest.mark.parametrize("dtype", FLOATS[:2], ids=str)
+ONE_BY_ONE = [torch.tensor([[1, 0]])] * 1000
+TOGETHER = [torch.tensor([[1, 0], [0, 1]]).repeat(1500, 1)]
+splits = pytest.mark.parametrize("chunks", [ONE_BY_ONE, TOGETHER], ids=["one by one", "together"])
+
+
+@splits
+@every_type
+@pytest.mark.parametrize("value", [0.1, 20.0, 100.0])
+@pytest.mark.parametrize("equivariant", [False, True])
+def test_the_average_of_a_constant_is_that_constant(chunks, dtype, value, equivariant):
+    x = torch.full((2, 2, 1), value, dtype=dtype)
+    y = average_over(lambda x: x if equivariant else x[:, 0], x, chunks, equivariant=equivariant)
+    assert y.dtype == dtype
+    torch.testing.assert_close(y, x if equivariant else x[:, 0], atol=0, rtol=_rounding(dtype))
+
+
+def _rounding(dtype):
+    # Of the last digit; and double precision has nothing to add up in that is wider.
+    return max(2 * torch.finfo(dtype).eps, 1e-12)
+
+
+class Constant(nn.Module):
+    """A constant, in the type of its parameter or in that of autocast."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.linear = nn.Linear(1, 1).to(dtype)
+
+    def forward(self, x):
+        return self.linear(0 * x[:, 0]) + x[:, 0]
+
+
+@splits
+@pytest.mark.parametrize("dtype", FLOATS[:4], ids=str)
+@pytest.mark.parametrize("recompute", [False, True])
+def test_so_is_the_gradient_of_a_constant(chunks, dtype, recompute):
+    model, x = Constant(dtype), torch.ones(1, 2, 1, dtype=dtype, requires_grad=True)
+    if recompute:
+        y = recomputed_average(model, x, lambda: chunks)
+    else:
+        y = average_over(model, x, chunks)
+    y.sum().backward()
+    rounding = {"atol": 0, "rtol": max(_rounding(dtype), 1e-4 if dtype == torch.float32 else 0)}
+    torch.testing.assert_close(model.linear.bias.grad, torch.ones(1, dtype=dtype), **rounding)
+    first = 0.5 if chunks is TOGETHER else 0.0
+    expected = torch.tensor([[[first], [1 - first]]], dtype=dtype)
+    torch.testing.assert_close(x.grad, expected, **rounding)
+
+
+@splits
+@every_half
+@pytest.mark.parametrize("recompute", [False, True])
+def test_under_autocast_too(chunks, dtype, recompute):
+    model, x = Constant(torch.float32), torch.ones(1, 2, 1)
+    with torch.autocast("cpu", dtype=dtype):
+        if recompute:
+            y = recomputed_average(model, x, lambda: chunks)
+        else:
+            y = average_over(model, x, chunks)
+    y.sum().backward()
+    torch.testing.assert_close(y.float(), 1 + model.linear.bias.detach()[None], atol=0, rtol=1e-2)
+    torch.testing.assert_close(model.linear.bias.grad, torch.ones(1), atol=0, rtol=2e-3)
+
+
+def test_whole_numbers_are_averaged_as_fractions():
+    x = torch.tensor([[[1], [2]]])
+    for kind in (torch.int64, torch.uint8, torch.bool):
+        y = average_over(lambda x, kind=kind: (x[:, 0] % 2).to(kind), x, ONE_BY_ONE[:3] + TOGETHER)
+        assert y.dtype == torch.float32
+        torch.testing.assert_close(y, torch.full((1, 1), 1500 / 3003))

@@ -231,6 +231,24 @@ def test_gradients_that_are_not_added_up_are_caught(monkeypatch):
             assert not torch.allclose(part, whole)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_in_half_precision_ranks_round_once(dtype):
+    def constant(model, x):
+        average = SymmetryModel(model, symmetric_group(3), process_group=dist.group.WORLD)
+        y = average(x)
+        y.sum().backward()
+        return y, model[1].bias.grad
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3, 1)).to(dtype)
+    nn.init.zeros_(model[1].weight)
+    nn.init.constant_(model[1].bias, 333)
+    x = torch.ones(1, 3, 1, dtype=dtype)
+    for y, slope in on_ranks(4, constant, model, x):  # whose shares are 1/3 and 1/6
+        assert y.dtype == slope.dtype == dtype
+        assert torch.equal(y, torch.full_like(y, 333))
+        assert torch.equal(slope, torch.ones_like(slope))
+
+
 class Counting(nn.Module):
     """Counts the sets that go through it."""
 

@@ -497,3 +497,58 @@ def test_frames_are_moved_and_shown_with_the_model():
     assert repr(model) == f"CanonicalModel(\n  (model): {flatten}\n  (frame): {frame}\n)"
     model = CanonicalModel(nn.Flatten(), frame=DirectionFrame(2, 3), equivariant=True)
     assert model.extra_repr() == "equivariant=True"
+
+
+# The mean of equal outputs is that output, for any number of rows, orders and chunks.
+
+HALVES = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+
+
+@HALVES
+def test_the_mean_over_equal_rows_of_a_constant_is_that_constant(dtype):
+    model = CanonicalModel(lambda x: x, equivariant=True)
+    x = torch.full((1, 3000, 1), 100.0, dtype=dtype, requires_grad=True)
+    y = model(x)
+    assert torch.equal(y, x)
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    torch.testing.assert_close(slopes, torch.ones_like(x), atol=0, rtol=1e-2)
+
+
+@HALVES
+@pytest.mark.parametrize("chunksize", [1, None])
+@pytest.mark.parametrize("frame", [CircleFrame(), DirectionFrame(2, 700)], ids=["circle", "random"])
+@pytest.mark.parametrize("equivariant", [False, True])
+def test_the_mean_over_a_frame_of_a_constant_is_that_constant(dtype, chunksize, frame, equivariant):
+    linear = torch.nn.Linear(2, 1).to(dtype)
+
+    def constant(x, mask=None):
+        return linear(0 * x) + 20 if equivariant else linear(0 * x[:, 0]) + 20
+
+    class Constant(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = linear
+
+        def forward(self, x):
+            return constant(x)
+
+    model = CanonicalModel(Constant(), frame=frame, equivariant=equivariant, chunksize=chunksize)
+    x = torch.randn(1, 27, 2, generator=torch.Generator().manual_seed(0)).to(dtype)
+    y = model(x.requires_grad_())
+    assert y.dtype == dtype
+    torch.testing.assert_close(y, torch.full_like(y, 20 + linear.bias.item()), atol=0, rtol=1e-2)
+    y.sum().div(y.numel()).backward()
+    torch.testing.assert_close(linear.bias.grad, torch.ones_like(linear.bias), atol=0, rtol=2e-2)
+    sums = CanonicalModel(lambda x: x.sum((1, 2)), frame=frame, chunksize=chunksize)(x)
+    (slopes,) = torch.autograd.grad(sums, x)
+    torch.testing.assert_close(slopes, torch.ones_like(x), atol=0, rtol=2e-2)
+
+
+@pytest.mark.parametrize("frame", [CircleFrame(), DirectionFrame(3, 20)], ids=["circle", "random"])
+def test_autocast_changes_no_order_and_no_weight(frame):
+    d = 2 if isinstance(frame, CircleFrame) else 3
+    x = torch.randn(3, 9, d, generator=torch.Generator().manual_seed(0))
+    expected = frame(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = frame(x)
+    assert all(map(torch.equal, found, expected))

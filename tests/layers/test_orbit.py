@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from invariant_nets import (
     LinearEquivariant,
@@ -150,27 +151,40 @@ def test_at_the_start_every_output_keeps_the_inputs_variance(group):
     torch.testing.assert_close(variance, torch.ones_like(variance), rtol=0.1, atol=0)
 
 
-def test_written_out_weights_are_kept_in_evaluation_and_follow_every_change():
-    layer = OrbitLinear(cyclic_group(5), 2, 2)
-    assert layer.form is None
-    x = torch.randn(3, 5, 2)
-    layer.eval()
+WRITES = {
+    "behind autograd": lambda layer, other: layer.weight.data.mul_(2),
+    "a copy": lambda layer, other: layer.weight.data.copy_(other.weight.data),
+    "a state": lambda layer, other: layer.load_state_dict(other.state_dict()),
+    "a vector": lambda layer, other: nn.utils.vector_to_parameters(
+        nn.utils.parameters_to_vector(other.parameters()), layer.parameters()
+    ),
+    "a swap": lambda layer, other: torch.utils.swap_tensors(layer.weight, other.weight),
+    "new data": lambda layer, other: setattr(layer.weight, "data", other.weight.data.clone()),
+    "bytes": lambda layer, other: layer.weight.detach().numpy().__imul__(2),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_no_write_to_the_weights_leaves_anything_stale(write):
+    layer, other = (OrbitLinear(dihedral_group(5), 2, 3).eval() for _ in "ab")
+    x = torch.randn(4, 5, 2)
+    with torch.inference_mode():
+        layer(x)
+        torch.func.vmap(layer)(x[:, None])
+    write(layer, other)
+    weight = layer.weight.detach()
+    expected = torch.einsum("bni,mnio->bmo", x, weight[layer.ids]) + layer.bias[layer.out_orbit]
+    for context in (torch.inference_mode, torch.no_grad, torch.enable_grad):
+        with context():
+            torch.testing.assert_close(layer(x), expected)
+
+
+def test_nothing_is_kept_from_a_call():
+    layer = OrbitLinear(dihedral_group(5), 2, 3).eval()
+    before = dict(layer.__dict__)
     with torch.no_grad():
-        first = layer(x)
-        assert layer._dense is not None
-        kept = layer._dense[1]
-        assert torch.equal(layer(x), first)
-        assert layer._dense[1] is kept
-        layer.weight.mul_(2)
-        torch.testing.assert_close(layer(x) - layer.bias, 2 * (first - layer.bias))
-        layer.weight.data[0] += 1  # behind autograd's back
-        assert not torch.allclose(layer(x) - layer.bias, 2 * (first - layer.bias))
-        layer.load_state_dict(OrbitLinear(cyclic_group(5), 2, 2).state_dict())
-        assert not torch.allclose(layer(x), 2 * first)
-        layer.double()
-        assert layer(x.double()).dtype == torch.float64
-    layer(x.double()).sum().backward()
-    assert layer.weight.grad is not None
+        layer(torch.randn(4, 5, 2))
+    assert layer.__dict__ == before
 
 
 FORMS = {
@@ -269,6 +283,46 @@ def test_the_weights_of_a_functional_call_are_not_mistaken_for_others():
             fresh = OrbitLinear(dihedral_group(5), 2, 2)
             fresh.load_state_dict(weights)
             torch.testing.assert_close(y, fresh.eval()(x))
+
+
+# Sums over many points, in half precision.
+
+MANY = {
+    "pooled": symmetric_group(2000),
+    "two orbits": direct_product(symmetric_group(1500), symmetric_group(500)),
+    "grid": direct_product(symmetric_group(50), symmetric_group(40), on="grid"),
+    "cyclic": cyclic_group(2000),
+    "written out": direct_product(dihedral_group(300), symmetric_group(3)),
+}
+halves = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+many = pytest.mark.parametrize("group", MANY.values(), ids=MANY)
+
+
+@halves
+@many
+@pytest.mark.parametrize("autocast", [False, True])
+def test_sums_over_many_points_are_those_of_double_precision(dtype, group, autocast):
+    torch.manual_seed(0)
+    layer = OrbitLinear(group, 1, 1).to(dtype)
+    exact, x = copy.deepcopy(layer).double(), torch.full((1, group.degree, 1), 100.0)
+    layer = layer.float() if autocast else layer
+    with torch.autocast("cpu", dtype=dtype, enabled=autocast):
+        y = layer(x if autocast else x.to(dtype))
+    expected = exact(x.double())
+    atol = 0.02 * expected.abs().max().item()
+    torch.testing.assert_close(y.double(), expected, rtol=0.02, atol=atol)
+
+
+@halves
+@many
+def test_gradients_of_weights_are_sums_over_all_of_their_pairs(dtype, group):
+    torch.manual_seed(0)
+    layer = OrbitLinear(group, 1, 1).to(dtype)
+    exact, x = copy.deepcopy(layer).double(), torch.full((1, group.degree, 1), 1.0)
+    for module, kind in ((layer, dtype), (exact, torch.float64)):
+        module(x.to(kind)).sum().div(100).backward()
+    for found, expected in zip(layer.parameters(), exact.parameters(), strict=True):
+        torch.testing.assert_close(found.grad.double(), expected.grad, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,16 @@ def test_a_network_can_be_cut_like_a_sequential(backbone):
     network, x = backbone(4, 3).eval(), torch.randn(6, 4, 3)
     torch.testing.assert_close(network[1:](network[:1](x)), network(x))
     assert network[0] is next(iter(network))
+
+
+def test_the_positions_are_right_whatever_the_default_dtype_is():
+    expected = PositionalEncoding(8, 5000).encoding
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        torch.set_default_dtype(dtype)
+        try:
+            encoding = PositionalEncoding(8, 5000).encoding
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert encoding.dtype == dtype
+        rounding = max(torch.finfo(dtype).eps, 1e-3)  # of the positions, in single precision
+        torch.testing.assert_close(encoding.float(), expected, atol=rounding, rtol=0)

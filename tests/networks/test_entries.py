@@ -123,3 +123,18 @@ def test_logistic_regression_on_the_sum_learns_the_task_within_seconds():
         loss.backward()
         optimizer.step()
     assert loss.item() < math.log(2) / 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+def test_a_mask_of_members_only_changes_nothing_in_any_precision(dtype):
+    x = torch.randn(3, 1000, 5, generator=torch.Generator().manual_seed(0)).to(dtype)
+    mask = torch.ones(3, 1000, dtype=torch.bool)
+    assert torch.equal(SumOfSquares()(x), SumOfSquares()(x, mask=mask))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
+def test_large_sums_do_not_cancel(dtype):
+    x = torch.randn(2, 30_000, 5, generator=torch.Generator().manual_seed(0)).to(dtype)
+    expected = SumOfSquares()(x.double())
+    rounding = torch.finfo(dtype).eps
+    torch.testing.assert_close(SumOfSquares()(x).double(), expected, rtol=4 * rounding, atol=1e-5)
