@@ -265,7 +265,7 @@ def _claim(folder: Path, settings: Mapping[str, Setting]) -> None:
 def _test_data(task: Task) -> LabeledSets:
     try:
         return task.test_data()
-    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+    except (MemoryError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         message = f"task must have test sets that can be drawn ({_first_line(error)})"
         raise ValueError(message) from error
 

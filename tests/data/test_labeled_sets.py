@@ -306,3 +306,8 @@ def test_what_are_no_numbers_is_refused(arguments, message):
 def test_a_suffix_tells_which_sets_are_wrong():
     with pytest.raises(ValueError, match="y_test must hold the labels 0 and 1 only, got 7"):
         LabeledSets(X, Y * 7, suffix="_test")
+
+
+def test_large_floats_are_no_whole_numbers():
+    x = torch.randn(8, 3, 2, dtype=torch.float64) * 1e30
+    torch.testing.assert_close(LabeledSets(x, torch.arange(8) % 2)[0][0].double(), x[0])

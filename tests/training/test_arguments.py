@@ -342,6 +342,7 @@ def test_probabilities_of_logits_within_the_unit_interval_are_no_sigmoid():
     assert fit(model).num_epochs == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["eager"])
 def test_compiled_models_are_given_their_masks(backend):
     x, mask = pad_sets([torch.randn(n, D) for n in (1, 3, 4, 2)])

@@ -221,9 +221,9 @@ def test_it_takes_your_own_sets(main, sets, tmp_path):
 def test_a_failed_training_is_told_and_is_no_success(main, sets, tmp_path):
     with np.load(sets) as contents:
         x = dict(contents)
-    np.savez(sets, x=x["x"] * 1e37, y=x["y"])
-    status, out, _ = main("--data", sets, "--models", "radial", "deep-sets", "--seeds", 1)
-    assert status == 1
+    np.savez(sets, x=x["x"] * 1e30, y=x["y"])
+    status, out, error = main("--data", sets, "--models", "radial", "deep-sets", "--seeds", 1)
+    assert status == 1, error
     assert "radial, seed 0: the" in out
     assert "failed" in out
 
