@@ -10,6 +10,7 @@ weights that vanish where their sort would tear.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,11 +23,14 @@ from invariant_nets._precision import as_written
 from invariant_nets._sets import (
     at_least_single,
     front,
+    is_traced,
     members_first,
     permute_rows,
     zero_padding,
 )
 from invariant_nets.canonicalization.sorting import lexicographic_ordering
+
+_MANY_ENTRIES = 1 << 26
 
 
 class WeightedOrders(NamedTuple):
@@ -63,6 +67,9 @@ class CircleFrame(nn.Module):
     Raises:
         ValueError: if the input is no batch of sets with two features.
 
+    Warns:
+        UserWarning: if all sorts together have more than $2^{26}$ entries.
+
     Example:
         >>> pair = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]], dtype=torch.float64)
         >>> orders, weights = CircleFrame()(pair)
@@ -87,6 +94,13 @@ class CircleFrame(nn.Module):
         batch, n, _ = x.shape
         if n == 1:
             return WeightedOrders(base[:, None], rows.new_ones(batch, 1))
+        if batch * n**2 * (n - 1) > _MANY_ENTRIES and not is_traced():
+            warnings.warn(
+                f"CircleFrame takes n(n−1) = {n * (n - 1):,} sorts of each of {batch} sets: this "
+                "takes much time and memory; DirectionFrame takes as many sorts as it is told",
+                UserWarning,
+                stacklevel=2,
+            )
         i, j = torch.triu_indices(n, n, 1, device=x.device)
         step = rows[:, j] - rows[:, i]
         # Equal rows have no critical angle; any will do, since their order does not matter. Nor

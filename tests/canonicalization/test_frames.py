@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from invariant_nets import CircleFrame, DirectionFrame
+from invariant_nets.canonicalization import frames
 
 tied = hnp.arrays(
     "float64",
@@ -172,3 +173,13 @@ def test_directions_need_a_dimension_and_a_number(arguments, words):
 def test_sets_of_another_shape_are_refused(frame, shape):
     with pytest.raises(ValueError, match="x must"):
         frame(torch.zeros(shape))
+
+
+def test_many_sorts_are_told(monkeypatch):
+    monkeypatch.setattr(frames, "_MANY_ENTRIES", 4 * 6 * 30)
+    frame = CircleFrame()
+    assert frame(torch.randn(4, 6, 2)).orders.shape == (4, 30, 6)
+    with pytest.warns(
+        UserWarning, match=r"n\(n−1\) = 30 sorts of each of 5 sets: .*DirectionFrame"
+    ):
+        frame(torch.randn(5, 6, 2))
