@@ -153,7 +153,7 @@ class Passes:
         x, mask = inputs if isinstance(inputs, tuple | list) else (inputs, None)
         x, label = x.to(self.device), label.to(self.device)
         mask = None if mask is None else mask.to(self.device)
-        output = self._output(x, mask, name, forward)
+        output = self._output(x, mask, forward)
         labels = check_labels(label, output, name)
         wide = at_least_single(output.dtype)
         output, label = output.to(wide), label.to(wide)
@@ -176,18 +176,8 @@ class Passes:
             )
         return _Judged(loss, correct, labels, output, label, None)
 
-    def _output(self, x: Tensor, mask: Tensor | None, name: str, forward: Forward) -> Tensor:
-        try:
-            output = model_output(forward(x, mask), len(x))
-        except RuntimeError as error:
-            types = {p.dtype for p in self.model.parameters()}
-            if x.dtype in types or torch.is_autocast_enabled(x.device.type):
-                raise
-            raise TypeError(
-                f"x of {name} must be of the type of the weights of the model, "
-                f"{', '.join(sorted(map(str, types)))}, got {x.dtype}: x.float() makes it "
-                "torch.float32, model.double() the weights torch.float64"
-            ) from error
+    def _output(self, x: Tensor, mask: Tensor | None, forward: Forward) -> Tensor:
+        output = model_output(forward(x, mask), len(x))
         if not output.is_floating_point() or not output.numel():
             raise TypeError(
                 "model must return floating-point numbers, one a label, got "

@@ -264,7 +264,7 @@ def test_one_label_only_is_warned_of():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.float16, torch.bool])
 def test_x_of_another_type_than_the_weights_is_refused(dtype):
-    words = f"x of dl_train must be of the type of the weights .*, torch.float32, got {dtype}"
+    words = f"x must be of torch.float32 as the weights are, got {dtype}: "
     with pytest.raises(TypeError, match=words):
         fit(train=[(X.to(dtype), Y)])
 
