@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from invariant_nets._arguments import autocasts, first_weight, of_weights
+from invariant_nets._rows import front
 from invariant_nets._torch_modules import acts_by_member, advice, is_sequence, is_simple, is_torchs
 
 _SUPERBATCH_SETS = 8192
@@ -67,7 +68,9 @@ class Members:
     def front(self) -> Members:
         """Return those of the sets whose members were moved to the front."""
         if self._front is None:
-            self._front = Members(self.mask.sort(dim=1, descending=True).values, in_front=True)
+            present = front(self.mask)
+            assert present is not None
+            self._front = Members(present, in_front=True)
         return self._front
 
 
@@ -104,18 +107,6 @@ def member_mean(x: Float[Tensor, "batch n *rest"], mask: Mask) -> Float[Tensor, 
         counts = counts.unsqueeze(-1)
     mean = x.sum(1, dtype=wide) / counts
     return mean if wide == x.dtype else mean.to(x.dtype)
-
-
-def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:
-    """Return the order that moves the members to the front and leaves their order as it is."""
-    return mask.sort(dim=dim, descending=True, stable=True).indices
-
-
-def front(mask: Bool[Tensor, "batch n"] | None) -> Bool[Tensor, "batch n"] | None:
-    """Return the mask of the sets whose members were moved to the front."""
-    if mask is None:
-        return None
-    return mask.sort(dim=1, descending=True).values
 
 
 ANYTHING, NUMBERS, ZEROS = range(3)  # what padding may hold
@@ -276,13 +267,6 @@ def modes_kept(model: Callable[..., Any]) -> Iterator[list[nn.Module]]:
     finally:
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
-
-
-def permute_rows(
-    x: Shaped[Tensor, "batch n d"], orders: Int[Tensor, "batch n"]
-) -> Shaped[Tensor, "batch n d"]:
-    r"""Permute the rows of every set by a permutation of its own: $y_{bi} = x_{b, \sigma_b(i)}$."""
-    return x.gather(1, orders.unsqueeze(-1).expand_as(x))
 
 
 def chunk_size(chosen: int | None, batch: int) -> int:

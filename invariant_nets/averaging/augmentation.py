@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import call, manner, permute_rows
+from invariant_nets._rows import permute_rows
+from invariant_nets._sets import call, manner
 from invariant_nets.groups.enumeration import uniform_orders
 
 

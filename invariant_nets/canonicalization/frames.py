@@ -20,14 +20,8 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
 from invariant_nets._precision import as_written
-from invariant_nets._sets import (
-    at_least_single,
-    front,
-    is_traced,
-    members_first,
-    permute_rows,
-    zero_padding,
-)
+from invariant_nets._rows import front, members_first, permute_rows, stable_sort
+from invariant_nets._sets import at_least_single, is_traced, zero_padding
 from invariant_nets.canonicalization.sorting import lexicographic_ordering
 
 _MANY_ENTRIES = 1 << 26
@@ -116,7 +110,7 @@ class CircleFrame(nn.Module):
         middle = (critical + arcs / 2).detach()
         directions = torch.stack((middle.cos(), middle.sin()), -1)
         with as_written(x):
-            order = (directions @ rows.detach().mT).argsort(dim=-1, stable=True)
+            _, order = stable_sort(directions @ rows.detach().mT, -1)
         # On the opposite half of the circle every order is reversed.
         orders = torch.cat((order, order.flip(-1)), 1)
         if members is not None:
@@ -193,7 +187,7 @@ class DirectionFrame(nn.Module):
         heights = heights.gather(-1, first)
         if members is not None:
             heights = heights.masked_fill(~members[:, None], math.inf)
-        heights, order = heights.sort(dim=-1, stable=True)
+        heights, order = stable_sort(heights, -1)
         gaps = _smallest_gap(heights, classes[:, None].expand_as(order), order, members)
         weights = _normalized(gaps)
         return WeightedOrders(_composed(base, order), weights)

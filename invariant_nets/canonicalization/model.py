@@ -17,16 +17,8 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import model_output, positive_int, set_batch, set_mask
 from invariant_nets._precision import Calls, added, narrowed, widened
-from invariant_nets._sets import (
-    ZEROS,
-    Members,
-    call,
-    chunk_size,
-    front,
-    manner,
-    members_of,
-    zero_padding,
-)
+from invariant_nets._rows import front
+from invariant_nets._sets import ZEROS, Members, call, chunk_size, manner, members_of, zero_padding
 from invariant_nets.canonicalization.frames import Frame
 from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.canonicalization.sorting import (

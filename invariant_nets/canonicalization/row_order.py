@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from invariant_nets._rows import stable_sort
 from invariant_nets._sets import is_traced, zero_padding
 
 FEW = 16  # where one row of so many ties, those that do are put in order by themselves
@@ -48,7 +49,7 @@ def _stable_order(columns: Sequence[Shaped[Tensor, "batch n"]]) -> Int[Tensor, "
     first = columns[0]
     order = torch.arange(first.shape[1], device=first.device).expand(first.shape)
     for column in reversed(columns):
-        order = order.gather(1, column.gather(1, order).argsort(dim=1, stable=True))
+        order = order.gather(1, stable_sort(column.gather(1, order))[1])
     return order
 
 

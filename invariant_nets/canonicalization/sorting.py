@@ -20,7 +20,8 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._sets import Mask, front, members_of, permute_rows, zero_padding, zero_padding_
+from invariant_nets._rows import front, permute_rows
+from invariant_nets._sets import Mask, members_of, zero_padding, zero_padding_
 from invariant_nets.canonicalization.row_order import row_order
 
 _ORDERED = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}

@@ -15,6 +15,7 @@ from invariant_nets._arguments import (
     set_batch,
     set_mask,
 )
+from invariant_nets._rows import stable_sort
 from invariant_nets._sets import (
     ANYTHING,
     ZEROS,
@@ -174,7 +175,7 @@ class FlattenMembers(nn.Module):
         if members is not None and members.in_front:
             x = zero_padding(x, members)
         elif members is not None:
-            absent, order = members.absent(3).sort(dim=1, stable=True)
+            absent, order = stable_sort(members.absent(3))
             x = x.gather(1, order.expand_as(x)).masked_fill_(absent, 0)
         return x.flatten(1)
 

@@ -23,15 +23,8 @@ from invariant_nets import (
     mlp,
     symmetric_group,
 )
-from invariant_nets._sets import (
-    Members,
-    call,
-    front,
-    manner,
-    member_mean,
-    members_first,
-    takes_mask,
-)
+from invariant_nets._rows import front, members_first
+from invariant_nets._sets import Members, call, manner, member_mean, takes_mask
 from tests.contracts import padding
 
 N, D = 6, 2

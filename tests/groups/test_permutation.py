@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets import Permutation, create_permutations_from_generators
-from invariant_nets._sets import permute_rows
+from invariant_nets._rows import permute_rows
 from invariant_nets.groups.permutation import are_odd, stack_permutations
 from tests import oracles
 

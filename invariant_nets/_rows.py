@@ -1,0 +1,55 @@
+"""The rows of sets in another order, which every exporter and compiler can follow."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+
+def permute_rows(
+    x: Shaped[Tensor, "batch n d"], orders: Int[Tensor, "batch n"]
+) -> Shaped[Tensor, "batch n d"]:
+    r"""Permute the rows of every set by a permutation of its own: $y_{bi} = x_{b, \sigma_b(i)}$."""
+    return x.gather(1, orders.unsqueeze(-1).expand_as(x))
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # asked, not assumed
+def is_in_onnx_export() -> bool:
+    """Return whether torch is exporting to ONNX."""
+    return torch.onnx.is_in_onnx_export()
+
+
+def stable_sort(
+    x: Shaped[Tensor, "*shape"], dim: int = 1, descending: bool = False
+) -> tuple[Shaped[Tensor, "*shape"], Int[Tensor, "*shape"]]:
+    """Sort so that equal numbers stay in order; return the sorted tensor and the order."""
+    if not is_in_onnx_export():
+        values, order = x.sort(dim=dim, descending=descending, stable=True)
+        return values, order
+    # ONNX has no stable sort. A place is the number of all that come before, so no two are equal.
+    keys = (x.int() if x.dtype == torch.bool else x).movedim(dim, -1)
+    mine, others = keys[..., None], keys[..., None, :]
+    first, last = _less(others, mine), _less(mine, others)
+    if descending:
+        first, last = last, first
+    earlier = torch.ones(2 * keys.shape[-1:], dtype=torch.bool, device=x.device).tril(-1)
+    places = (first | (~last & earlier)).sum(-1)
+    order = places.argsort(-1).movedim(-1, dim)
+    return x.gather(dim, order), order
+
+
+def _less(a: Shaped[Tensor, "*shape"], b: Shaped[Tensor, "*shape"]) -> Bool[Tensor, "*shape"]:
+    return (a < b) | (b.isnan() & ~a.isnan()) if a.is_floating_point() else a < b
+
+
+def members_first(mask: Bool[Tensor, "*shape"], dim: int = 1) -> Int[Tensor, "*shape"]:
+    """Return the order that moves the members to the front and leaves their order as it is."""
+    return stable_sort(mask, dim, descending=True)[1]
+
+
+def front(mask: Bool[Tensor, "batch n"] | None) -> Bool[Tensor, "batch n"] | None:
+    """Return the mask of the sets whose members were moved to the front."""
+    if mask is None:
+        return None
+    return torch.arange(mask.shape[1], device=mask.device) < mask.sum(1, keepdim=True)
