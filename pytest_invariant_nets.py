@@ -60,14 +60,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("symmetry_group", marker.args, indirect=True, ids=ids)
 
 
-@pytest.fixture
+# Not of function scope: Hypothesis runs a test many times with one fixture, and asks for that.
+@pytest.fixture(scope="class")
 def symmetry_group(request: pytest.FixtureRequest) -> PermutationGroup | None:
     """The group of the marker `groups` that this run of the test is for; None without a marker."""
     group: PermutationGroup | None = getattr(request, "param", None)
     return group
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def assert_invariant(symmetry_group: PermutationGroup | None) -> Callable[..., None]:
     """`invariant_nets.assert_invariant(model, input, **options)` for the group of the marker.
 
@@ -78,7 +79,7 @@ def assert_invariant(symmetry_group: PermutationGroup | None) -> Callable[..., N
     return _for_group(checks.assert_invariant, symmetry_group)
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def assert_equivariant(symmetry_group: PermutationGroup | None) -> Callable[..., None]:
     """`invariant_nets.assert_equivariant(model, input, **options)` for the group of the marker.
 

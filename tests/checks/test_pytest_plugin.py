@@ -215,3 +215,35 @@ def test_the_entry_point_names_this_plugin():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"invariant_nets": "pytest_invariant_nets"}
+
+
+def test_the_fixtures_go_with_hypothesis(run):
+    result = run(
+        """
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+@settings(max_examples=3, database=None)
+@given(st.integers(1, 3))
+def test_invariant(assert_invariant, power):
+    assert_invariant(lambda x: x.pow(power).sum(1), X)
+
+@pytest.mark.groups(cyclic_group(5), symmetric_group(5))
+@settings(max_examples=3, database=None)
+@given(st.integers(1, 3))
+def test_equivariant(assert_equivariant, power):
+    assert_equivariant(lambda x: x.pow(power), X)
+
+class TestOfAClass:
+    @pytest.mark.groups(cyclic_group(5))
+    def test_first(self, assert_invariant):
+        assert_invariant(lambda x: x.sum(1), X)
+
+    def test_second(self, assert_invariant, symmetry_group):
+        assert symmetry_group is None
+        assert_invariant(lambda x: x.sum(1), X)
+""",
+        "-p",
+        "_hypothesis_pytestplugin",
+    )
+    result.assert_outcomes(passed=5)
