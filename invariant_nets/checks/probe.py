@@ -122,7 +122,7 @@ class Probe:
         """Return each permutation's largest error over what is tolerated, some at a time."""
         found = []
         for chunk in torch.split(images, per_call):
-            largest = torch.zeros(len(chunk), dtype=torch.float64)
+            largest = torch.zeros(len(chunk), dtype=torch.float64, device="cpu")
             for off in self._off(chunk, sets):
                 flat = off.ratio.transpose(0, 1).flatten(1)
                 if flat.numel():
@@ -200,12 +200,12 @@ class Probe:
     @functools.cached_property
     def _each_by_itself(self) -> bool:
         """Whether a set's output does not depend on the other sets of its batch."""
-        rows = torch.arange(math.prod(self.x.shape[1 : 1 + self.axes]))
+        rows = torch.arange(math.prod(self.x.shape[1 : 1 + self.axes]), device="cpu")
         return bool(self.excess(rows[None], slice(_FIRST_SETS)) <= 1)
 
     def holds(self, images: Int[Tensor, "k n"]) -> Bool[Tensor, " k"]:
         """Return under which permutations the errors are rounding; few sets refute most others."""
-        kept = torch.arange(len(images))
+        kept = torch.arange(len(images), device="cpu")
         first, rest = slice(_FIRST_SETS), slice(_FIRST_SETS, None)
         for sets in (first, rest) if self._each_by_itself else (slice(None),):
             x = self.x[sets]
@@ -213,7 +213,7 @@ class Probe:
                 size = min(_SUPERBATCH_SETS // len(x), _SUPERBATCH_ENTRIES // x.numel())
                 size = max(1, size) if self._each_by_itself else 1
                 kept = kept[self.excess(images[kept], sets, per_call=size) <= 1]
-        passed = torch.zeros(len(images), dtype=torch.bool)
+        passed = torch.zeros(len(images), dtype=torch.bool, device="cpu")
         passed[kept] = True
         return passed
 
@@ -260,7 +260,7 @@ def resampled(
     """Return more sets, each feature drawn from one set's: a single output has no spread."""
     pool = x.flatten(1, axes)
     shape = (_RESAMPLED_SETS, *pool.shape[1:])
-    drawn = torch.randint(pool.shape[1], shape, generator=source).to(x.device)
+    drawn = torch.randint(pool.shape[1], shape, generator=source, device="cpu").to(x.device)
     return pool.expand(shape).gather(1, drawn).reshape(_RESAMPLED_SETS, *x.shape[1:])
 
 

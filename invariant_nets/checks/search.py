@@ -121,10 +121,10 @@ def _blocks(probe: Probe, n: int) -> list[list[int]]:
     """The classes of rows that may be exchanged, one representative of each against the rest."""
     rest, blocks = list(range(n)), []
     while rest:
-        first, others = rest[0], torch.tensor(rest[1:], dtype=torch.int64)
-        swaps = torch.arange(n).repeat(len(others), 1)
+        first, others = rest[0], torch.tensor(rest[1:], dtype=torch.int64, device="cpu")
+        swaps = torch.arange(n, device="cpu").repeat(len(others), 1)
         swaps[:, first] = others
-        swaps[torch.arange(len(others)), others] = first
+        swaps[torch.arange(len(others), device="cpu"), others] = first
         together = probe.holds(swaps)
         blocks.append([first, *others[together].tolist()])
         rest = others[~together].tolist()
@@ -133,11 +133,12 @@ def _blocks(probe: Probe, n: int) -> list[list[int]]:
 
 def _turns(probe: Probe, n: int) -> PermutationGroup | None:
     """The group of the shifts and reversals that pass, or None if none does."""
-    rows = torch.arange(n)
-    steps = torch.tensor([k for k in range(1, n) if n % k == 0], dtype=torch.int64)
+    rows = torch.arange(n, device="cpu")
+    divisors = [k for k in range(1, n) if n % k == 0]
+    steps = torch.tensor(divisors, dtype=torch.int64, device="cpu")
     shifts = (rows + steps[:, None]) % n
     # The plain reversal i ↦ n − 1 − i first.
-    ends = torch.arange(n - 1, -1, -1)
+    ends = torch.arange(n - 1, -1, -1, device="cpu")
     reversals = (ends[:, None] - rows) % n
     images, words = [], []
     # The steps that pass are the multiples of the smallest, and two reversals differ by a shift.

@@ -37,7 +37,9 @@ def _random_words(generators: list[Permutation], source: torch.Generator) -> lis
     words = []
     for _ in range(_RANDOM_ELEMENTS):
         word = Permutation.identity(n)
-        for choice in torch.randint(len(letters), (2 * n,), generator=source).tolist():
+        for choice in torch.randint(
+            len(letters), (2 * n,), generator=source, device="cpu"
+        ).tolist():
             word = word @ letters[choice]
         words.append(word)
     return words

@@ -12,6 +12,7 @@ from torch import nn
 from invariant_nets import (
     ExchangeableEquivariant,
     LinearEquivariant,
+    Permutation,
     assert_invariant,
     cyclic_group,
     deep_sets,
@@ -308,6 +309,26 @@ def test_a_function_may_return_one_buffer():
 
 def test_a_function_of_the_whole_batch_is_searched_as_it_is():
     assert find_symmetry(lambda x: x.sum(1) - x.sum(1).mean(0), sets()).name == "S_6"
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_another_default_device_or_type_changes_nothing(batch):
+    x, shift = sets(batch), Permutation.from_cycles(6, range(6))
+    functions = (lambda x: x.sum(1), lambda x: x[:, 0])
+
+    def verdicts():
+        found = [bool(test_invariant(function, x)) for function in functions]
+        found += [bool(test_invariant(function, x, [shift])) for function in functions]
+        return found, [find_symmetry(function, x).name for function in functions]
+
+    expected = verdicts()
+    with torch.device("meta"):
+        assert verdicts() == expected
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert verdicts() == expected
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 # The whole catalogue.
