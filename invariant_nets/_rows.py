@@ -14,9 +14,13 @@ def permute_rows(
     return x.gather(1, orders.unsqueeze(-1).expand_as(x))
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # asked, not assumed
 def is_in_onnx_export() -> bool:
     """Return whether torch is exporting to ONNX."""
+    return torch.compiler.is_compiling() and _asked()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _asked() -> bool:  # at once: a compiler would take it for false
     return torch.onnx.is_in_onnx_export()
 
 
