@@ -88,7 +88,7 @@ class CircleFrame(nn.Module):
         batch, n, _ = x.shape
         if n == 1:
             return WeightedOrders(base[:, None], rows.new_ones(batch, 1))
-        if batch * n**2 * (n - 1) > _MANY_ENTRIES and not is_traced():
+        if not is_traced() and batch * n**2 * (n - 1) > _MANY_ENTRIES:
             warnings.warn(
                 f"CircleFrame takes n(n−1) = {n * (n - 1):,} sorts of each of {batch} sets: this "
                 "takes much time and memory; DirectionFrame takes as many sorts as it is told",
