@@ -334,7 +334,9 @@ def test_another_default_device_or_type_changes_nothing(batch):
 # The whole catalogue.
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    "dtype", [torch.bfloat16, pytest.param(torch.float32, marks=pytest.mark.slow)], ids=str
+)
 @pytest.mark.parametrize("name", [name for name, e in CATALOGUE.items() if e.group == S])
 def test_every_symmetric_module_of_the_catalogue_is_judged_so(name, dtype):
     entry = CATALOGUE[name]

@@ -98,7 +98,6 @@ def test_a_mistake_under_autocast_is_found(wrong):
 
 # The average of a constant is that constant, for any number of terms.
 
-HALVES = (torch.bfloat16, torch.float16)
 MANY, MEMBERS, SCALE = 300, 7000, 32.0  # bfloat16 stops growing after 256 equal terms
 # `SetNetwork, equivariant` has a norm of torch, which adds up as it does.
 DETERMINED = [
@@ -106,7 +105,9 @@ DETERMINED = [
     if not entry.random and name != "SetNetwork, equivariant"
 ]  # fmt: skip
 modes = pytest.mark.parametrize("autocast", [False, True], ids=["in it", "under autocast"])
-every_half = pytest.mark.parametrize("dtype", HALVES, ids=str)
+every_half = pytest.mark.parametrize(
+    "dtype", [torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.slow)], ids=str
+)
 
 
 def mean_gradients(module, x, option):

@@ -118,6 +118,7 @@ def fit_in_a_process(folder, epochs):
     fit(folder, epochs=epochs)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_killed_at_twenty_random_moments_it_ends_with_the_same_weights(tmp_path):
     context, moments = multiprocessing.get_context("fork"), random.Random(0)
@@ -137,6 +138,7 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_weights(tmp_path)
     same(fit(tmp_path, epochs=epochs), fit(epochs=epochs))
 
 
+@pytest.mark.slow
 def test_two_ranks_killed_at_random_moments_end_with_the_same_weights(tmp_path):
     moments, epochs = random.Random(0), 80
 
