@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from invariant_nets._arguments import set_mask
+from invariant_nets._arguments import dense, set_mask
 from invariant_nets.checks.outputs import Leaf, gap, tensors_of, wide
 from invariant_nets.checks.precision import DoublePrecision, in_double
 from invariant_nets.checks.undisturbed import Held, undisturbed
@@ -190,11 +190,12 @@ class Probe:
             return found
         epsilon = torch.finfo(self.x.dtype).eps
         most = _MOST_NOISE * epsilon * float(self.x.abs().max())
-        for name, y in self._outputs(self.x * (1 + _SCALED * epsilon), self.mask).items():
-            leaf = next(leaf for leaf in self.leaves if leaf.name == name)
+        outputs = self._outputs(self.x * (1 + _SCALED * epsilon), self.mask)
+        for leaf in self.leaves:
+            y = outputs[leaf.name]
             if y.is_floating_point() or y.is_complex():
                 moved = gap(wide(y), leaf.reference)
-                found[name] = _NOISE * torch.where(moved <= most, moved, 0).amax(0)
+                found[leaf.name] = _NOISE * torch.where(moved <= most, moved, 0).amax(0)
         return found
 
     @functools.cached_property
@@ -243,8 +244,7 @@ def probing(
 
 def set_like(x: Tensor, mask: Tensor | None) -> None:
     """Raise unless `x` is a batch of at least one set, and `mask` says which rows are members."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"input must be a tensor, got {type(x).__name__}")
+    dense(x, "input")
     if x.ndim < 3:
         raise ValueError(f"input must have shape (batch, n, d), got {tuple(x.shape)}")
     if len(x) == 0:

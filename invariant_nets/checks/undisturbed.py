@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from invariant_nets._sets import modes_kept
+
 _DEPTH = 12  # of functions in functions
 _FOREIGN = ("torch", "numpy")  # whose functions hold nothing of a user
 _REGISTERED = ("_parameters", "_buffers", "_modules")
@@ -93,8 +95,7 @@ def undisturbed(held: Held) -> Iterator[None]:
         undo.callback(np.random.set_state, numpy_state)
         for generator in held.generators:
             undo.callback(_restore(generator))
-        for module in held.modules:
-            undo.callback(setattr, module, "training", module.training)
+        for module in undo.enter_context(modes_kept(nn.ModuleList(held.modules))):
             module.training = False
         for buffer, before in buffers:
             undo.callback(_put_back, buffer, before)

@@ -12,8 +12,8 @@ from typing import get_args
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import dense, first_weight, floating, of_weights, one_of, set_mask
-from invariant_nets._sets import Members, member_mean, members_of, zero_padding, zero_padding_
+from invariant_nets._arguments import dense, floating, one_of, set_mask
+from invariant_nets._sets import Members, call, member_mean, members_of, zero_padding, zero_padding_
 from invariant_nets.layers.averaged import Pooling
 
 
@@ -79,13 +79,9 @@ class SymmetricElements(nn.Module):
         _elements(x, mask)
         members = members_of(mask)
         x = zero_padding(x, members)
-        try:
-            each = self.element(x.flatten(0, 1))
-            y = each.reshape(*x.shape[:2], *each.shape[1:])
-            y = y + self.shared(_pool(x, members, self.pooling)).unsqueeze(1)
-        except RuntimeError:
-            of_weights(x, first_weight(self))
-            raise
+        each = call(self.element, x.flatten(0, 1), None)
+        y = each.reshape(*x.shape[:2], *each.shape[1:])
+        y = y + call(self.shared, _pool(x, members, self.pooling), None).unsqueeze(1)
         return zero_padding_(y, members)
 
     def extra_repr(self) -> str:
@@ -145,11 +141,8 @@ class SymmetricElementsInvariant(nn.Module):
         """Apply the layer to a batch of sets of elements."""
         _elements(x, mask)
         members = members_of(mask)
-        try:
-            y: Tensor = self.shared(_pool(zero_padding(x, members), members, self.pooling))
-        except RuntimeError:
-            of_weights(x, first_weight(self))
-            raise
+        pooled = _pool(zero_padding(x, members), members, self.pooling)
+        y: Tensor = call(self.shared, pooled, None)
         return y
 
     def extra_repr(self) -> str:
