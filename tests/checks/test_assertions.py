@@ -33,11 +33,6 @@ def sets(batch=64, n=10, d=5, dtype=torch.float32):
     return torch.randn(batch, n, d, generator=torch.Generator().manual_seed(0), dtype=dtype)
 
 
-@pytest.fixture(autouse=True)
-def _same_weights_every_time():
-    torch.manual_seed(0)
-
-
 # What holds and what does not.
 
 

@@ -26,15 +26,11 @@ from invariant_nets import (
     trivial_group,
 )
 from tests.catalogue import CATALOGUE, S
+from tests.defaults import default_dtype
 
 
 def sets(batch=32, n=6, d=3, dtype=torch.float32):
     return torch.randn(batch, n, d, generator=torch.Generator().manual_seed(0)).to(dtype)
-
-
-@pytest.fixture(autouse=True)
-def _same_weights_every_time():
-    torch.manual_seed(0)
 
 
 # Every entry by itself.
@@ -324,11 +320,8 @@ def test_another_default_device_or_type_changes_nothing(batch):
     expected = verdicts()
     with torch.device("meta"):
         assert verdicts() == expected
-    torch.set_default_dtype(torch.float64)
-    try:
+    with default_dtype(torch.float64):
         assert verdicts() == expected
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 # The whole catalogue.

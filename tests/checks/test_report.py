@@ -42,11 +42,6 @@ def rows_tried(group, n, batch=1):
     return [Permutation(row) for row in seen[2 + (batch == 1) :]]
 
 
-@pytest.fixture(autouse=True)
-def _same_weights_every_time():
-    torch.manual_seed(0)
-
-
 # Groups.
 
 

@@ -31,11 +31,6 @@ def sets(batch=16, n=10, d=2, dtype=torch.float64):
     return torch.randn(batch, n, d, generator=torch.Generator().manual_seed(1), dtype=dtype)
 
 
-@pytest.fixture(autouse=True)
-def _same_weights_every_time():
-    torch.manual_seed(0)
-
-
 def blockwise(*blocks):
     """A function that tells the blocks apart and nothing inside them."""
 

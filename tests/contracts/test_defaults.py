@@ -1,22 +1,11 @@
 """Every module of the catalogue under another default dtype, and made where no numbers are."""
 
-import contextlib
-
 import pytest
 import torch
 from torch import nn
 
 from tests.catalogue import CATALOGUE, calls, made, seeded
-
-
-@contextlib.contextmanager
-def default_dtype(dtype):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
+from tests.defaults import default_device, default_dtype
 
 
 def assert_follows_the_default_dtype(make, entry, dtype):
@@ -63,15 +52,6 @@ def emptied(module, state):
 def assigned(module, state):
     module.load_state_dict(state, assign=True)
     return module
-
-
-@contextlib.contextmanager
-def default_device(device):
-    torch.set_default_device(device)
-    try:
-        yield
-    finally:
-        torch.set_default_device(None)
 
 
 WITHOUT_NUMBERS = {

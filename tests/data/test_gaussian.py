@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from invariant_nets import GaussianDataset, bayes_accuracy, bayes_loss
-from tests.data.defaults import other_default
+from tests.defaults import other_default
 
 # The machine may have fewer cores than a test has workers.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")

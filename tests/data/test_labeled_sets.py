@@ -6,7 +6,7 @@ from torch.utils.data import DataLoader
 
 from invariant_nets import LabeledSets, SetsTask, unpad_sets
 from tests.contracts.padding import GARBAGE, padded, ragged
-from tests.data.defaults import other_default
+from tests.defaults import other_default
 
 sizes = st.lists(st.integers(1, 4), min_size=1, max_size=9)
 seeds = st.integers(0, 2**32 - 1)

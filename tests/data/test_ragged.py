@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from invariant_nets import PaddedSets, collate_sets, intrinsic, pad_sets, unpad_sets
-from tests.data.defaults import other_default
+from tests.defaults import other_default
 
 
 def ragged(sizes, d=2):

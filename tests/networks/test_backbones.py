@@ -6,6 +6,7 @@ from torch import nn
 
 from invariant_nets import PositionalEncoding, intrinsic, mlp, transformer
 from tests import oracles
+from tests.defaults import default_dtype
 
 BACKBONES = [mlp, transformer, intrinsic]
 
@@ -114,11 +115,8 @@ def test_a_network_can_be_cut_like_a_sequential(backbone):
 def test_the_positions_are_right_whatever_the_default_dtype_is():
     expected = PositionalEncoding(8, 5000).encoding
     for dtype in (torch.bfloat16, torch.float16, torch.float64):
-        torch.set_default_dtype(dtype)
-        try:
+        with default_dtype(dtype):
             encoding = PositionalEncoding(8, 5000).encoding
-        finally:
-            torch.set_default_dtype(torch.float32)
         assert encoding.dtype == dtype
         rounding = max(torch.finfo(dtype).eps, 1e-3)  # of the positions, in single precision
         torch.testing.assert_close(encoding.float(), expected, atol=rounding, rtol=0)
