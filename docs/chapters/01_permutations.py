@@ -190,8 +190,8 @@ plt.show()
 # The group *acts* on matrices: $e \cdot x = x$ and $(g h) \cdot x = g \cdot (h \cdot x)$. What can be
 # reached from $x$ is its *orbit* $Gx = \{g \cdot x : g \in G\}$; what does not move it is its
 # *stabilizer* $G_x = \{g : g \cdot x = x\}$, a subgroup. Orbits either coincide or are disjoint. Two
-# matrices hold the same members, equally often, exactly if they lie in one orbit of $S_n$. So this
-# is what a set *is*, to a network: an orbit.
+# matrices hold the same members, equally often, if and only if they lie in one orbit of $S_n$. So
+# this is what a set *is*, to a network: an orbit.
 #
 # !!! abstract "Theorem (orbit and stabilizer)"
 #     For a finite group, $\lvert G \rvert = \lvert Gx \rvert \cdot \lvert G_x \rvert$.
@@ -364,8 +364,8 @@ for name, value in errors.items():
 # $\lvert G_x \rvert = \lvert G \rvert / \lvert Gx \rvert$ of them; the members of one orbit have
 # $\lvert G \rvert$ together. So there are $\lvert G \rvert$ pairs an orbit. $\blacksquare$
 #
-# Let the six members be bits. A string is fixed by $g$ exactly if it is constant on each cycle, so
-# $g$ fixes $2^{c(g)}$ strings, $c(g)$ its number of cycles, points that stay included. Beside
+# Let the six members be bits. A string is fixed by $g$ if and only if it is constant on each cycle,
+# so $g$ fixes $2^{c(g)}$ strings, $c(g)$ its number of cycles, points that stay included. Beside
 # the lemma we count by force: name each string by the least number in its orbit, and count the
 # names.
 
@@ -578,12 +578,13 @@ assert all(
 # a network that should tell the two symmetries apart?
 #
 # ??? success "Solution"
-#     $A_n$ has half the elements, so by the orbit–stabilizer theorem the orbits agree exactly if
-#     its stabilizer is half of that in $S_n$, that is, if some odd permutation leaves $x$ where it is.
-#     If two members are equal, their swap does. If all differ, the stabilizer is $\{e\}$, and the orbit
-#     splits in two halves. So a network that is invariant to $A_n$ but not to $S_n$ can tell the
-#     two halves apart only where all members differ. On the way to a tie its two outputs must become
-#     equal if it is continuous, as those of the product of all differences do: both go to zero.
+#     $A_n$ has half the elements, so by the orbit–stabilizer theorem the orbits agree if and only
+#     if its stabilizer is half of that in $S_n$, that is, if some odd permutation leaves $x$ where
+#     it is. If two members are equal, their swap does. If all differ, the stabilizer is $\{e\}$,
+#     and the orbit splits in two halves. So a network that is invariant to $A_n$ but not to $S_n$
+#     can tell the two halves apart only where all members differ. On the way to a tie its two
+#     outputs must become equal if it is continuous, as those of the product of all differences do:
+#     both go to zero.
 
 # %% [markdown]
 # ## Sources

@@ -6,7 +6,7 @@
 # classifier be right?
 #
 # Most benchmarks leave the second question open. Here it has an exact answer, so every network
-# of this book can be held against the best there can be, not only against the other networks.
+# of this book can be compared with the best there can be, not only with the other networks.
 # This chapter derives that limit, shows which summaries of a set still reach it, and finds out
 # how large a test set must be before a difference between two models means anything.
 

@@ -45,11 +45,11 @@ sets = torch.randn(256, n, d, generator=torch.Generator().manual_seed(0))
 #    \max_b \bigl\lvert f(\sigma x^{(b)}) - \sigma f(x^{(b)}) \bigr\rvert
 #    \quad \text{(equivariance)}. $$
 #
-# It is zero for all $\sigma \in G$ exactly if $f$ is invariant (equivariant) to $G$ on these sets.
-# The usual check compares it with a fixed number, as `torch.allclose(..., atol=5e-2)` does. Take
-# perceptrons, average them over the ten cyclic shifts of the rows, and do not train them. They are
-# invariant to those ten orders by construction, and to no others. Exchange the first two rows, on a
-# batch of 32 sets:
+# It is zero for all $\sigma \in G$ if and only if $f$ is invariant (equivariant) to $G$ on these
+# sets. The usual check compares it with a fixed number, as `torch.allclose(..., atol=5e-2)` does.
+# Take perceptrons, average them over the ten cyclic shifts of the rows, and do not train them. They
+# are invariant to those ten orders by construction, and to no others. Exchange the first two rows,
+# on a batch of 32 sets:
 
 # %%
 swap = Permutation.from_cycles(n, (0, 1))

@@ -40,11 +40,11 @@ limit = bayes_accuracy(n, d, v1, v2)
 # $L(\sigma \cdot u) = \sigma \cdot L(u)$ for every $\sigma \in S_n$ and every $u$.
 #
 # !!! abstract "Theorem (equivariant linear maps)"
-#     For $n \ge 2$ a matrix $L$ is equivariant to $S_n$ exactly if
+#     For $n \ge 2$ a matrix $L$ is equivariant to $S_n$ if and only if
 #
 #     $$ L = a\, I + b\, \tfrac1n \mathbf 1 \mathbf 1^\top, \qquad a, b \in \mathbb R . $$
 #
-#     A linear functional is invariant exactly if it is $b\, \tfrac1n \mathbf 1^\top$, and an
+#     A linear functional is invariant if and only if it is $b\, \tfrac1n \mathbf 1^\top$, and an
 #     equivariant affine map adds one more constant, $c\, \mathbf 1$.
 #
 # *Proof.* Written in entries, equivariance says that for all $u$, $\sigma$ and $i$
@@ -52,7 +52,7 @@ limit = bayes_accuracy(n, d, v1, v2)
 # $$ \sum_j L_{ij}\, u_{\sigma(j)} = \sum_j L_{\sigma(i) j}\, u_j
 #    = \sum_j L_{\sigma(i) \sigma(j)}\, u_{\sigma(j)} , $$
 #
-# where the last step renames $j$. So $L$ is equivariant exactly if
+# where the last step renames $j$. So $L$ is equivariant if and only if
 # $L_{ij} = L_{\sigma(i)\sigma(j)}$ for all $\sigma$: it must be constant on every orbit of $S_n$
 # on pairs $(i, j)$. There are two orbits. A permutation can take any point to any other, so all
 # pairs $(i, i)$ form one; it can take any two distinct points to any two distinct points, so all
@@ -331,8 +331,8 @@ assert correlation > 0.8
 # inverse?
 #
 # ??? success "Solution"
-#     It multiplies the mean by $a + b$ and the deviations by $a$, so it is invertible exactly if
-#     both are non-zero (for $n \ge 2$), and the inverse is equivariant too: it has
+#     It multiplies the mean by $a + b$ and the deviations by $a$, so it is invertible if and only
+#     if both are non-zero (for $n \ge 2$), and the inverse is equivariant too: it has
 #     $a' = 1/a$ and $a' + b' = 1/(a + b)$, so $b' = -b / \bigl(a (a + b)\bigr)$.
 
 # %% fold="Solutions of exercises 1, 2 and 3, in code"

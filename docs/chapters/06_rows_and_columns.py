@@ -97,13 +97,14 @@ def sets(count: int, static: bool, seed: int) -> GaussianDataset:
 # $L(x)_{ij} = \sum_{k,l} L_{ij,kl}\, x_{kl}$.
 #
 # !!! abstract "Theorem (equivariant linear maps of matrices)"
-#     For $n, d \ge 2$, $L(\sigma x \tau) = \sigma L(x) \tau$ holds for all $\sigma, \tau$ exactly if
+#     For $n, d \ge 2$, $L(\sigma x \tau) = \sigma L(x) \tau$ holds for all $\sigma, \tau$ if and
+#     only if
 #
 #     $$ L(x)_{ij} = a\, x_{ij} + b\, \operatorname*{mean}_{j'} x_{ij'}
 #        + c\, \operatorname*{mean}_{i'} x_{i'j} + e\, \operatorname*{mean}_{i',j'} x_{i'j'} $$
 #
-#     with four real numbers. A linear functional is invariant exactly if it is a multiple of the
-#     mean of all entries, and an equivariant affine map adds one more constant.
+#     with four real numbers. A linear functional is invariant if and only if it is a multiple of
+#     the mean of all entries, and an equivariant affine map adds one more constant.
 #
 # *Proof.* As [for one axis](04_averaged_layer.py#one-feature-two-matrices-are-all-there-is),
 # equivariance says that $L_{ij,kl} = L_{\sigma(i)\tau(j),\,\sigma(k)\tau(l)}$: the coefficients are constant on

@@ -329,7 +329,7 @@ plt.show()
 # A picture cannot tell a jump from a steep slope, but finer steps can: cut the path into ten times as
 # many, and the largest change between neighbors falls to a tenth if the function is continuous (and
 # has a slope), and stays if it jumps. The next cell does so in float64, in the plane, where both
-# frames can be held against the sort; and once more where two rows meet from different sides.
+# frames can be compared with the sort; and once more where two rows meet from different sides.
 
 
 # %%
@@ -535,10 +535,10 @@ assert max(accuracies.values()) < limit + 4 * error
 # than $\varepsilon$, no entry of the sorted lists does.
 #
 # ??? success "Solution"
-#     The $k$-th smallest entry of $x$ is at most $t$ exactly if at least $k$ entries of $x$ are at
-#     most $t$. If the $k$-th smallest of $x$ is $t$, then at least $k$ entries of $x$ are at most
-#     $t$, so at least $k$ entries of $y$ are at most $t + \varepsilon$, and the $k$-th smallest of
-#     $y$ is at most $t + \varepsilon$. Exchange $x$ and $y$ for the other bound.
+#     The $k$-th smallest entry of $x$ is at most $t$ if and only if at least $k$ entries of $x$ are
+#     at most $t$. If the $k$-th smallest of $x$ is $t$, then at least $k$ entries of $x$ are at
+#     most $t$, so at least $k$ entries of $y$ are at most $t + \varepsilon$, and the $k$-th
+#     smallest of $y$ is at most $t + \varepsilon$. Exchange $x$ and $y$ for the other bound.
 #
 # **2.** A canonicalization that sorts the rows by their norm $\lVert x_i \rVert$ looks rotation-proof.
 # Is it continuous? Where does it fail to be a canonicalization at all?

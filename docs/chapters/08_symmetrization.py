@@ -45,7 +45,7 @@ limit = bayes_accuracy(n, d, v1, v2)
 #
 # !!! abstract "Theorem (group averaging)"
 #     1. $\mathcal R f$ is invariant to $G$.
-#     2. $\mathcal R f = f$ exactly if $f$ is invariant to $G$; so $\mathcal R$ is a projection,
+#     2. $\mathcal R f = f$ if and only if $f$ is invariant to $G$; so $\mathcal R$ is a projection,
 #        $\mathcal R \mathcal R = \mathcal R$.
 #     3. If the law of $(x, y)$ does not change when $G$ acts on $x$, and $\ell$ is convex in its
 #        first argument, averaging never raises the risk:

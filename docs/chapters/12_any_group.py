@@ -110,7 +110,7 @@ table(burnside)
 #
 # !!! abstract "Theorem (orbitals)"
 #     Let $G$ act on the points $a$ of the output and on the points $b$ of the input. A linear map
-#     $W$ is equivariant exactly if
+#     $W$ is equivariant if and only if
 #
 #     $$ W_{g(a)\,g(b)} = W_{ab} \quad \text{for all } g \in G: $$
 #
@@ -122,7 +122,8 @@ table(burnside)
 #
 # *Proof.* $(W (g \cdot x))_a = \sum_b W_{ab}\, x_{g(b)}$ and
 # $(g \cdot (W x))_a = (Wx)_{g(a)} = \sum_b W_{g(a)\, g(b)}\, x_{g(b)}$. They agree for all $x$ exactly
-# if the coefficients do. And $g$ fixes the pair $(a, b)$ exactly if it fixes both. $\blacksquare$
+# if the coefficients do. And $g$ fixes the pair $(a, b)$ if and only if it fixes both.
+# $\blacksquare$
 #
 # It is enough to identify pairs that a *generator* takes to each other: the orbitals are the connected
 # components of a graph on all pairs with an edge for each generator. No element needs to
@@ -571,10 +572,11 @@ assert orbitals == [52, 203]
 # **2.** Why 15 for $S_n$ on pairs, and why only for $n \ge 4$? How many are there for $n = 2$ and $3$?
 #
 # ??? success "Solution"
-#     A pair of pairs is four nodes $(i, j, k, l)$, and two of them are in one orbit exactly if the same
-#     nodes coincide. So orbitals are the ways to divide four things into classes: 15, the fourth Bell
-#     number. A division into $m$ classes needs $m$ different nodes, so for $n = 3$ the one into four
-#     classes is missing, 14; for $n = 2$ only divisions into one or two classes are left, 8.
+#     A pair of pairs is four nodes $(i, j, k, l)$, and two of them are in one orbit if and only if
+#     the same nodes coincide. So orbitals are the ways to divide four things into classes: 15, the
+#     fourth Bell number. A division into $m$ classes needs $m$ different nodes, so for $n = 3$ the
+#     one into four classes is missing, 14; for $n = 2$ only divisions into one or two classes are
+#     left, 8.
 #
 # **3.** Show that a network of layers of a group $G$ is equivariant to the *2-closure* of $G$, the group
 # of all permutations that take every orbital to itself. What is it for $C_n$?

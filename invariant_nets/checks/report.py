@@ -2,8 +2,8 @@ r"""How far a function is from invariant or equivariant to a permutation group.
 
 The defect of $f$ under $\sigma$ is $\max |f(\sigma x) - f(x)|$ (invariance) or
 $\max |f(\sigma x) - \sigma f(x)|$ (equivariance). By itself it says little: an untrained network
-whose outputs hardly vary has a small defect whatever it is. So it is held against the spread of the
-outputs over different sets.
+whose outputs hardly vary has a small defect whatever it is. So it is compared with the spread of
+the outputs over different sets.
 """
 
 from __future__ import annotations

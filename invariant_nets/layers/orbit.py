@@ -1,6 +1,6 @@
 r"""The linear layers of any permutation group: one weight an orbit of pairs of points.
 
-A linear map $W$ commutes with a group $G$ that permutes coordinates exactly if
+A linear map $W$ commutes with a group $G$ that permutes coordinates if and only if
 $W_{g(a)\,g(b)} = W_{ab}$ for all $g \in G$: if it is constant on the orbits of $G$ on pairs, the
 orbitals. So they are a basis, and a layer needs to know nothing else of the group.
 """
