@@ -17,7 +17,7 @@ book: $(VENV)/docs.installed ## build the book into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
 
 test: $(VENV)/dev.installed ## run the tests that take minutes
-	$(BIN)/python -m pytest -n auto -m "not slow and not book"
+	$(BIN)/python -m pytest -n auto -m "not slow and not book" --hypothesis-profile=quick
 
 check: $(VENV)/dev.installed ## run all tests: also those that launch processes, compile, or build the book
 	$(BIN)/python -m pytest -n auto

@@ -43,13 +43,13 @@ class Members:
     """
 
     checked = True
+    _absent: Tensor | None = None
+    _counts: Tensor | None = None
+    _front: Members | None = None
 
     def __init__(self, mask: Bool[Tensor, "batch n"], in_front: bool = False) -> None:
         self.mask = mask
         self.in_front = in_front
-        self._absent: Tensor | None = None
-        self._counts: Tensor | None = None
-        self._front: Members | None = None
 
     def absent(self, ndim: int) -> Bool[Tensor, "batch n *ones"]:
         """Return where no member is, for sets as a tensor of so many axes."""

@@ -28,6 +28,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)
+# `make test` tries fewer examples of each law than `make check`.
+settings.register_profile("quick", settings.get_profile("laws"), max_examples=25)
 # To know that a law fails, as mutation testing does, takes no simplest example of it.
 settings.register_profile(
     "unshrunk",

@@ -22,12 +22,12 @@ def composed(p: Sequence[int], q: Sequence[int]) -> tuple[int, ...]:
 
 def closure(generators: Iterable[Sequence[int]]) -> set[tuple[int, ...]]:
     """The least set that holds the generators and is closed under products."""
-    elements = {tuple(generator) for generator in generators}
-    while True:
-        products = {composed(p, q) for p in elements for q in elements}
-        if products <= elements:
-            return elements
-        elements |= products
+    first = {tuple(generator) for generator in generators}
+    elements, new = set(first), first
+    while new:  # every product is one of generators
+        new = {composed(p, q) for p in new for q in first} - elements
+        elements |= new
+    return elements
 
 
 def scale(normalization: str, d: int) -> float:

@@ -76,8 +76,9 @@ class SetNetwork(nn.Sequential):
 
     def __init__(self, *modules: nn.Module, d: int, n: int | None = None) -> None:
         super().__init__(*modules)
-        found = list(_in_turn(self))
-        self._manners = found, [(module, manner(module)) for module in found]
+        self._children: list[nn.Module] | None = None
+        self._manners: list[tuple[nn.Module, Manner]] = []
+        self._how()
         self.n = None if n is None else positive_int("n", n)
         self.d = positive_int("d", d)
 
@@ -103,7 +104,7 @@ class SetNetwork(nn.Sequential):
         steps = iter(self._how())
         for module, how in steps:
             if how.refusal:
-                self._manners = [], []  # the module may yet be declared
+                self._children = None  # the module may yet be declared
                 raise TypeError(f"sets with padding cannot go through {how.refusal}")
             if holds < how.needs:
                 x = zero_padding(x, members)
@@ -125,12 +126,14 @@ class SetNetwork(nn.Sequential):
 
     def _how(self) -> list[tuple[nn.Module, Manner]]:
         """Return each module and how it treats padding; found out again if others were put in."""
-        modules = list(_in_turn(self))
         if torch.compiler.is_compiling():
-            return [(module, manner(module)) for module in modules]
-        if modules != self._manners[0]:
-            self._manners = modules, [(module, manner(module)) for module in modules]
-        return self._manners[1]
+            return [(module, manner(module)) for module in _in_turn(self)]
+        children = list(self._modules.values())
+        if children != self._children:
+            self._manners = [(module, manner(module)) for module in _in_turn(self)]
+            nested = any(map(is_sequence, children))  # what is inside may change
+            self._children = None if nested else children
+        return self._manners
 
     def __getitem__(self, index: int | slice) -> nn.Module:
         """Return one of the modules, or some of them as a plain `Sequential`."""

@@ -49,7 +49,14 @@ class Fixed:
 # Every part runs
 
 
-@pytest.mark.parametrize("name", running.PARTS)
+LAUNCHING = {"importing"}
+parts = [
+    pytest.param(part, marks=pytest.mark.slow) if part in LAUNCHING else part
+    for part in running.PARTS
+]
+
+
+@pytest.mark.parametrize("name", parts)
 def test_every_part_runs_and_its_results_come_back(name, tmp_path):
     path = tmp_path / "results.json"
     running.main(["--quick", "--only", name, "--results", str(path)])

@@ -17,6 +17,7 @@ def assert_one_graph(module, x, option):
     torch.testing.assert_close(seeded(compiled, x, option), seeded(module, x, option))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 @torch.no_grad()
 def test_it_is_one_graph_in_evaluation(name):

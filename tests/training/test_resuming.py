@@ -579,7 +579,10 @@ def two_and_two(folder, **how):
     return fit(folder, 4, **how)
 
 
-@pytest.mark.parametrize("name", RESUMED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if "workers" in name else ()) for name in RESUMED],
+)
 def test_two_epochs_and_two_are_four(tmp_path, name):
     resumed = two_and_two(tmp_path, **RESUMED[name])
     assert resumed == fit(None, 4, **RESUMED[name])
