@@ -330,11 +330,18 @@ def made(name: str, *, shuffled: bool = False, dtype: torch.dtype = torch.float3
 
 
 def shuffle_parameters(module: nn.Module, seed: int = 0) -> nn.Module:
-    """Draw every parameter anew, biases and gains too, so that none is at a special value."""
+    """Draw every parameter anew, biases and gains too, so that none is at a special value.
+
+    What is stored in units is drawn as it is shown.
+    """
     source = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=source))
+    for part in module.modules():
+        for name, parameter in part.named_parameters(recurse=False):
+            drawn = 0.5 * torch.randn(parameter.shape, generator=source)
+            if name.startswith("stored_"):
+                setattr(part, name.removeprefix("stored_"), drawn)
+            else:
+                parameter.detach().copy_(drawn)
     return module
 
 

@@ -34,6 +34,11 @@ def scale(normalization: str, d: int) -> float:
     return {"mean": 1 / d, "sqrt": 1 / math.sqrt(d), "sum": 1.0}[normalization]
 
 
+def unit(normalization: str) -> float:
+    """What an averaged layer stores is a, b and c divided by this."""
+    return {"mean": 8.0, "sqrt": 1.0, "sum": 1.0}[normalization]
+
+
 def pool(column: Tensor, pooling: str) -> Tensor:
     total = column.new_zeros(())
     for entry in column:

@@ -2,9 +2,10 @@ r"""How many training sets a model needs to come within a point of the Bayes lim
 
     python -m benchmarks --only data
 
-Every model of the book, one of them also from a smaller start, and the two networks of sets that
-torch_geometric builds, by the rule of `benchmarks.training`, on the same data: the book's task with
-$n = 10$, $d = 5$ and variances 1 and 0.8. Two processes with a thread each.
+Every model of the book (the network of $S_n$ layers as wide as Deep Sets), one of them also from a
+smaller start, and the two networks of sets that torch_geometric builds, by the rule of
+`benchmarks.peers.training`, on the same data: the book's task with $n = 10$, $d = 5$ and variances
+1 and 0.8. Two processes with a thread each.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ from benchmarks.harness.results import Result
 from benchmarks.harness.timing import Quartiles, quartiles
 from benchmarks.peers.environment import MissingError, Worker, python_of
 from benchmarks.peers.training import Budget, learning_curve
-from invariant_nets import MODELS, GaussianDataset, bayes_accuracy, bayes_threshold, build_model
+from invariant_nets import (
+    MODELS,
+    GaussianDataset,
+    bayes_accuracy,
+    bayes_threshold,
+    build_model,
+    intrinsic,
+)
 
 N, D, V1, V2 = 10, 5, 1.0, 0.8
 FULL = Budget(sizes=(100, 300, 1_000, 3_000, 10_000, 30_000), seeds=3, steps=1_000)
@@ -37,6 +45,7 @@ PROCESSES = 2
 POINT = 0.01
 CURVE, NEEDED = "accuracy", "sets needed"
 HALVED = " at half the weights"
+WIDE = "intrinsic of width 24"  # that of deep-sets
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class Job:
             python = python_of(self.peer) if self.peer else sys.executable
         except MissingError as reason:
             return str(reason)
-        module = "benchmarks.peers.peer_geometric" if self.peer else "benchmarks.data"
+        module = "benchmarks.peers.peer_geometric" if self.peer else "benchmarks.parts.data"
         with Worker(python, module, threads=1) as worker:
             found: dict[str, Any] = worker.ask(
                 "curve", network=self.name, path=str(path), **asdict(budget)
@@ -64,7 +73,7 @@ class Job:
 
 
 JOBS = (
-    *(Job(name, spec.group) for name, spec in MODELS.items()),
+    *(Job(WIDE if name == "intrinsic" else name, spec.group) for name, spec in MODELS.items()),
     Job("deep-sets" + HALVED, MODELS["deep-sets"].group),
     Job("torch_geometric, DeepSetsAggregation", "S_n", "torch_geometric"),
     Job("torch_geometric, SetTransformerAggregation", "S_n", "torch_geometric"),
@@ -98,7 +107,8 @@ def task(budget: Budget, tests: int = 20_000) -> dict[str, Any]:
 
 def made(name: str) -> nn.Module:
     """Return a model by its name, with half of the weights that it starts with if that says so."""
-    model = build_model(name.removesuffix(HALVED), N, D)
+    base = name.removesuffix(HALVED)
+    model = intrinsic(N, D, hidden=(24, 24)) if base == WIDE else build_model(base, N, D)
     if name.endswith(HALVED):
         with torch.no_grad():
             for parameter in model.parameters():

@@ -30,6 +30,7 @@ from invariant_nets import (
     symmetric_group,
 )
 from invariant_nets.layers.orbit_forms import dense_weight
+from invariant_nets.layers.units import UNIT
 
 SHAPES = ((32, 10, 5, 10), (256, 128, 64, 64), (64, 1000, 128, 128))
 SETS = (4, 10, 5)  # with a mask: so few that the launch of each operation is what costs
@@ -56,19 +57,23 @@ class DeepSetsLayer(nn.Module):
 
 def two_products(layer: LinearEquivariant, x: Tensor) -> Tensor:
     """The same layer as two products of matrices and two sums."""
-    s = layer.scale
-    return x @ (s * layer.a) + x.mean(1, keepdim=True) @ (s * layer.b) + s * layer.c.sum(0)
+    # The stored coefficients: that each is shown in its unit is the layer's affair.
+    s = UNIT * layer.scale
+    a, b, c = layer.stored_a, layer.stored_b, layer.stored_c
+    y: Tensor = x @ (s * a) + x.mean(1, keepdim=True) @ (s * b) + s * c.sum(0)
+    return y
 
 
 def double_loop(layer: LinearEquivariant, x: Tensor) -> Tensor:
     """F(x)_j = s Σ_i (a_ij x_i + b_ij mean(x_i) 1 + c_ij 1), term by term."""
     # Taken apart once: slices would each have a gradient as large as x.
     columns, outputs = x.unbind(-1), []
+    a, b, c = (UNIT * stored for stored in (layer.stored_a, layer.stored_b, layer.stored_c))
     for j in range(layer.out_channels):
         total = torch.zeros_like(columns[0])
         for i, column in enumerate(columns):
             mean = column.mean(-1, keepdim=True)
-            total = total + layer.a[i, j] * column + layer.b[i, j] * mean + layer.c[i, j]
+            total = total + a[i, j] * column + b[i, j] * mean + c[i, j]
         outputs.append(layer.scale * total)
     return torch.stack(outputs, dim=-1)
 

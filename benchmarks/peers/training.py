@@ -80,7 +80,7 @@ def learning_curve(build: Build, data: dict[str, Any], budget: Budget) -> dict[s
 
     Args:
         build: makes the network.
-        data: what `benchmarks.data.task` returns.
+        data: what `benchmarks.parts.data.task` returns.
         budget: how much to train.
     """
     steps, rates, rows = budget.steps, [], []

@@ -69,12 +69,12 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
         "sampled-transformer": _spec(
             _sampled, transformer, "sampled symmetrization", "trivial", 8, 1e-2
         ),
-        "intrinsic": ModelSpec(intrinsic, "intrinsic", "S_n", 4, 1e-2),
-        "deep-sets": ModelSpec(deep_sets, "intrinsic", "S_n", 13, 1e-2),
+        "intrinsic": ModelSpec(intrinsic, "intrinsic", "S_n", 4, 3e-3),
+        "deep-sets": ModelSpec(deep_sets, "intrinsic", "S_n", 13),
         "set-transformer": ModelSpec(set_transformer, "intrinsic", "S_n", 13),
-        "cyclic-elements": ModelSpec(cyclic_elements, "intrinsic", "S_n × C_d", 6, 1e-2),
-        "exchangeable": ModelSpec(exchangeable_matrix, "intrinsic", "S_n × S_d", 6, 1e-2),
-        "entrywise": ModelSpec(entrywise, "intrinsic", "S_{nd}", 6, 1e-2),
+        "cyclic-elements": ModelSpec(cyclic_elements, "intrinsic", "S_n × C_d", 6, 3e-3),
+        "exchangeable": ModelSpec(exchangeable_matrix, "intrinsic", "S_n × S_d", 6),
+        "entrywise": ModelSpec(entrywise, "intrinsic", "S_{nd}", 6),
         "radial": ModelSpec(radial, "intrinsic", "O(nd)", 6, 1e-2),
     }
 )

@@ -25,18 +25,20 @@ from invariant_nets._sets import (
     zero_padding_,
 )
 from invariant_nets.layers.initialization import semi_orthogonal
+from invariant_nets.layers.units import UNIT, InUnits, Shown
 
 Normalization = Literal["mean", "sqrt", "sum"]
 Pooling = Literal["mean", "sum"]
 
 
-class _AveragedLinear(nn.Module):
+class _AveragedLinear(InUnits):
     """What the equivariant and the invariant layer share: the options, the scale, the pool."""
 
     takes_members = True
 
-    b: nn.Parameter
-    c: nn.Parameter
+    b, c = Shown(), Shown()
+    stored_b: nn.Parameter
+    stored_c: nn.Parameter
 
     def __init__(
         self,
@@ -59,6 +61,14 @@ class _AveragedLinear(nn.Module):
         d = self.in_channels
         return {"mean": 1 / d, "sqrt": 1 / math.sqrt(d), "sum": 1.0}[self.normalization]
 
+    def _unit(self, name: str, like: Tensor) -> float:
+        return UNIT if self.normalization == "mean" else 1.0
+
+    @property
+    def _factor(self) -> float:
+        """What stands before a sum of stored numbers."""
+        return self.scale * self._unit("b", self.stored_b)
+
     def _matrix(self, **factory: Any) -> nn.Parameter:
         return nn.Parameter(torch.empty(self.in_channels, self.out_channels, **factory))
 
@@ -67,7 +77,7 @@ class _AveragedLinear(nn.Module):
     ) -> Float[Tensor, "batch out"]:
         # s (pool(x) b + Σ_i c_i). A sum with 1/n folded into it has a cheaper backward than a mean,
         # but half precision has no numbers as large as a sum can be.
-        s, mean = self.scale, self.pooling == "mean"
+        s, mean = self._factor, self.pooling == "mean"
         wide = at_least_single(x.dtype)
         if mean and members is not None:
             pool, factor = member_mean(x, members).to(wide), s
@@ -75,7 +85,7 @@ class _AveragedLinear(nn.Module):
             pool, factor = x.sum(1, dtype=wide), s / x.shape[1] if mean else s
         kind = product_type(x)
         with as_written(x):
-            constant, b = self.c.sum(0, dtype=wide), self.b.to(wide)
+            constant, b = self.stored_c.sum(0, dtype=wide), self.stored_b.to(wide)
             return torch.addmm(constant, pool, b, beta=s, alpha=factor).to(kind)
 
     def _orthogonal(self, like: Tensor, gain: float) -> Float[Tensor, "in out"]:
@@ -106,6 +116,12 @@ class LinearEquivariant(_AveragedLinear):
     first directions cover the space of features evenly. Sum pooling multiplies the signal by about
     $n$ a layer, which a layer that does not know $n$ cannot undo.
 
+    With the factor $1/d$ the coefficients are stored in units of $\kappa = 8$: `stored_a` holds
+    $a / \kappa$. So a step of Adam changes the output as much at every width as at $\kappa$
+    channels, where a stored number is that of an ordinary linear layer. Learning rates from
+    $10^{-3}$ to $10^{-2}$ train; $10^{-1}$ is too large. The properties `a`, `b` and `c` show the
+    coefficients of the formula; to change them, assign, `layer.a = tensor`.
+
     With a mask, $\mathrm{pool}$ is over the members, and padding goes out as 0; an empty set is all
     padding.
 
@@ -120,8 +136,8 @@ class LinearEquivariant(_AveragedLinear):
 
     Shape:
         $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, n, \mathrm{out})$, for every
-        $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is; the parameters `a`, `b`,
-        `c` are $(\mathrm{in}, \mathrm{out})$.
+        $n \ge 1$; `mask` is $(\mathrm{batch}, n)$, true where a member is; `a`, `b`, `c`, shown and
+        stored, are $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
         TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
@@ -137,10 +153,14 @@ class LinearEquivariant(_AveragedLinear):
         Zaheer et al. (2017), *Deep Sets*, lemma 3; Maron et al. (2019), *Invariant and Equivariant
         Graph Networks*, section 3. The start: Saxe et al. (2014), *Exact Solutions to the Nonlinear
         Dynamics of Learning in Deep Linear Neural Networks*, and He et al. (2015), *Delving Deep
-        into Rectifiers*, section 2.2, applied to each of the two maps.
+        into Rectifiers*, section 2.2, applied to each of the two maps. The unit: Yang et al.
+        (2022), *Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter
+        Transfer*.
 
     Derived in chapter 4; its scale in chapter 5.
     """
+
+    a = Shown()
 
     def __init__(
         self,
@@ -152,34 +172,33 @@ class LinearEquivariant(_AveragedLinear):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, normalization, pooling)
-        self.a = self._matrix(device=device, dtype=dtype)
-        self.b = self._matrix(device=device, dtype=dtype)
-        self.c = self._matrix(device=device, dtype=dtype)
+        self.stored_a = self._matrix(device=device, dtype=dtype)
+        self.stored_b = self._matrix(device=device, dtype=dtype)
+        self.stored_c = self._matrix(device=device, dtype=dtype)
         self.reset_parameters()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew, as the class describes, from torch's global generator."""
-        on_deviations, on_mean = (self._orthogonal(self.a, math.sqrt(2)) for _ in range(2))
-        self.a.copy_(on_deviations)
-        self.b.copy_(on_mean - on_deviations)
-        self.c.zero_()
+        on_deviations, on_mean = (self._orthogonal(self.stored_a, math.sqrt(2)) for _ in range(2))
+        self.a, self.b = on_deviations, on_mean - on_deviations
+        self.stored_c.zero_()
 
     def forward(
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n out"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.in_channels, like=self.b)
+        set_batch(x, d=self.in_channels, like=self.stored_b)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
         pooled = self._pooled(x, members)[:, None]
         # Every row gets the pooled term, and x (s a) is added to it.
         if torch.is_grad_enabled() or is_transformed(x):
-            y = torch.baddbmm(pooled, x, (self.scale * self.a).expand(x.shape[0], -1, -1))
+            y = torch.baddbmm(pooled, x, (self._factor * self.stored_a).expand(x.shape[0], -1, -1))
         else:  # one large product instead of one a set; its backward would cost more
             y = pooled.expand(-1, x.shape[1], -1).contiguous()
-            y.flatten(0, 1).addmm_(x.flatten(0, 1), self.a, alpha=self.scale)
+            y.flatten(0, 1).addmm_(x.flatten(0, 1), self.stored_a, alpha=self._factor)
         return zero_padding_(y, members)
 
 
@@ -189,7 +208,8 @@ class LinearInvariant(_AveragedLinear):
     $$F(x)_j = \frac1d \sum_{i=1}^{d} \bigl(b_{ij}\, \mathrm{pool}(x_i) + c_{ij}\bigr).$$
 
     Invariant to $S_n$: $F(\sigma x) = F(x)$. The map $s\,b$ starts semi-orthogonal as in
-    `LinearEquivariant`, but it keeps the mean square that comes in: no ReLU follows a readout.
+    `LinearEquivariant`, but it keeps the mean square that comes in: no ReLU follows a readout. The
+    parameters are `stored_b` and `stored_c`, in the same unit.
 
     With a mask, $\mathrm{pool}$ is over the members. The pool of an empty set is 0, so it gives
     $\frac1d \sum_i c_{ij}$.
@@ -205,7 +225,7 @@ class LinearInvariant(_AveragedLinear):
 
     Shape:
         $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, \mathrm{out})$, for every
-        $n \ge 1$; the parameters `b`, `c` are $(\mathrm{in}, \mathrm{out})$.
+        $n \ge 1$; `b` and `c`, shown and stored, are $(\mathrm{in}, \mathrm{out})$.
 
     Raises:
         TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
@@ -234,21 +254,21 @@ class LinearInvariant(_AveragedLinear):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, normalization, pooling)
-        self.b = self._matrix(device=device, dtype=dtype)
-        self.c = self._matrix(device=device, dtype=dtype)
+        self.stored_b = self._matrix(device=device, dtype=dtype)
+        self.stored_c = self._matrix(device=device, dtype=dtype)
         self.reset_parameters()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew, as the class describes, from torch's global generator."""
-        self.b.copy_(self._orthogonal(self.b, 1.0))
-        self.c.zero_()
+        self.b = self._orthogonal(self.stored_b, 1.0)
+        self.stored_c.zero_()
 
     def forward(
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of sets."""
-        set_batch(x, d=self.in_channels, like=self.b)
+        set_batch(x, d=self.in_channels, like=self.stored_b)
         set_mask(mask, x)
         members = members_of(mask)
         return self._pooled(zero_padding(x, members), members)

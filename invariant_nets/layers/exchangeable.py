@@ -7,16 +7,13 @@ the means of the rows, the means of the columns, and the mean of all.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from invariant_nets._arguments import dense, of_weights, positive_int, set_mask
+from invariant_nets._arguments import dense, of_weights, set_mask
 from invariant_nets._sets import Members, at_least_single, members_of, zero_padding, zero_padding_
-from invariant_nets.layers.four_maps import FourMaps, Scales, four_maps
-from invariant_nets.layers.initialization import semi_orthogonal
+from invariant_nets.layers.four_maps import ChannelMaps, FourMaps, Scales, four_maps
 
 
 class ExchangeableEquivariant(FourMaps):
@@ -33,6 +30,10 @@ class ExchangeableEquivariant(FourMaps):
     that of a column, and $A + B + C + D$ on the grand mean. Each starts as a random semi-orthogonal
     matrix of its own, scaled to double the mean square that comes in, and $b = 0$; a ReLU then
     halves it.
+
+    What is stored has the unit $\kappa = 8$ of `LinearEquivariant`: `stored_weight` holds
+    $\mathrm{in} / \kappa$ times `weight`, and `stored_bias` one eighth of `bias`. To change what
+    is shown, assign to it.
 
     A mask says which rows there are, (batch, n), or which entries were observed, (batch, n, d).
     Every mean is then over what was observed, a mean over nothing is 0, and so is an entry of the
@@ -76,16 +77,16 @@ class ExchangeableEquivariant(FourMaps):
         mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
     ) -> Float[Tensor, "batch n d out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
-        _matrices(x, mask, self.in_channels, self.weight)
+        _matrices(x, mask, self.in_channels, self.stored_weight)
         members = members_of(mask)
+        weight, bias = self._coefficients()
         if members is None:
-            return four_maps(x, self.weight, self.bias)
+            return four_maps(x, weight, bias)
         x = zero_padding(x, members)
-        y = four_maps(x, self.weight, self.bias, _scales(members, x))
-        return zero_padding_(y, members)
+        return zero_padding_(four_maps(x, weight, bias, _scales(members, x)), members)
 
 
-class ExchangeableInvariant(nn.Module):
+class ExchangeableInvariant(ChannelMaps):
     r"""The linear layer that is invariant to permutations of rows and of columns.
 
     $$y = \operatorname*{mean}_{ij} x_{ij}\, A + b.$$
@@ -94,6 +95,10 @@ class ExchangeableInvariant(nn.Module):
     is invariant can see no more than their mean. $A$ starts semi-orthogonal and keeps the mean
     square that comes in. With a mask, of rows (batch, n) or of entries (batch, n, d), the mean is
     over what was observed; it is 0 where nothing was.
+
+    What is stored has the unit $\kappa = 8$ of `LinearEquivariant`: `stored_weight` holds
+    $\mathrm{in} / \kappa$ times `weight`, and `stored_bias` one eighth of `bias`. To change what
+    is shown, assign to it.
 
     Args:
         in_channels: the number of features an entry has, at least 1.
@@ -133,21 +138,14 @@ class ExchangeableInvariant(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
-        factory: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.weight = nn.Parameter(torch.empty(self.in_channels, self.out_channels, **factory))
-        self.bias = nn.Parameter(torch.empty(self.out_channels, **factory)) if bias else None
-        self.reset_parameters()
+        super().__init__((), in_channels, out_channels, bias, device=device, dtype=dtype)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew from torch's global generator."""
-        channels = self.in_channels, self.out_channels
-        self.weight.copy_(semi_orthogonal(self.weight, channels, 1.0))
-        if self.bias is not None:
-            self.bias.zero_()
+        self.weight = self._orthogonal(1.0)
+        if self.stored_bias is not None:
+            self.stored_bias.zero_()
 
     def forward(
         self,
@@ -155,7 +153,7 @@ class ExchangeableInvariant(nn.Module):
         mask: Bool[Tensor, "batch n"] | Bool[Tensor, "batch n d"] | None = None,
     ) -> Float[Tensor, "batch out"]:
         """Apply the layer to a batch of matrices of features; `mask` tells what is observed."""
-        _matrices(x, mask, self.in_channels, self.weight)
+        _matrices(x, mask, self.in_channels, self.stored_weight)
         members = members_of(mask)
         if members is None:
             means = x.mean((1, 2))
@@ -163,12 +161,9 @@ class ExchangeableInvariant(nn.Module):
             row_scale, _, row_share = _scales(members, x)
             rows = zero_padding(x, members).sum(2, dtype=row_scale.dtype)
             means = (rows * row_scale * row_share).sum(1).to(x.dtype)
-        y = means @ self.weight
-        return y if self.bias is None else y + self.bias
-
-    def extra_repr(self) -> str:
-        """Show the constructor's arguments."""
-        return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
+        weight, bias = self._coefficients()
+        y = means @ weight
+        return y if bias is None else y + bias
 
 
 def _scales(members: Members, x: Float[Tensor, "batch n d in"]) -> Scales:

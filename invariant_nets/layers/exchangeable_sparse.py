@@ -76,12 +76,13 @@ class SparseExchangeableEquivariant(FourMaps):
         queries: Int[Tensor, "2 q"] | None = None,
     ) -> Float[Tensor, "entries out"] | Float[Tensor, "q out"]:
         """Apply the layer to the entries, or give what it has at `queries` without $x A$."""
-        n, d = _checked(values, indices, size, queries, self.weight)
-        entry, row, column, grand = self.weight
+        n, d = _checked(values, indices, size, queries, self.stored_weight)
+        weight, bias = self._coefficients()
+        entry, row, column, grand = weight
         wide = values.to(at_least_single(values.dtype))
         total = (wide.sum(0) / max(1, len(values))).to(values.dtype) @ grand
-        if self.bias is not None:
-            total = total + self.bias
+        if bias is not None:
+            total = total + bias
         row_terms = _means(wide, indices[0], n).to(values.dtype) @ row + total
         column_terms = _means(wide, indices[1], d).to(values.dtype) @ column
         rows, columns = indices if queries is None else queries

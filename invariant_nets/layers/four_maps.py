@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from invariant_nets._arguments import positive_int
 from invariant_nets._sets import at_least_single
 from invariant_nets.layers.initialization import semi_orthogonal
+from invariant_nets.layers.units import UNIT, InUnits, Shown
 
 # One over how many entries a row has and a column has, and a row's share of all entries, of shapes
 # (batch, n, 1), (batch, d, 1) and (batch, n, 1), or that broadcast to them; None if all are there.
@@ -20,7 +21,54 @@ Scales = tuple[Tensor, Tensor, Tensor]
 Means = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"], Float[Tensor, "batch in"]]
 
 
-class FourMaps(nn.Module):
+class ChannelMaps(InUnits):
+    r"""What layers of $S_n × S_d$ share: one or several maps of channels, and a bias.
+
+    With the unit $\kappa$ of the averaged layer, $\mathrm{in} / \kappa$ times a weight is stored,
+    and $1 / \kappa$ times a bias.
+    """
+
+    weight, bias = Shown(), Shown()
+
+    def __init__(
+        self,
+        maps: tuple[int, ...],
+        in_channels: int,
+        out_channels: int,
+        bias: bool,
+        **factory: Any,
+    ) -> None:
+        super().__init__()
+        self.in_channels = positive_int("in_channels", in_channels)
+        self.out_channels = positive_int("out_channels", out_channels)
+        shape = *maps, self.in_channels, self.out_channels
+        self.stored_weight = nn.Parameter(torch.empty(shape, **factory))
+        self.stored_bias = nn.Parameter(torch.empty(shape[-1], **factory)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        raise NotImplementedError
+
+    def _unit(self, name: str, like: Tensor) -> float:
+        return UNIT / self.in_channels if name == "weight" else UNIT
+
+    def _coefficients(self) -> tuple[Tensor, Tensor | None]:
+        weight = self._coefficient("weight")
+        assert weight is not None
+        return weight, self._coefficient("bias")
+
+    def _orthogonal(self, gain: float) -> Float[Tensor, "in out"]:
+        """Draw a semi-orthogonal matrix that multiplies the mean square by `gain`²."""
+        channels = self.in_channels, self.out_channels
+        return semi_orthogonal(self.stored_weight.view(-1, *channels)[0], channels, gain)
+
+    def extra_repr(self) -> str:
+        """Show the constructor's arguments."""
+        return f"{self.in_channels}, {self.out_channels}, bias={self.stored_bias is not None}"
+
+
+class FourMaps(ChannelMaps):
     """The parameters $A, B, C, D$ and $b$ of a layer of $S_n × S_d$, and how they start."""
 
     def __init__(
@@ -32,28 +80,17 @@ class FourMaps(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
-        factory: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.weight = nn.Parameter(torch.empty(4, self.in_channels, self.out_channels, **factory))
-        self.bias = nn.Parameter(torch.empty(self.out_channels, **factory)) if bias else None
-        self.reset_parameters()
+        super().__init__((4,), in_channels, out_channels, bias, device=device, dtype=dtype)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew, as the class describes, from torch's global generator."""
-        channels = self.in_channels, self.out_channels
-        starts = (semi_orthogonal(w, channels, math.sqrt(2)) for w in self.weight)
-        rest, rows, columns, grand = starts
-        parts = (rest, rows - rest, columns - rest, grand - rows - columns + rest)
-        self.weight.copy_(torch.stack(parts))
-        if self.bias is not None:
-            self.bias.zero_()
-
-    def extra_repr(self) -> str:
-        """Show the constructor's arguments."""
-        return f"{self.in_channels}, {self.out_channels}, bias={self.bias is not None}"
+        rest, rows, columns, grand = (self._orthogonal(math.sqrt(2)) for _ in range(4))
+        self.weight = torch.stack(
+            (rest, rows - rest, columns - rest, grand - rows - columns + rest)
+        )
+        if self.stored_bias is not None:
+            self.stored_bias.zero_()
 
 
 def four_maps(

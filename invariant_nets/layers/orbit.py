@@ -16,13 +16,14 @@ from torch import Tensor, nn
 from invariant_nets._arguments import positive_int, set_batch, set_mask
 from invariant_nets._indices import Indexed
 from invariant_nets._precision import widened
-from invariant_nets._sets import members_of, zero_padding
+from invariant_nets._sets import at_least_single, members_of, zero_padding
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import trivial_group
 from invariant_nets.layers.orbit_forms import dense, dense_weight, fast_form
+from invariant_nets.layers.units import UNIT, InUnits, Shown
 
 
-class OrbitLinear(Indexed):
+class OrbitLinear(InUnits, Indexed):
     r"""The complete linear layer that is equivariant to a permutation group.
 
     $$y_a = \sum_{b} x_b\, W_{\mathrm{id}(a, b)} + c_{\mathrm{id}(a)},$$
@@ -35,6 +36,12 @@ class OrbitLinear(Indexed):
     The weights start normal, each orbital of a row with the same share of the output's variance,
     $\operatorname{Var} W_r = 1 / (\mathrm{in} \cdot R_a \cdot s_r)$ for $R_a$ orbitals in the row,
     $s_r$ pairs of them in $r$; so independent inputs keep their variance. $c$ starts at 0.
+
+    What is stored has the unit $\kappa = 8$ of `LinearEquivariant`: `weight` of orbital $r$ is
+    $2 \kappa / (\mathrm{in} \cdot \max(2, R_a) \cdot s_r)$ times `stored_weight`, and `bias` is
+    $\kappa$ times `stored_bias`. So a step of Adam changes the output for inputs that are the same
+    at all points as much for every group, and by the same share for each orbital of a row. To
+    change what is shown, assign to it.
 
     The orbits decide how it is computed: pooled where the group is doubly transitive on its orbits
     ($S_n$, $A_n$ and their products on a union) and for $S_n \times S_d$ on a grid, by FFT for
@@ -82,6 +89,8 @@ class OrbitLinear(Indexed):
 
     takes_members = True
 
+    weight, bias = Shown(), Shown()
+
     def __init__(
         self,
         group: PermutationGroup,
@@ -103,21 +112,24 @@ class OrbitLinear(Indexed):
         self.out_channels = positive_int("out_channels", out_channels)
         rows = self.out_group.orbitals(self._other, every=False)
         form = fast_form(rows, self.out_group, group)
-        # The pairs of each orbital in a row, times the orbitals of that row.
+        # The pairs of each orbital in a row, and the orbitals of that row.
         pairs = rows.flatten().bincount()
         row_of = torch.empty_like(pairs)
         row_of[rows] = torch.arange(len(rows), device="cpu")[:, None].expand_as(rows)
-        self._terms = pairs * row_of.bincount()[row_of]
+        beside = row_of.bincount()[row_of]
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         channels = self.in_channels, self.out_channels
-        self.weight = nn.Parameter(torch.empty(len(pairs), *channels, **factory))
-        self.bias = nn.Parameter(torch.empty(len(rows), out_channels, **factory)) if bias else None
-        here = self.weight.device
+        self.stored_weight = nn.Parameter(torch.empty(len(pairs), *channels, **factory))
+        own = torch.empty(len(rows), self.out_channels, **factory) if bias else None
+        self.stored_bias = None if own is None else nn.Parameter(own)
+        here = self.stored_weight.device
         self.out_orbit: Tensor
         self.form = None if form is None else form.to(here)
         if form is None:
             self._keep("_ids", self.out_group.orbitals(self._other), here)
         self._keep("out_orbit", self.out_group.orbit_numbers(), here)
+        self._keep("_terms", pairs * beside, here)
+        self._keep("_steps", pairs * beside.clamp(min=2), here)
         self.reset_parameters()
 
     @property
@@ -128,33 +140,42 @@ class OrbitLinear(Indexed):
     def ids(self) -> Tensor:
         """The number of the orbital of each pair of points; closed forms don't keep it."""
         if self.form is None:
-            return self._on(self.weight.device, "_ids")
-        return self.out_group.orbitals(self._other).to(self.weight.device)
+            return self._on(self.stored_weight.device, "_ids")
+        return self.out_group.orbitals(self._other).to(self.stored_weight.device)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw the weights anew, as the class describes, from torch's global generator."""
-        deviation = (self.in_channels * self._terms).float().rsqrt().to(self.weight.device)
-        self.weight.normal_().mul_(deviation[:, None, None])
-        if self.bias is not None:
-            self.bias.zero_()
+        drawn = torch.empty_like(self.stored_weight).normal_()
+        terms = self._on(drawn.device, "_terms")
+        self.weight = drawn * (self.in_channels * terms).float().rsqrt()[:, None, None]
+        if self.stored_bias is not None:
+            self.stored_bias.zero_()
+
+    def _unit(self, name: str, like: Tensor) -> float | Tensor:
+        if name == "bias":
+            return UNIT
+        # Half precision has no numbers as large as there can be pairs.
+        steps = self._on(like.device, "_steps").to(at_least_single(like.dtype))
+        return (2 * UNIT / self.in_channels / steps)[:, None, None]
 
     def forward(
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch m out"]:
         """Apply the layer to a batch of points with features."""
-        set_batch(x, n=self.group.degree, d=self.in_channels, like=self.weight)
+        set_batch(x, n=self.group.degree, d=self.in_channels, like=self.stored_weight)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
+        weight, bias = self._coefficient("weight"), self._coefficient("bias")
+        assert weight is not None
         if self.form is not None:
-            y = self.form(x, self.weight)
+            y = self.form(x, weight)
         else:
             ids = self.ids
-            y = dense(x, dense_weight(ids, self.weight), len(ids))
-        if self.bias is not None:  # whose gradient is a sum over an orbit
-            orbit = self._on(x.device, "out_orbit")
-            y = y + widened(self.bias)[orbit].to(self.bias.dtype)
+            y = dense(x, dense_weight(ids, weight), len(ids))
+        if bias is not None:  # whose gradient is a sum over an orbit
+            y = y + widened(bias)[self._on(x.device, "out_orbit")].to(bias.dtype)
         return zero_padding(y, members if self.out_group is self.group else None)
 
     def extra_repr(self) -> str:
@@ -162,7 +183,7 @@ class OrbitLinear(Indexed):
         to = "" if self.out_group is self.group else f", out_group={self.out_group.name}"
         return (
             f"{self.group.name}, {self.in_channels}, {self.out_channels}{to}, "
-            f"orbitals={len(self.weight)}, bias={self.bias is not None}"
+            f"orbitals={len(self.stored_weight)}, bias={self.stored_bias is not None}"
         )
 
 

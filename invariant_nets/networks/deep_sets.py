@@ -22,6 +22,8 @@ from invariant_nets._sets import Members, member_mean, members_of, zero_padding
 from invariant_nets.networks.perceptron import perceptron
 from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
 
+_SMALLER = 1 / 16  # the codes at the start, of all layers of φ together
+
 
 def deep_sets(
     n: int,
@@ -38,7 +40,10 @@ def deep_sets(
     pooling every continuous invariant function of $n$ numbers is $\rho(\sum_i \varphi(x_i))$ for
     some continuous $\varphi$ and $\rho$ if $\varphi$ has $n$ features; with fewer, some are not.
 
-    Every weight matrix starts as in `perceptron`. An empty set pools to 0, so it gives $\rho(0)$.
+    Every weight matrix starts as in `perceptron`, but those of $\varphi$ smaller, so that together
+    they make the codes 16 times as small. Features that must grow align with the labels while they
+    do, which takes fewer sets than to fit the labels with random ones. An empty set pools to 0, so
+    it gives $\rho(0)$.
 
     Args:
         n: the set size, at least 1; no weight depends on it, it is there so that every backbone
@@ -72,8 +77,13 @@ def deep_sets(
     positive_int("n", n)
     widths = layer_widths(positive_int("d", d), hidden)
     checked_widths("hidden", hidden)
+    encoder = perceptron(*widths)
+    with torch.no_grad():
+        for layer in encoder:
+            if isinstance(layer, nn.Linear):
+                layer.weight.mul_(_SMALLER ** (1 / len(hidden)))
     return SetNetwork(
-        *perceptron(*widths),
+        *encoder,
         nn.ReLU(),
         SetPooling(pooling),
         *perceptron(widths[-1], *checked_widths("readout", readout), 1),

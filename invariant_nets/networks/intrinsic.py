@@ -171,8 +171,8 @@ def cyclic_elements(
         element = OrbitLinear(group, channels[k], channels[k + 1])
         shared = OrbitLinear(group, channels[k], channels[k + 1], bias=False)
         with torch.no_grad():
-            element.weight.mul_(math.sqrt(2))
-            shared.weight.mul_(math.sqrt(2)).sub_(element.weight)
+            element.weight = element.weight * math.sqrt(2)
+            shared.weight = shared.weight * math.sqrt(2) - element.weight
         modules += [SymmetricElements(element, shared, pooling), nn.ReLU()]
     readout = OrbitInvariant(group, channels[-1], 1)
     modules += [SymmetricElementsInvariant(readout, pooling), *sigmoid_if(probabilities)]

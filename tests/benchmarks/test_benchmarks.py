@@ -177,7 +177,7 @@ def test_the_ways_to_write_a_layer_of_sets_agree():
     x, layer = torch.randn(4, 5, 3), LinearEquivariant(3, 2)
     published = layers.DeepSetsLayer(3, 2)
     with torch.no_grad():
-        layer.c.normal_()
+        layer.stored_c.normal_()
         published.gamma.weight.copy_(layer.scale * layer.a.T)
         published.gamma.bias.copy_(layer.scale * layer.c.sum(0))
         published.lam.weight.copy_(-layer.scale * layer.b.T)
@@ -188,7 +188,7 @@ def test_the_ways_to_write_a_layer_of_sets_agree():
 
 def test_the_ways_to_write_a_layer_of_matrices_agree():
     x, layer = torch.randn(2, 4, 5, 3), ExchangeableEquivariant(3, 2)
-    torch.nn.init.normal_(layer.bias)
+    torch.nn.init.normal_(layer.stored_bias)
     for way in (exchangeable.double_loop, exchangeable.term_by_term):
         torch.testing.assert_close(way(layer, x), layer(x))
 

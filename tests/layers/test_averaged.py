@@ -29,12 +29,11 @@ dimensions = {
 
 
 def layer_and_sets(layer_type, normalization, pooling, batch, n, d, out, seed):
-    """A float64 layer with all its parameters drawn, and a batch that it fits."""
+    """A float64 layer with all its coefficients drawn, and a batch that it fits."""
     generator = torch.Generator().manual_seed(seed)
     layer = layer_type(d, out, normalization, pooling, dtype=torch.float64)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.normal_(generator=generator)
+    for name in "abc" if layer_type is LinearEquivariant else "bc":
+        setattr(layer, name, torch.randn(d, out, generator=generator, dtype=torch.float64))
     return layer, torch.randn(batch, n, d, generator=generator, dtype=torch.float64)
 
 
@@ -58,12 +57,13 @@ def test_the_invariant_layer_is_its_double_loop(normalization, pooling, **sizes)
 @pytest.mark.parametrize("n", [1, 4])
 def test_the_gradients_are_those_of_the_double_loop(normalization, pooling, n):
     layer, x = layer_and_sets(LinearEquivariant, normalization, pooling, 2, n, 3, 2, seed=0)
-    x.requires_grad_()
-    inputs = [x, layer.a, layer.b, layer.c]
+    inputs = [t.detach().clone().requires_grad_() for t in (x, layer.a, layer.b, layer.c)]
     weights = torch.randn(2, n, 2, dtype=torch.float64)
     slow = oracles.linear_equivariant(*inputs, normalization, pooling)
     expected = torch.autograd.grad((slow * weights).sum(), inputs)
-    torch.testing.assert_close(torch.autograd.grad((layer(x) * weights).sum(), inputs), expected)
+    (layer(x.requires_grad_()) * weights).sum().backward()
+    stored = (p.grad / oracles.unit(normalization) for p in layer.parameters())
+    torch.testing.assert_close((x.grad, *stored), expected)
 
 
 @every_layer
@@ -107,8 +107,9 @@ def test_each_set_of_a_batch_is_on_its_own(layer_type, normalization, pooling):
 def test_the_invariant_layer_is_what_members_of_an_equivariant_layer_share(normalization, pooling):
     equivariant, x = layer_and_sets(LinearEquivariant, normalization, pooling, 2, 3, 4, 5, seed=0)
     invariant = LinearInvariant(4, 5, normalization, pooling, dtype=torch.float64)
-    invariant.load_state_dict({"b": equivariant.b, "c": equivariant.c})
-    nn.init.zeros_(equivariant.a)
+    own = ("stored_b", "stored_c")
+    invariant.load_state_dict({name: equivariant.state_dict()[name] for name in own})
+    nn.init.zeros_(equivariant.stored_a)
     expected = invariant(x)[:, None].expand(-1, 3, -1)
     torch.testing.assert_close(equivariant(x), expected)
 
@@ -118,11 +119,11 @@ def test_mean_and_sum_pooling_differ_by_the_set_size(layer_type):
     mean, x = layer_and_sets(layer_type, "mean", "mean", 2, 6, 3, 2, seed=0)
     total = layer_type(3, 2, "mean", "sum", dtype=torch.float64)
     total.load_state_dict(mean.state_dict())
-    nn.init.zeros_(mean.c)
-    nn.init.zeros_(total.c)
+    nn.init.zeros_(mean.stored_c)
+    nn.init.zeros_(total.stored_c)
     if layer_type is LinearEquivariant:
-        nn.init.zeros_(mean.a)
-        nn.init.zeros_(total.a)
+        nn.init.zeros_(mean.stored_a)
+        nn.init.zeros_(total.stored_a)
     torch.testing.assert_close(total(x), 6 * mean(x))
 
 
@@ -305,8 +306,8 @@ def test_reset_parameters_draws_anew_from_the_global_generator(layer_type):
     second = copy.deepcopy(layer.state_dict())
     torch.manual_seed(1)
     layer.reset_parameters()
-    assert not torch.equal(first["b"], second["b"])
-    assert torch.equal(layer.state_dict()["b"], second["b"])
+    assert not torch.equal(first["stored_b"], second["stored_b"])
+    assert torch.equal(layer.state_dict()["stored_b"], second["stored_b"])
 
 
 def deep(width, depth):
@@ -325,7 +326,8 @@ def start_of(network):
     logits = network[-1](hidden)
     F.binary_cross_entropy_with_logits(logits, labels).backward()
     first = network[0]
-    gradient = (first.scale * torch.stack([first.a.grad, first.b.grad])).norm()
+    stored = torch.stack([first.stored_a.grad, first.stored_b.grad])
+    gradient = (first.scale * stored / oracles.unit("mean")).norm()
     return hidden.square().mean().sqrt().item(), logits.std().item(), gradient.item()
 
 
@@ -344,7 +346,7 @@ def test_standard_normal_weights_die_in_depth():
     torch.manual_seed(0)
     network = deep(100, 8)
     for parameter in network.parameters():
-        nn.init.normal_(parameter)
+        nn.init.normal_(parameter, std=1 / oracles.unit("mean"))
     _, spread, gradient = start_of(network)
     assert spread < 1e-4
     assert gradient < 1e-4

@@ -2,7 +2,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from invariant_nets import ExchangeableEquivariant, SparseExchangeableEquivariant
@@ -23,7 +22,7 @@ def drawn(entries, seed, channels=2, out=3, bias=True):
         torch.manual_seed(seed)
         layer = SparseExchangeableEquivariant(channels, out, bias=bias, **DOUBLE)
         if bias:
-            nn.init.normal_(layer.bias)
+            layer.bias = torch.randn(out, **DOUBLE)
         return layer, torch.randn(entries, channels, **DOUBLE)
 
 
@@ -130,10 +129,11 @@ def test_gradients_are_those_of_the_formula(queries):
     layer, values = drawn(4, seed=0)
 
     def function(values, weight, bias):
-        parameters = {"weight": weight, "bias": bias}
+        parameters = {"stored_weight": weight, "stored_bias": bias}
         return functional_call(layer, parameters, (values, INDICES, (4, 3), queries))
 
-    tensors = [t.detach().requires_grad_() for t in (values, layer.weight, layer.bias)]
+    stored = layer.stored_weight, layer.stored_bias
+    tensors = [t.detach().requires_grad_() for t in (values, *stored)]
     assert torch.autograd.gradcheck(function, tensors)
     assert torch.autograd.gradgradcheck(function, tensors)
 

@@ -36,8 +36,10 @@ def groups(draw, max_degree=6):
 
 
 def randomized(layer):
-    for parameter in layer.parameters():
-        torch.nn.init.normal_(parameter)
+    linear = getattr(layer, "linear", layer)
+    linear.weight = torch.randn_like(linear.weight, requires_grad=False)
+    if linear.bias is not None:
+        linear.bias = torch.randn_like(linear.bias, requires_grad=False)
     return layer
 
 
@@ -73,18 +75,18 @@ def test_the_invariant_layer_is_all_that_is_invariant(group, seed):
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_for_the_symmetric_group_it_is_the_averaged_layer(n):
     averaged = LinearEquivariant(3, 4, **DOUBLE)
-    torch.nn.init.normal_(averaged.c)
+    torch.nn.init.normal_(averaged.stored_c)
     layer = OrbitLinear(symmetric_group(n), 3, 4, **DOUBLE)
     with torch.no_grad():
         on, off = (averaged.a + averaged.b / n) / 3, averaged.b / (3 * n)
-        layer.weight.copy_(torch.stack([on, off][: len(layer.weight)]))
-        layer.bias.copy_(averaged.c.sum(0, keepdim=True) / 3)
+        layer.weight = torch.stack([on, off][: len(layer.weight)])
+        layer.bias = averaged.c.sum(0, keepdim=True) / 3
         invariant, total = (
             OrbitInvariant(symmetric_group(n), 3, 4, **DOUBLE),
             LinearInvariant(3, 4, **DOUBLE),
         )
-        invariant.linear.weight.copy_(total.b[None] / (3 * n))
-        invariant.linear.bias.copy_(total.c.sum(0, keepdim=True) / 3)
+        invariant.linear.weight = total.b[None] / (3 * n)
+        invariant.linear.bias = total.c.sum(0, keepdim=True) / 3
     x = torch.randn(5, n, 3, **DOUBLE)
     torch.testing.assert_close(layer(x), averaged(x))
     torch.testing.assert_close(invariant(x), total(x))
@@ -152,15 +154,20 @@ def test_at_the_start_every_output_keeps_the_inputs_variance(group):
 
 
 WRITES = {
-    "behind autograd": lambda layer, other: layer.weight.data.mul_(2),
-    "a copy": lambda layer, other: layer.weight.data.copy_(other.weight.data),
+    "an assignment": lambda layer, other: setattr(layer, "weight", other.weight.detach()),
+    "behind autograd": lambda layer, other: layer.stored_weight.data.mul_(2),
+    "a copy": lambda layer, other: layer.stored_weight.data.copy_(other.stored_weight.data),
     "a state": lambda layer, other: layer.load_state_dict(other.state_dict()),
     "a vector": lambda layer, other: nn.utils.vector_to_parameters(
         nn.utils.parameters_to_vector(other.parameters()), layer.parameters()
     ),
-    "a swap": lambda layer, other: torch.utils.swap_tensors(layer.weight, other.weight),
-    "new data": lambda layer, other: setattr(layer.weight, "data", other.weight.data.clone()),
-    "bytes": lambda layer, other: layer.weight.detach().numpy().__imul__(2),
+    "a swap": lambda layer, other: torch.utils.swap_tensors(
+        layer.stored_weight, other.stored_weight
+    ),
+    "new data": lambda layer, other: setattr(
+        layer.stored_weight, "data", other.stored_weight.data.clone()
+    ),
+    "bytes": lambda layer, other: layer.stored_weight.detach().numpy().__imul__(2),
 }
 
 
@@ -222,7 +229,7 @@ def test_whatever_the_form_vmap_gives_each_layer_its_weights(name):
     x, weights = torch.randn(2, n, 2), torch.randn(4, *layer.weight.shape)
 
     def outputs(weight):
-        return torch.func.functional_call(layer, {"weight": weight}, (x,))
+        return torch.func.functional_call(layer, {"stored_weight": weight}, (x,))
 
     with torch.no_grad():
         outputs(weights[0])
@@ -232,7 +239,7 @@ def test_whatever_the_form_vmap_gives_each_layer_its_weights(name):
 
 def test_its_state_is_its_weights_and_it_shows_its_group():
     layer = OrbitLinear(symmetric_group(4), 2, 3)
-    assert set(layer.state_dict()) == {"weight", "bias"}
+    assert set(layer.state_dict()) == {"stored_weight", "stored_bias"}
     assert "S_4, 2, 3, orbitals=2, bias=True" in repr(layer)
 
 
@@ -277,7 +284,10 @@ def test_the_weights_of_a_functional_call_are_not_mistaken_for_others():
     x = torch.randn(3, 5, 2)
     with torch.no_grad():
         for _ in range(20):
-            weights = {"weight": torch.randn_like(layer.weight), "bias": layer.bias.detach()}
+            weights = {
+                "stored_weight": torch.randn_like(layer.stored_weight),
+                "stored_bias": layer.stored_bias.detach(),
+            }
             y = torch.func.functional_call(layer, weights, (x,))
             weights = {name: value.clone() for name, value in weights.items()}
             fresh = OrbitLinear(dihedral_group(5), 2, 2)

@@ -127,16 +127,17 @@ def test_it_is_the_whole_space_that_the_product_of_the_groups_gives(pooling, n, 
     # Two weights an orbital of H: as many as the product has.
     assert len(orbits.weight) == len(layer.element.weight) + len(layer.shared.weight)
     # A layer of the class, read off entry by entry, must be constant on the product's orbitals.
-    zero = layer(torch.zeros_like(x))
+    zero, weight = layer(torch.zeros_like(x)).detach(), torch.zeros_like(orbits.weight)
     units = torch.eye(n * t, dtype=torch.float64).view(n * t, n, t)
     for channel in range(2):
         basis = torch.zeros(n * t, n, t, 2, dtype=torch.float64)
         basis[..., channel] = units
         columns = (layer(basis) - zero[:1]).flatten(1, 2).transpose(0, 1)
-        for r in range(len(orbits.weight)):
+        for r in range(len(weight)):
             entries = columns[orbits.ids == r]
             torch.testing.assert_close(entries, entries[:1].expand_as(entries))
-            orbits.weight.data[r, channel] = entries[0]
+            weight[r, channel] = entries[0].detach()
+    orbits.weight = weight
     y = orbits(x.flatten(1, 2)).view(2, n, t, 3)
     torch.testing.assert_close(layer(x) - zero, y)
 
