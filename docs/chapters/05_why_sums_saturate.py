@@ -578,39 +578,33 @@ names = [
 ]
 fig, ax = plt.subplots(figsize=(7.6, 5.6))
 ax.imshow(mean.flatten(1), cmap="viridis", vmin=0.5, vmax=limit, aspect="auto")
-for (row, column), value in zip(
-    itertools.product(range(len(cases)), range(6)), mean.flatten(), strict=True
+places = itertools.product(range(len(cases)), range(6))
+for (row, column), value, apart in zip(
+    places, mean.flatten(), spread.flatten(), strict=True
 ):
-    dark = value < 0.63
-    ax.text(
-        column,
-        row,
-        f"{value:.2f}"[1:],
-        ha="center",
-        va="center",
-        color="w" if dark else "k",
-    )
+    text = f"{value:.2f}"[1:] + (f" ± {apart / 2:.2f}" if apart >= 0.02 else "")
+    color = "w" if value < 0.63 else "k"
+    ax.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
 ax.set_xticks(range(6), columns)
 ax.set_yticks(range(len(cases)), names)
-ax.set_title(
-    f"accuracy after {STEPS:,} steps, mean of {SEEDS} seeds; limit {limit:.2f}"[:90]
-)
+ax.set_title(f"accuracy after {STEPS:,} steps, {SEEDS} seeds; limit {limit:.2f}")
 ax.grid(False)
 plt.show()
 
 # %% [markdown]
 # Each row is one network: the weights, the pool, the factor. Each column is a way to train it: the
-# loss of a probability or of a logit, and the learning rate. What does it say?
+# loss of a probability or of a logit, and the learning rate. Each number is the mean over the seeds,
+# with half of their range where that is a point or more. What does it say?
 #
 # 1. **The first network stays at one half**, whatever the learning rate and the loss.
-# 2. **Change one thing from there.** With the factor $1/d$ it learns, at $10^{-2}$; with a set mean it learns
-#    better, *without* any division by $d$. With the package's weights alone it does not. So the two sums
-#    are fatal together, and the set sum is the worse of them.
+# 2. **Change one thing from there.** With the factor $1/d$ it learns, at $10^{-2}$. With a set mean it
+#    learns better, *without* any division by $d$. With the package's weights alone it does not learn.
+#    So the two sums are fatal together, and the set sum is the worse of them.
 # 3. **The loss of a logit treats a symptom.** It helps only where most sets have no gradient, and not
 #    much even there: the sets have a gradient now, but logits in the thousands have still to come
-#    down. With a set mean the two losses are level, at any rate that does not throw the weights about.
-# 4. **Weights.** Under a set mean, at $10^{-2}$, and two layers deep, they hardly matter. Their worth is the depth,
-#    as we have seen, and small learning rates without the division.
+#    down. With a set mean the two losses are level at $10^{-3}$ and $10^{-2}$.
+# 4. **The weights** hardly matter under a set mean, at $10^{-2}$ and two layers deep. They matter for
+#    deep networks, as we have seen, and at $10^{-3}$ without the division.
 # 5. **The factor $1/d$** is the slowest at $10^{-3}$, and the best at $10^{-1}$, where the sum is dead.
 
 # %%
@@ -730,21 +724,27 @@ table(
 
 # %%
 assert default[1e-3].mean() > slow[1, 0] + 0.08
-assert default[1e-3].mean() > 0.67
+assert default[1e-3].mean() > max(slow.max(), root.max(), fast.max()) - 0.01
 assert default[1e-2].mean() > 0.66
-assert max(changes["mean"]) < 3 * min(changes["mean"])
-assert changes["sum"][-1] > 8 * changes["sum"][0]
+assert 1.5 < changes["mean"][-1] / changes["mean"][0] < 2.5
+assert changes["sum"][-1] > 20 * changes["sum"][0]
 
 # %% [markdown]
+# The default comes within a point at $10^{-3}$ of what the other factors reach with their best rate,
+# and it still trains at ten times that. From width 16 to 256 its step on the logits grows by a factor of about two,
+# that of the sum by more than twenty. What is left of the growth belongs to the readout: its $b$ starts
+# with length 1, so that the first logits have the scale of a feature, and a common change of all
+# features counts for more, the more there are.
+#
 # ## Summary
 #
-# - Sums over members and over features multiply a signal by about $n \sqrt d / \sqrt 2$ per layer. Logits in the thousands
-# round to certainties, which have no gradient.
-# - Of the two, the set sum is the worse one. A set mean alone makes the network train.
-# - The loss of a logit, weights of the right scale, and $c = 0$ each help where they are needed: saturated outputs, deep
-# networks, signals that fade.
-# - The factor $1/d$ decides what a *step* does. It is what keeps one learning rate right at every width, with one constant
-# that says at which width a step is that of an ordinary layer.
+# - Sums over members and over features multiply a signal by about $n \sqrt d / \sqrt 2$ per layer.
+#   Logits in the thousands round to certainties, which have no gradient.
+# - Of the two sums, that over the set is the worse one. A set mean alone makes the network train.
+# - The loss of a logit helps where outputs saturate, weights of the right scale where networks are
+#   deep, and $c = 0$ where signals fade.
+# - The factor $1/d$ decides what a *step* does. It keeps one learning rate right at every width, with
+#   one constant that says at which width a step is that of an ordinary layer.
 #
 # ## Exercises
 #

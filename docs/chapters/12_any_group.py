@@ -336,10 +336,10 @@ def explained(model: nn.Module, which: torch.Tensor) -> float:
     return 1 - (error / target[which].var()).item()
 
 
-def fitted(build, seed: int, epochs: int = 100) -> tuple[float, float, int]:
+def fitted(build, seed: int, epochs: int = 200) -> tuple[float, float, int]:
     torch.manual_seed(seed)
     model = build()
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
     for _ in range(epochs):
         for batch in train[torch.randperm(len(train))].split(20):
@@ -381,8 +381,10 @@ table(
 
 # %% [markdown]
 # With no symmetry the network learns its hundred graphs by heart, and little else. The larger the
-# group that it knows, the more it has understood of graphs that it never saw, with fewer weights. And
-# the perceptron averaged over ten random renamings does at least as well as the network of layers: it
+# group that it knows, the fewer weights it has, and the less of what it explains is learned by heart: the
+# two columns draw together, and for $S_7$ they meet. On graphs that they never saw, the layers of
+# $S_7$ are as good as those of $D_7$, with less than a tenth of the weights. And
+# the perceptron averaged over ten random renamings does better than all networks of layers: it
 # may use everything that a perceptron can see, and layers cannot see everything.
 #
 # ## What the layers cannot see, once more
@@ -528,16 +530,19 @@ assert 1e-4 < audits["average over $M_{11}$"][1].relative_error < 0.1
 # The layer of S_n is chapter 4's, that of C_n a convolution.
 assert max(as_chapter_4, as_convolution) < 1e-12
 
-# The larger group explains more of the unseen graphs, on average over the seeds.
-scores = {name: run[:, 1] for name, run in runs.items()}
+# The larger the group, the less is learned by heart; S_7 is as good as D_7 on unseen graphs.
+scores = {name: run[:, 1].mean() for name, run in runs.items()}
+by_heart = [(runs[name][:, 0] - runs[name][:, 1]).mean() for name in networks][:4]
 assert runs["perceptron"][:, 0].min() > 0.99
-steps = [scores[name].mean() for name in networks][:4]
-assert all(low + 0.01 < high for low, high in itertools.pairwise(steps))
-assert (
-    scores["10 draws from $S_7$"].mean() > scores["layers of $S_7$"].mean() - 0.01
-)
+assert all(more > less + 0.01 for more, less in itertools.pairwise(by_heart))
+assert abs(by_heart[3]) < 0.03
+no_group, cyclic, dihedral, symmetric, drawn = scores.values()
+assert no_group + 0.1 < cyclic < dihedral - 0.01
+assert abs(symmetric - dihedral) < 0.03
+assert drawn > max(cyclic, dihedral, symmetric) + 0.01
 sizes = [int(runs[f"layers of ${g}_7$"][0, 2]) for g in "CDS"]
 assert sizes == sorted(sizes, reverse=True)
+assert sizes[2] * 10 < sizes[1]
 
 # Pair layers see at most what color refinement sees; triples and averages see all.
 assert len(graphs) == 1044

@@ -186,7 +186,7 @@ def train(dataset=None, checkpoint=None):
 
     torch.manual_seed(0)
     model = intrinsic(10, 5)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     dataset = dataset or GaussianDataset
     train = dataset(800, (10, 5), 1.0, 0.8, static=False)
     test = GaussianDataset(500, (10, 5), 1.0, 0.8, static=True)

@@ -151,8 +151,8 @@ class ModelSpec:
         route: which of the book's routes to invariance it takes, in words.
         group: the name of the largest group that it is exactly invariant to, by construction.
         chapter: the number of the chapter that builds it.
-        lr: the step size of Adam with which it is compared: of $10^{-3}$, $3 \cdot 10^{-3}$ and
-            $10^{-2}$ a good one in a short training on the running task; chapter 11 says how good.
+        lr: the learning rate of Adam with which it is compared, chosen for a short training on the
+            running task as chapter 11 says.
     """
 
     build: Builder
