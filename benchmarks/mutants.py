@@ -4,8 +4,9 @@ r"""Mutation testing: how many small changes of the code make a test fail?
     python -m benchmarks.mutants --only layers checks
 
 mutmut changes one thing of a function at a time, such as `<` to `<=`, and runs the tests that come
-through that function. A change that no test notices has survived. Tests that compile a network are
-left out, since what lets mutmut switch its changes on and off cannot be compiled.
+through that function, of those that `make test` runs. A change that no test notices has survived.
+Tests that compile a network are left out, since what lets mutmut switch its changes on and off
+cannot be compiled.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ TESTS = {  # beside those of the room
     "checks": ("test_arguments.py",),
 }
 OPTIONS = (
+    *("-m", "not slow and not book"),
     *("-k", "not compile and not compiling and not export", "-p", "no:cacheprovider"),
     "--hypothesis-profile=unshrunk",
     # mutmut cannot select a test whose name has a × that is escaped.

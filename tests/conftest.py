@@ -33,7 +33,7 @@ settings.register_profile("quick", settings.get_profile("laws"), max_examples=25
 # To know that a law fails, as mutation testing does, takes no simplest example of it.
 settings.register_profile(
     "unshrunk",
-    settings.get_profile("laws"),
+    settings.get_profile("quick"),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 settings.load_profile("laws")
