@@ -298,7 +298,7 @@ assert all(0.99 < b <= 1 for _, b in wrong.values())
 
 # %%
 def at_the_start(logits):
-    """Return which share has no gradient at the logit, and the mean square of all gradients."""
+    """Return which share has no gradient at the logit, of all sets and of the wrong ones."""
     z = logits.float().requires_grad_()
     targets = labels[:, 0].expand_as(z)
     F.binary_cross_entropy(z.sigmoid(), targets, reduction="sum").backward()
@@ -336,7 +336,7 @@ assert shares["mean", "mean"] == shares["mean", "sqrt"] == (0, 0)
 
 # %%
 def first_gradient(build, seed):
-    """Return the mean square of the gradient of the first layer's a, and its share of zeros."""
+    """Return the mean square of the gradient of the first layer's a."""
     torch.manual_seed(seed)
     model = build()
     F.binary_cross_entropy(model(sets).sigmoid(), labels).backward()

@@ -105,7 +105,7 @@ comparison.table(
     caption="Gap to the Bayes limit; milliseconds an epoch; kilobytes kept for the backward pass.",
 )
 
-# %% alt="Accuracy of all models, sorted, as dots, a dot a seed: those of the larger groups and Deep Sets next to the dashed Bayes limit, then the other networks of equivariant layers and the averaged perceptrons, the perceptrons without symmetry far below. Hollow dots, the same models on 200 sets, scatter widely around their solid dots and would order the models differently."
+# %% alt="Accuracy of all models, sorted, as dots, one per seed: those of the larger groups and Deep Sets next to the dashed Bayes limit, then the other networks of equivariant layers and the averaged perceptrons, the perceptrons without symmetry far below. Hollow dots, the same models on 200 sets, scatter widely around their solid dots and would order the models differently."
 comparison.plot(readings=True)
 
 # %% [markdown]

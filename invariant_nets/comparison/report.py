@@ -179,7 +179,7 @@ class Comparison:
         write_whole(output_file("path", path, [".json"]), self.to_json().encode())
 
     def plot(self, *, readings: bool = False) -> Figure:
-        """Plot the accuracies, a dot a seed, beside the Bayes limit if it is known.
+        """Plot the accuracies, one dot per seed, beside the Bayes limit if it is known.
 
         Args:
             readings: also show, as hollow dots, what the last epoch of the first seed read on the

@@ -129,23 +129,8 @@ class ExchangeableInvariant(ChannelMaps):
 
     takes_members = True
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__((), in_channels, out_channels, bias, device=device, dtype=dtype)
-
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Draw the weights anew from torch's global generator."""
-        self.weight = self._orthogonal(1.0)
-        if self.stored_bias is not None:
-            self.stored_bias.zero_()
+    def _drawn(self) -> Float[Tensor, "in out"]:
+        return self._orthogonal(1.0)
 
     def forward(
         self,

@@ -29,34 +29,39 @@ class ChannelMaps(InUnits):
     """
 
     weight, bias = Shown(), Shown()
+    maps: tuple[int, ...] = ()
 
     def __init__(
         self,
-        maps: tuple[int, ...],
         in_channels: int,
         out_channels: int,
-        bias: bool,
-        **factory: Any,
+        *,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.in_channels = positive_int("in_channels", in_channels)
         self.out_channels = positive_int("out_channels", out_channels)
-        shape = *maps, self.in_channels, self.out_channels
+        shape = *self.maps, self.in_channels, self.out_channels
+        factory: dict[str, Any] = {"device": device, "dtype": dtype}
         self.stored_weight = nn.Parameter(torch.empty(shape, **factory))
         self.stored_bias = nn.Parameter(torch.empty(shape[-1], **factory)) if bias else None
         self.reset_parameters()
 
+    @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights anew, as the class describes, from torch's global generator."""
+        self.weight = self._drawn()
+        if self.stored_bias is not None:
+            self.stored_bias.zero_()
+
+    def _drawn(self) -> Float[Tensor, "*maps in out"]:
+        """Draw weights."""
         raise NotImplementedError
 
     def _unit(self, name: str, like: Tensor) -> float:
         return UNIT / self.in_channels if name == "weight" else UNIT
-
-    def _coefficients(self) -> tuple[Tensor, Tensor | None]:
-        weight = self._coefficient("weight")
-        assert weight is not None
-        return weight, self._coefficient("bias")
 
     def _orthogonal(self, gain: float) -> Float[Tensor, "in out"]:
         """Draw a semi-orthogonal matrix that multiplies the mean square by `gain`²."""
@@ -71,26 +76,12 @@ class ChannelMaps(InUnits):
 class FourMaps(ChannelMaps):
     """The parameters $A, B, C, D$ and $b$ of a layer of $S_n × S_d$, and how they start."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__((4,), in_channels, out_channels, bias, device=device, dtype=dtype)
+    maps = (4,)
 
-    @torch.no_grad()
-    def reset_parameters(self) -> None:
-        """Draw the weights anew, as the class describes, from torch's global generator."""
+    def _drawn(self) -> Float[Tensor, "4 in out"]:
         rest, rows, columns, grand = (self._orthogonal(math.sqrt(2)) for _ in range(4))
-        self.weight = torch.stack(
-            (rest, rows - rest, columns - rest, grand - rows - columns + rest)
-        )
-        if self.stored_bias is not None:
-            self.stored_bias.zero_()
+        parts = (rest, rows - rest, columns - rest, grand - rows - columns + rest)
+        return torch.stack(parts)
 
 
 def four_maps(

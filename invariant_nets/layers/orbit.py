@@ -167,8 +167,7 @@ class OrbitLinear(InUnits, Indexed):
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
-        weight, bias = self._coefficient("weight"), self._coefficient("bias")
-        assert weight is not None
+        weight, bias = self._coefficients()
         if self.form is not None:
             y = self.form(x, weight)
         else:

@@ -124,6 +124,12 @@ class InUnits(nn.Module):
         stored: Tensor | None = getattr(self, f"stored_{name}")
         return None if stored is None else (stored * self._unit(name, stored)).to(stored.dtype)
 
+    def _coefficients(self) -> tuple[Tensor, Tensor | None]:
+        """Return those of a layer that has a weight, and a bias or none."""
+        weight = self._coefficient("weight")
+        assert weight is not None
+        return weight, self._coefficient("bias")
+
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; a module of the name of what is shown would go unseen."""
         if name in self._shown and isinstance(value, nn.Module):
