@@ -201,7 +201,7 @@ def set_mask(mask: object, x: Tensor, *axes: int, name: str = "mask") -> None:
 
 
 def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Tensor:
-    """Return a model's output, or raise unless it is a tensor of one output a set (and point)."""
+    """Return a model's output, or raise unless it is a tensor of one output per set (and point)."""
     if not isinstance(output, Tensor):
         raise TypeError(f"model must return a tensor, got {type(output).__name__}")
     if output.ndim == 0 or output.shape[0] != sets:

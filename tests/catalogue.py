@@ -136,7 +136,7 @@ class LookedAt(nn.Module):
 
 
 def reader():
-    """Return a network that reads the members in order, one output a set."""
+    """Return a network that reads the members in order, one output per set."""
     positions = PositionalEncoding(D, PLACES)
     return SetNetwork(positions, nn.Linear(D, 8), nn.Tanh(), LinearInvariant(8, 2), d=D)
 

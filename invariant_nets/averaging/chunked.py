@@ -37,7 +37,7 @@ def average_over(
     sets.
 
     Args:
-        function: maps a batch of sets to one output a set.
+        function: maps a batch of sets to one output per set.
         x: the sets.
         chunks: index tensors, a permutation a row; at least one.
         equivariant: whether $\rho$ permutes the output as $\sigma$ permutes the input; otherwise

@@ -62,7 +62,7 @@ class SymmetryModel(Indexed):
     invariant in expectation only, with an error of order $1/\sqrt{|P|}$.
 
     Args:
-        model: any module or function that maps a batch of sets to one output a set.
+        model: any module or function that maps a batch of sets to one output per set.
         perm_creator: a `PermutationGroup`; or a function, called without arguments at each forward
             pass, that returns an iterable of `Permutation`, all of the set's size, at least one.
             It may be lazy.

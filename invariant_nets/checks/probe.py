@@ -89,12 +89,12 @@ class Probe:
         for name, y in outputs.items():
             if y.ndim < 1 or len(y) != len(x):
                 raise ValueError(
-                    f"model must return one output a set: {len(x)} sets came in, "
+                    f"model must return one output per set: {len(x)} sets came in, "
                     f"an {name} of shape {tuple(y.shape)} came out"
                 )
             if self.equivariant and y.shape[1 : 1 + self.axes] != points:
                 raise ValueError(
-                    "model must return one row a member, "
+                    "model must return one row per member, "
                     f"(batch, {', '.join(map(str, points))}, …), got {tuple(y.shape)}"
                     + ("" if name == "output" else f" as {name}")
                 )
@@ -201,8 +201,10 @@ class Probe:
     @functools.cached_property
     def _each_by_itself(self) -> bool:
         """Whether a set's output does not depend on the other sets of its batch."""
+        # Some of the sets alone, beside themselves in reverse: another batch than all of them.
         rows = torch.arange(math.prod(self.x.shape[1 : 1 + self.axes]), device="cpu")
-        return bool(self.excess(rows[None], slice(_FIRST_SETS)) <= 1)
+        both, some = torch.stack([rows, rows.flip(0)]), max(1, len(self.x) // 2)
+        return bool(self.excess(both, slice(min(_FIRST_SETS, some)), per_call=2)[0] <= 1)
 
     def holds(self, images: Int[Tensor, "k n"]) -> Bool[Tensor, " k"]:
         """Return under which permutations the errors are rounding; few sets refute most others."""
@@ -278,8 +280,7 @@ def _worst(leaf: Leaf, ratio: Tensor, error: Tensor, spread: Tensor, tolerance: 
         return Worst(0.0, 0.0, 0.0, 0.0, leaf.name, leaf.dtype)
     largest = ratio.nan_to_num(nan=math.inf).max()
     # Where nothing is off, the entry that varies most stands for all.
-    at = ratio.isnan().flatten().int().argmax() if ratio.isnan().any() else ratio.argmax()
-    at = at if largest > 0 else spread.argmax()
+    at = ratio.argmax() if largest > 0 else spread.argmax()  # NaN is the largest
     excess, off, varies, tolerated = (
         part.flatten()[at].item() for part in (ratio, error, spread, tolerance)
     )

@@ -75,8 +75,7 @@ def _enclosed(function: Any) -> list[Any]:
         with contextlib.suppress(ValueError):  # an empty cell
             found.append(cell.cell_contents)
     names = function.__code__.co_names
-    named = [function.__globals__[name] for name in names if name in function.__globals__]
-    return [*found, *(value for value in named if not inspect.ismodule(value))]
+    return found + [function.__globals__[name] for name in names if name in function.__globals__]
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
 r"""A trainer that can be stopped at any moment and goes on to the same weights.
 
-It fits a network with one output a set to labels 0 and 1, on one process or, started by `torchrun`,
-on several as if they were one; keeps a history and checkpoints; and stops early when asked to.
+It fits a network with one output per set to labels 0 and 1, on one process or, started by
+`torchrun`, on several as if they were one; keeps a history and checkpoints; and stops early when
+asked to.
 
 Chapters 10 and 14 use it.
 """

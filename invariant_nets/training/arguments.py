@@ -32,8 +32,8 @@ def check_loss(loss_fn: Any) -> None:
     if isinstance(inner, _CLASSES) or inner in _FUNCTIONS_OF_CLASSES:
         raise ValueError(
             "loss_fn must be BCEWithLogitsLoss (logits) or BCELoss (probabilities), for a model "
-            f"has one output a set, of which a loss of several classes says nothing; {_ONLY}; got "
-            f"{loss_fn!r}"
+            "has one output per set, of which a loss of several classes says nothing; "
+            f"{_ONLY}; got {loss_fn!r}"
         )
     reduction = options.get("reduction", getattr(loss_fn, "reduction", "mean"))
     if reduction != "mean":

@@ -573,13 +573,13 @@ def test_a_group_that_does_not_fit_is_refused(group, error, words):
 
 @pytest.mark.parametrize("function", [torch.sum, lambda x: x[:1], lambda x: x.flatten(0, 1)])
 def test_a_model_without_one_output_a_set_is_refused(function):
-    with pytest.raises(ValueError, match="model must return one output a set: 64 sets came in"):
+    with pytest.raises(ValueError, match="model must return one output per set: 64 sets came in"):
         test_invariant(function, sets())
 
 
 @pytest.mark.parametrize("function", [lambda x: x[:, 0, 0], lambda x: x[:, 1:]])
 def test_a_model_without_one_row_a_member_cannot_be_equivariant(function):
-    with pytest.raises(ValueError, match=r"model must return one row a member, \(batch, 10, …\)"):
+    with pytest.raises(ValueError, match=r"model must return one row per member, \(batch, 10, …\)"):
         test_equivariant(function, sets())
 
 

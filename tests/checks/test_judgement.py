@@ -183,7 +183,7 @@ def test_all_tensors_of_an_equivariant_output_move():
     assert test_equivariant(lambda x: (x.relu(), {"y": x.sum(-1)}), sets())
     assert not test_equivariant(lambda x: (x.relu(), {"y": x.cumsum(1)}), sets())
     with pytest.raises(
-        ValueError, match=r"one row a member, \(batch, 6, …\), got .* as output\[1\]"
+        ValueError, match=r"one row per member, \(batch, 6, …\), got .* as output\[1\]"
     ):
         test_equivariant(lambda x: (x, x.sum(1)), sets())
 

@@ -5,16 +5,18 @@ import math
 import pytest
 import torch
 
-from invariant_nets import symmetric_group
+from invariant_nets import cyclic_group, symmetric_group, symmetry_report
 from invariant_nets.checks import probe as module
-from invariant_nets.checks.probe import probing
+from invariant_nets.checks.probe import Worst, probing, resampled, set_like
+from invariant_nets.groups.permutation import stack_permutations
 
 S_4 = torch.cat(list(symmetric_group(4).elements()))
 
 
-def probe_of(function, x):
+def probe_of(function, x, **changed):
     """Everything that `probing` lets one choose, as a search chooses it."""
     options = {"axes": 1, "equivariant": False, "double": False, "rtol": None, "atol": 0.0}
+    options |= changed
     return probing(function, x, **options, source=torch.Generator().manual_seed(0))
 
 
@@ -64,3 +66,173 @@ def test_a_super_batch_is_within_its_limits_unless_one_permutation_is_not(monkey
     together = min(len(S_4), max(1, most // one))
     assert max(sizes) == one * together
     assert len(sizes) == math.ceil(len(S_4) / together)
+
+
+@pytest.mark.parametrize("batch", [2, 4, 9])
+def test_a_function_of_the_whole_batch_is_tried_on_all_of_it_and_by_one_permutation_at_a_time(
+    batch,
+):
+    with probe_of(lambda x: x[:, 0] - x[:, 0].mean(0), sets(batch)) as probe:
+        assert torch.equal(probe.holds(S_4), S_4[:, 0] == 0)
+
+
+def test_a_function_of_a_single_set_and_its_batch_is_tried_by_one_permutation_at_a_time():
+    with probe_of(lambda x: x[:, 0] - x[:, 0].mean(0), sets(1)) as probe:
+        assert probe.holds(S_4).all()  # it is 0
+
+
+def test_few_sets_refute_most_permutations():
+    seen = []
+
+    def function(x):
+        seen.append(len(x))
+        return x[:, 0]
+
+    with probe_of(function, sets(20)) as probe:
+        probe.holds(S_4[:1])
+        seen.clear()
+        probe.holds(S_4)
+    assert seen == [4 * 24, 16 * 6]
+
+
+def test_errors_are_found_for_one_permutation_at_a_time_unless_told_otherwise():
+    seen = []
+    with probe_of(lambda x: seen.append(len(x)) or x.sum(1), sets(5)) as probe:
+        seen.clear()
+        probe.excess(S_4)
+    assert seen == [5] * 24
+
+
+# The limits of what is tolerated.
+
+
+def off_by(error, other=4.0):
+    """Two sets; only in the first does an exchange of the two rows change the first row."""
+    return torch.tensor([[[0.0], [error]], [[other], [other]]])
+
+
+SWAP = torch.tensor([[1, 0]])
+
+
+@pytest.mark.parametrize(("error", "holds"), [(1.5, True), (2.0, True), (2.5, False), (3.5, False)])
+def test_an_error_is_tolerated_up_to_its_limit_and_at_it(error, holds):
+    with probe_of(lambda x: x[:, 0], off_by(error), rtol=0.0, atol=2.0) as probe:
+        worst = probe.worst(SWAP[0])
+        assert probe.holds(SWAP).item() == holds
+        assert probe.excess(SWAP).item() == worst.excess
+    assert (worst.error, worst.excess <= 1) == (error, holds)
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(2.0, None), (3.0, False)])
+def test_an_error_within_blurring_rounding_has_no_verdict_and_one_above_it_has(error, verdict):
+    # In float32, 2^19 is rounded by 2^-4; 32 times that is tolerated, and more than a quarter of
+    # the spread, which is 2.
+    def function(x):
+        return 2.0**19 + x[:, 0]
+
+    with probe_of(function, off_by(error), rtol=0.0) as probe:
+        if verdict is None:
+            with pytest.raises(ValueError, match=r"float64, or subtract what is constant$"):
+                probe.worst(SWAP[0])
+        else:
+            assert probe.worst(SWAP[0]).excess == error / 2
+
+
+def test_what_is_off_by_nothing_is_not_blurred():
+    with probe_of(lambda x: 2.0**19 + x.sum(1), off_by(1.0), rtol=0.0) as probe:
+        assert probe.leaves[0].blurred().all()
+        assert probe.worst(SWAP[0]).error == 0
+
+
+def test_only_an_error_above_its_limit_is_compared_with_what_rounding_does():
+    # The output cancels to a few units of the rounding of 1.
+    epsilon = torch.finfo(torch.float64).eps
+    x = torch.tensor([[[1.0], [1.0 + 8 * epsilon]]], dtype=torch.float64).expand(2, 2, 1)
+    for atol, tolerated in ((8 * epsilon, 8 * epsilon), (8 / 1.5 * epsilon, 128 * epsilon)):
+        with probe_of(lambda x: x[:, 0] - 1, x, rtol=0.0, atol=atol) as probe:
+            worst = probe.worst(SWAP[0])
+        assert worst.excess <= 1
+        assert worst.tolerance == pytest.approx(tolerated, rel=0.1)
+
+
+# Which entry is named.
+
+
+def test_of_what_is_exact_the_entry_that_varies_most_is_named():
+    x = sets(9) * torch.tensor([1.0, 10.0])
+    assert symmetry_report(lambda x: x.amax(1), x).output == "output[1]"
+    assert symmetry_report(lambda x: x.amax(1).flip(1), x).output == "output[0]"
+
+
+def test_the_entry_is_named_by_all_its_indices():
+    x = sets(9)
+    assert symmetry_report(lambda x: x[:, 0, 0], x).output == "output"
+    off = torch.tensor([[0, 0, 0], [0, 1, 0]])
+    report = symmetry_report(lambda x: x.amax((1, 2))[:, None, None] + off * x[:, :1, :1], x)
+    assert report.output == "output[1, 1]"
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_nan_is_the_worst_wherever_it_is(at):
+    def function(x):
+        parts = [x[:, 0], x.sum(1)]
+        parts[at] = parts[at] * torch.tensor([1.0, torch.nan])
+        return tuple(parts)
+
+    report = symmetry_report(function, sets(9))
+    assert report.output == f"output[{at}][1]"
+    assert math.isnan(report.max_error)
+
+
+def test_outputs_without_entries_are_off_by_nothing():
+    with probe_of(lambda x: x[:, :0, 0], sets(3)) as probe:
+        assert probe.worst(S_4[1]) == Worst(0.0, 0.0, 0.0, 0.0, "output", torch.float32)
+        assert torch.equal(probe.excess(S_4), torch.zeros(24, dtype=torch.float64))
+
+
+# Sets and masks.
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_more_sets_are_drawn_from_the_rows_of_one_and_leave_features_apart(axes):
+    x = torch.arange(24.0).reshape(1, 4, 3, 2)
+    drawn = resampled(x, axes, torch.Generator().manual_seed(0))
+    pool, found = x.flatten(1, axes)[0], drawn.flatten(1, axes).flatten(0, 1)
+    assert drawn.shape == (64, 4, 3, 2)
+    for feature in range(pool[0].numel()):
+        values = pool.flatten(1)[:, feature].tolist()
+        assert set(found.flatten(1)[:, feature].tolist()) == set(values)
+
+
+def test_a_mask_of_rows_moves_with_a_grid_that_has_channels():
+    rows = cyclic_group(12)
+    rows.shape = (4, 3)
+    generator = rows.generators[0]
+    x = torch.randn(5, 4, 3, 2, generator=torch.Generator().manual_seed(0))
+    mask = torch.arange(4).expand(5, 4) < 3
+    seen = []
+
+    def function(x, mask):
+        seen.append(mask)
+        return (x * mask[..., None, None]).sum((1, 2))
+
+    three = generator @ generator @ generator  # takes each row to another as a whole
+    with probe_of(function, x, axes=2, mask=mask) as probe:
+        assert probe.worst(stack_permutations([three])[0]).excess <= 1
+        assert torch.equal(seen[-1], mask.roll(-1, 1))
+        message = (
+            r"^mask must say of each entry whether it is there, \(batch, n, d\): "
+            r"the group takes rows apart, of which this mask says so$"
+        )
+        with pytest.raises(ValueError, match=message):
+            probe.worst(stack_permutations([generator])[0])
+
+
+def test_sets_and_masks_are_checked_by_their_names():
+    with pytest.raises(TypeError, match=r"^input must be a tensor"):
+        set_like([[[1.0]]], None)
+    with pytest.raises((TypeError, ValueError), match=r"^input must be "):
+        set_like(torch.ones(2, 3, 1).to_sparse(), None)
+    with pytest.raises(ValueError, match=r"^mask must have shape"):
+        set_like(torch.ones(2, 3, 1), torch.ones(2, 4, dtype=torch.bool))
+    assert set_like(torch.ones(2, 3, 1), torch.ones(2, 3, dtype=torch.bool)) is None

@@ -158,7 +158,7 @@ def test_a_graph_moves_its_rows_and_columns_together():
 
 
 def test_equivariance_on_a_grid_needs_an_output_of_its_shape():
-    with pytest.raises(ValueError, match=r"one row a member, \(batch, 6, 3, …\), got \(32, 6\)"):
+    with pytest.raises(ValueError, match=r"one row per member, \(batch, 6, 3, …\), got \(32, 6\)"):
         symmetry_report(lambda x: x.sum(-1), sets(), GRID, equivariant=True)
 
 

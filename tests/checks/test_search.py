@@ -285,7 +285,7 @@ def test_input_that_is_no_batch_of_sets_is_refused(x):
 
 
 def test_outputs_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="model must return one row a member"):
+    with pytest.raises(ValueError, match="model must return one row per member"):
         find_symmetry(lambda x: x.sum(1), sets(), equivariant=True)
     with pytest.raises(TypeError, match="model must return a tensor, got NoneType"):
         find_symmetry(lambda x: None, sets())

@@ -36,7 +36,7 @@ def _same_weights_every_time():
 
 
 def reader():
-    """A network of sets of every size that reads them in order, one output a set."""
+    """A network of sets of every size that reads them in order, one output per set."""
     positions = PositionalEncoding(D, 50)
     return SetNetwork(positions, nn.Linear(D, 8), nn.Tanh(), LinearInvariant(8, 3), d=D).double()
 

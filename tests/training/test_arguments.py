@@ -89,7 +89,7 @@ def test_an_optimizer_that_needs_a_closure_is_refused():
     ids=["module", "likelihood", "function", "partial"],
 )
 def test_a_loss_of_several_classes_is_refused(loss_fn, threshold):
-    with pytest.raises(ValueError, match=r"one output a set.* several classes are not possible"):
+    with pytest.raises(ValueError, match=r"one output per set.* several classes are not possible"):
         fit(loss_fn=loss_fn, threshold=threshold)
 
 

@@ -1,0 +1,66 @@
+"""What a `Leaf` tolerates of an output entry, and where rounding could hide a defect."""
+
+import pytest
+import torch
+
+from invariant_nets.checks.outputs import Leaf, wide
+
+EPSILON = torch.finfo(torch.float32).eps
+
+
+def leaf(reference, spread, rounding=None, dtype=torch.float32):
+    reference, spread = torch.tensor([reference]).double(), torch.tensor(spread).double()
+    if rounding is None:
+        rounding = 32 * EPSILON * reference.abs()
+    return Leaf("output", dtype, reference, spread, rounding, rounding)
+
+
+def tolerance(samples, rtol=1e-3):
+    """Of a single entry in double precision whose own value is 0, so that nothing is rounded."""
+    samples = torch.as_tensor(samples).double()
+    return Leaf.of("output", torch.zeros(1).double(), samples, rtol, 0.0).tolerance
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        (torch.complex64, torch.complex128),
+        (torch.float16, torch.float64),
+        (torch.int16, torch.int16),
+        (torch.bool, torch.bool),
+    ],
+)
+def test_a_wide_copy_is_in_double_precision_or_exact(dtype, expected):
+    y = torch.ones(3).to(dtype)
+    assert wide(y).dtype == expected
+    assert wide(y).data_ptr() != y.data_ptr()
+
+
+def test_rounding_blurs_what_varies_less_than_four_times_as_much():
+    assert leaf([1.0], [127 * EPSILON]).blurred().all()
+    assert not leaf([1.0], [128 * EPSILON]).blurred().any()
+
+
+def test_what_varies_by_rounding_alone_is_a_constant_and_not_blurred():
+    assert not leaf([1000.0], [1000 * EPSILON]).blurred().any()
+    assert leaf([1000.0], [1001 * EPSILON]).blurred().all()
+
+
+def test_each_entry_is_a_constant_by_itself():
+    found = leaf([1.0, 1e6], [8 * EPSILON, 8e6 * EPSILON]).blurred()
+    assert found.tolist() == [[True, True]]
+    assert leaf([1.0, 1e6], [8 * EPSILON, EPSILON]).blurred().tolist() == [[True, False]]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("center", [0.0, 100.0])
+def test_a_set_of_another_scale_widens_no_tolerance(scale, center):
+    samples = scale * (center + torch.randn(1000, generator=torch.Generator().manual_seed(0)))
+    expected = tolerance(samples)
+    assert expected == pytest.approx(1e-3 * scale, rel=0.1)
+    samples[0] = scale * 1e6
+    assert tolerance(samples) == pytest.approx(float(expected), rel=0.1)
+
+
+def test_an_entry_that_is_mostly_the_same_is_compared_with_its_standard_deviation():
+    assert tolerance([0.0] * 99 + [10.0]) == pytest.approx(1e-3 * 0.99**0.5)
