@@ -179,16 +179,23 @@ from invariant_nets.networks.set_transformer import (
     set_transformer,
 )
 from invariant_nets.ranks import Ranks, join_ranks, shard
-from invariant_nets.training.checkpoint import (
-    CheckpointError,
-    CheckpointFolder,
+from invariant_nets.training.binary import (
+    BinaryTrainer,
 )
 from invariant_nets.training.history import (
     Epoch,
     History,
+    LossAndScore,
+)
+from invariant_nets.training.resuming.checkpoint import (
+    CheckpointError,
+    CheckpointFolder,
+)
+from invariant_nets.training.tasks import (
+    Task,
 )
 from invariant_nets.training.trainer import (
-    BinaryTrainer,
+    Trainer,
 )
 
 __version__ = "0.1.0"
@@ -217,6 +224,7 @@ __all__ = [
     "LabeledSets",
     "LinearEquivariant",
     "LinearInvariant",
+    "LossAndScore",
     "ModelResult",
     "ModelSpec",
     "MultiheadAttentionBlock",
@@ -239,6 +247,8 @@ __all__ = [
     "SymmetricElementsInvariant",
     "SymmetryModel",
     "SymmetryReport",
+    "Task",
+    "Trainer",
     "WeightedOrders",
     "alternating_group",
     "assert_equivariant",

@@ -19,7 +19,7 @@ from invariant_nets.comparison.models import MODELS
 from invariant_nets.comparison.report import FIGURE_EXTENSIONS, Comparison
 from invariant_nets.comparison.tasks import GaussianTask, SetsTask, Task
 from invariant_nets.ranks import Ranks
-from invariant_nets.training.checkpoint import CheckpointError
+from invariant_nets.training.resuming.checkpoint import CheckpointError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import numbers
 import operator
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import SupportsIndex
 
@@ -71,6 +73,11 @@ def step_size(name: str, value: object) -> float:
     return _between(name, value, 0, math.inf, "be positive and finite")
 
 
+def finite(name: str, value: object) -> float:
+    """Return `value` as a finite float, or raise."""
+    return _between(name, value, -math.inf, math.inf, "be finite")
+
+
 def open_share(name: str, value: object) -> float:
     """Return `value` as a float strictly between 0 and 1, or raise."""
     return _between(name, value, 0, 1, "lie between 0 and 1")
@@ -86,6 +93,14 @@ def _between(name: str, value: object, low: float, high: float, words: str) -> f
     if not low < number < high:
         raise ValueError(f"{name} must {words}, got {value}")
     return number
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside of the package that led here."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("invariant_nets."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def need_matplotlib(name: str) -> None:

@@ -26,8 +26,8 @@ from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
 from invariant_nets.comparison.tasks import TRAINING_SEEDS, GaussianTask, Setting, Task
 from invariant_nets.data.labeled_sets import LabeledSets
 from invariant_nets.ranks import Ranks, join_ranks
-from invariant_nets.training.checkpoint import LAST, PREVIOUS, CheckpointError
-from invariant_nets.training.trainer import BinaryTrainer
+from invariant_nets.training.binary import BinaryTrainer
+from invariant_nets.training.resuming.checkpoint import LAST, PREVIOUS, CheckpointError
 
 _VALIDATION_BATCH = 200
 _TEST_BATCH = 500

@@ -1,15 +1,17 @@
 r"""A trainer that can be stopped at any moment and goes on to the same weights.
 
-It fits a network with one output per set to labels 0 and 1, on one process or, started by
-`torchrun`, on several as if they were one; keeps a history and checkpoints; and stops early when
-asked to.
+`Trainer` fits a network to a `Task`, labels 0 and 1, classes or numbers, of each set or of each
+member, on one process or, started by `torchrun`, on several as if they were one; keeps a history
+and checkpoints; and stops early when asked to. `BinaryTrainer` reads the task from the loss.
 
 Chapters 10 and 14 use it.
 """
 
-from invariant_nets.training.checkpoint import CheckpointError, CheckpointFolder
-from invariant_nets.training.history import Epoch, History
-from invariant_nets.training.trainer import BinaryTrainer
+from invariant_nets.training.binary import BinaryTrainer
+from invariant_nets.training.history import Epoch, History, LossAndScore
+from invariant_nets.training.resuming.checkpoint import CheckpointError, CheckpointFolder
+from invariant_nets.training.tasks import Task
+from invariant_nets.training.trainer import Trainer
 
 __all__ = [
     "BinaryTrainer",
@@ -17,4 +19,7 @@ __all__ = [
     "CheckpointFolder",
     "Epoch",
     "History",
+    "LossAndScore",
+    "Task",
+    "Trainer",
 ]

@@ -4,73 +4,66 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
-import numbers
-import warnings
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from invariant_nets._arguments import finite, warn
 
 _CLASSES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss, nn.MultiLabelMarginLoss)
 _FUNCTIONS_OF_CLASSES = (F.cross_entropy, F.nll_loss, F.multi_margin_loss)
-_ONLY = "regression and several classes are not possible"
 
 
-def check_loss(loss_fn: Any) -> None:
-    """Raise unless a loss may be a mean over outputs and labels 0 and 1."""
+def of_classes(loss_fn: Any) -> bool:
+    """Return whether a loss is one of several classes."""
+    inner = _inner(loss_fn)
+    return isinstance(inner, _CLASSES) or inner in _FUNCTIONS_OF_CLASSES
+
+
+def check_mean(loss_fn: Any) -> None:
+    """Raise unless a loss may be a mean over the batch."""
     if not callable(loss_fn):
         raise TypeError(f"loss_fn must be callable, got {loss_fn!r}")
     if isinstance(loss_fn, type):
         raise TypeError(f"loss_fn must be made, {loss_fn.__name__}(), got the class itself")
-    inner = loss_fn.func if isinstance(loss_fn, functools.partial) else loss_fn
     options = loss_fn.keywords if isinstance(loss_fn, functools.partial) else {}
-    if isinstance(inner, _CLASSES) or inner in _FUNCTIONS_OF_CLASSES:
-        raise ValueError(
-            "loss_fn must be BCEWithLogitsLoss (logits) or BCELoss (probabilities), for a model "
-            "has one output per set, of which a loss of several classes says nothing; "
-            f"{_ONLY}; got {loss_fn!r}"
-        )
     reduction = options.get("reduction", getattr(loss_fn, "reduction", "mean"))
     if reduction != "mean":
         raise ValueError(f"loss_fn must average over the batch, got reduction={reduction!r}")
 
 
-def threshold_of(loss_fn: Any, threshold: object) -> float:
+def threshold_of(loss_fn: Any, threshold: float | None) -> float:
     """Return the threshold that is given, or that follows from the loss."""
     if threshold is not None:
-        if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
-            raise TypeError(f"threshold must be a number, got {threshold!r}")
-        if not math.isfinite(threshold):
-            raise ValueError(f"threshold must be finite, got {threshold}")
-        return float(threshold)
+        return finite("threshold", threshold)
     if takes_logits(loss_fn):
         return 0.0
     if takes_probabilities(loss_fn):
         return 0.5
     raise ValueError(
         "loss_fn must be BCEWithLogitsLoss (logits) or BCELoss (probabilities), or threshold must "
-        f"say above which output the label is 1 ({_ONLY}); got {loss_fn!r} and no threshold"
+        f"say above which output the label is 1, got {loss_fn!r} and no threshold: Task.regression "
+        "is for numbers, Task.classes for classes"
     )
 
 
 def takes_logits(loss_fn: Any) -> bool:
     """Return whether outputs are log-odds."""
-    return _is(loss_fn, nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits)
+    inner = _inner(loss_fn)
+    return isinstance(inner, nn.BCEWithLogitsLoss) or inner is F.binary_cross_entropy_with_logits
 
 
 def takes_probabilities(loss_fn: Any) -> bool:
     """Return whether outputs are probabilities."""
-    return _is(loss_fn, nn.BCELoss, F.binary_cross_entropy)
+    inner = _inner(loss_fn)
+    return isinstance(inner, nn.BCELoss) or inner is F.binary_cross_entropy
 
 
-def _is(loss_fn: Any, kind: type, function: Any) -> bool:
-    inner = loss_fn.func if isinstance(loss_fn, functools.partial) else loss_fn
-    return isinstance(inner, kind) or inner is function
+def _inner(loss_fn: Any) -> Any:
+    return loss_fn.func if isinstance(loss_fn, functools.partial) else loss_fn
 
 
 def check_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -90,11 +83,9 @@ def check_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         )
     if left:
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-        warnings.warn(
+        warn(
             f"the optimizer does not hold {', '.join(left[:3])}{more}, which stay as they are: "
             "give it all of model.parameters(), or freeze these with requires_grad_(False)",
-            UserWarning,
-            stacklevel=3,
         )
     closure = inspect.signature(optimizer.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
@@ -104,47 +95,26 @@ def check_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         )
 
 
-def check_loader(name: str, batches: Any) -> None:
-    """Raise unless batches can be drawn from it anew each epoch."""
-    if isinstance(batches, Iterator):
-        raise TypeError(f"{name} must give its batches anew each epoch, got an iterator")
-    if isinstance(batches, Dataset) and not isinstance(batches, IterableDataset):
+def check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer, per_step: bool) -> None:
+    """Raise unless it is none, or one of the optimizer that can make its steps when asked to."""
+    if scheduler is None:
+        if per_step:
+            raise ValueError("per_step says when a scheduler makes its steps, got none")
+        return
+    if not isinstance(scheduler, LRScheduler | ReduceLROnPlateau):
         raise TypeError(
-            f"{name} must give batches, got the dataset {type(batches).__name__}, which gives "
-            "samples: make a DataLoader of it"
+            "scheduler must be one of torch.optim.lr_scheduler, got "
+            f"{getattr(scheduler, '__name__', type(scheduler).__name__)}"
         )
-    if not isinstance(batches, Iterable) and not hasattr(batches, "__getitem__"):
-        raise TypeError(f"{name} must be a DataLoader or batches, got {type(batches).__name__}")
-    if isinstance(batches, DataLoader) and isinstance(batches.dataset, Iterator):
-        raise TypeError(
-            f"{name} must give its batches anew each epoch, got a DataLoader of an iterator"
-        )
-
-
-def check_labels(
-    label: Tensor, output: Float[Tensor, batch * out], name: str
-) -> tuple[float, float]:
-    """Return the least and the largest label, or raise."""
-    if label.shape != output.shape:
-        hint = ": label[:, None] makes it so" if label.shape == output.shape[:1] else ""
+    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise ValueError("scheduler must be made for the optimizer that is given, got another's")
+    if per_step and isinstance(scheduler, ReduceLROnPlateau):
         raise ValueError(
-            f"the labels of {name} must have the outputs' shape {tuple(output.shape)}, "
-            f"got {tuple(label.shape)}{hint}"
+            "per_step must be False with ReduceLROnPlateau, which waits for the validation loss"
         )
-    if not label.is_floating_point():
-        raise ValueError(
-            f"the labels of {name} must be floating-point, got {label.dtype}: label.float()"
-        )
-    low, high = torch.stack(label.aminmax()).tolist()
-    if not 0 <= low <= high <= 1:
-        raise ValueError(
-            f"the labels of {name} must lie in [0, 1], got {low if not low >= 0 else high}; "
-            "regression and several classes are not possible"
-        )
-    return low, high
 
 
-def check_mean(loss_fn: Any, output: Tensor, label: Tensor) -> None:
+def check_not_sum(loss_fn: Any, output: Tensor, label: Tensor) -> None:
     """Raise if a loss is a sum over the samples."""
     if not (takes_logits(loss_fn) or takes_probabilities(loss_fn)) and _is_sum(
         loss_fn, output, label
@@ -157,7 +127,10 @@ def check_mean(loss_fn: Any, output: Tensor, label: Tensor) -> None:
 
 def _is_sum(loss_fn: Any, output: Tensor, label: Tensor) -> bool:
     try:
-        once, twice = loss_fn(output, label), loss_fn(output.tile(2, 1), label.tile(2, 1))
+        once, twice = (
+            loss_fn(output, label),
+            loss_fn(*(torch.cat([part, part]) for part in (output, label))),
+        )
     except Exception:  # one that knows how many samples there are
         return False
     return bool(once != 0) and torch.allclose(twice, 2 * once, rtol=1e-3, atol=0)
@@ -181,24 +154,40 @@ def check_gradient(loss_fn: Any, loss: Tensor, output: Tensor, label: Tensor) ->
                 "a loss of several classes does so on one output: take BCEWithLogitsLoss"
             )
         if loss.abs() > 1e-6:  # of a perfect model it is 0 too
-            warnings.warn(
+            warn(
                 f"the loss is {loss.item():g} and its gradient 0 for every output of the first "
                 "batch: nothing is learned from it; does it round, or count?",
-                UserWarning,
-                stacklevel=5,
             )
 
 
 def warn_of_sigmoid(model: nn.Module, loss_fn: Any, output: Tensor) -> None:
-    """Warn of a model that ends in a sigmoid before a loss that takes another one."""
+    """Warn of a model that ends in a sigmoid or softmax before a loss that takes another one."""
     low, high = output.detach().aminmax()
-    if takes_logits(loss_fn) and low >= 0 and high <= 1 and _ends_in_sigmoid(model, output):
-        warnings.warn(
-            "the model ends in a sigmoid, and BCEWithLogitsLoss takes another one: no output is "
-            "below the threshold 0; leave the sigmoid of the model away, or take BCELoss",
-            UserWarning,
-            stacklevel=5,
+    softmax = of_classes(loss_fn) and bool((output.detach().sum(-1) - 1).abs().max() < 1e-2)
+    if not (softmax or takes_logits(loss_fn)) or low < 0 or high > 1:
+        return
+    if _ends_in_sigmoid(model, output):
+        last = "softmax" if softmax else "sigmoid"
+        trouble = "the loss hardly falls" if softmax else "no output is below the threshold 0"
+        instead = "" if softmax else ", or take BCELoss"
+        warn(
+            f"the model ends in a {last}, and {_name(loss_fn)} takes another one: {trouble}; leave "
+            f"the {last} of the model away{instead}",
         )
+
+
+def check_outputs(loss_fn: Any, low: float, high: float) -> None:
+    """Raise if the loss takes probabilities and outputs are none."""
+    if takes_probabilities(loss_fn) and not 0 <= low <= high <= 1:
+        raise ValueError(
+            "the outputs of the model must be probabilities for BCELoss, in [0, 1], got "
+            f"{low if low < 0 else high:g}: take BCEWithLogitsLoss, or end in a sigmoid"
+        )
+
+
+def _name(loss_fn: Any) -> str:
+    inner = _inner(loss_fn)
+    return str(getattr(inner, "__name__", type(inner).__name__))
 
 
 # What averages outputs or gives them another shape: what came before it still shows.

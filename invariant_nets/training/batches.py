@@ -64,6 +64,23 @@ class ShardedBatches:
         return count, (inputs[rows], label[rows])
 
 
+def check_loader(name: str, batches: Any) -> None:
+    """Raise unless batches can be drawn from it anew each epoch."""
+    if isinstance(batches, Iterator):
+        raise TypeError(f"{name} must give its batches anew each epoch, got an iterator")
+    if isinstance(batches, Dataset) and not isinstance(batches, IterableDataset):
+        raise TypeError(
+            f"{name} must give batches, got the dataset {type(batches).__name__}, which gives "
+            "samples: make a DataLoader of it"
+        )
+    if not isinstance(batches, Iterable) and not hasattr(batches, "__getitem__"):
+        raise TypeError(f"{name} must be a DataLoader or batches, got {type(batches).__name__}")
+    if isinstance(batches, DataLoader) and isinstance(batches.dataset, Iterator):
+        raise TypeError(
+            f"{name} must give its batches anew each epoch, got a DataLoader of an iterator"
+        )
+
+
 def checked_batch(batch: Any, name: str) -> Batch:
     """Return the batch, or raise unless it is (x, label) or ((x, mask), label) of tensors."""
     pair = isinstance(batch, tuple | list) and len(batch) == 2

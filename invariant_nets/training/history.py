@@ -1,4 +1,4 @@
-r"""What a training run was: losses and accuracies an epoch, and how it ended."""
+r"""What a training run was: the losses and scores of each epoch, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,25 +15,35 @@ class Epoch(NamedTuple):
     """What one epoch gave; see `History` for the fields."""
 
     train_loss: float
-    train_acc: float
-    test_loss: float
-    test_acc: float
+    train_score: float
+    valid_loss: float
+    valid_score: float
     seconds: float
+
+
+class LossAndScore(NamedTuple):
+    """The mean loss and the mean score over the labels of some sets."""
+
+    loss: float
+    score: float
 
 
 @dataclass
 class History:
-    r"""The record of a fit, an entry an epoch; epochs count from 1.
+    r"""The record of a fit, an entry for each epoch; epochs count from 1.
 
     Attributes:
         epochs: what each completed epoch gave.
         stopped: why the fit ended, in words; empty while it runs.
         restored_best: whether the model ended with the weights of `best_epoch`.
         interrupted: whether Ctrl-C ended the fit.
+        score: the name of the score, such as accuracy.
+        held_out: what the sets are called that are not trained on: validation, or test.
+        ideal: the best score that any model can have, if it is known.
 
     Example:
         >>> history = History([Epoch(0.7, 0.5, 0.69, 0.5, 0.1), Epoch(0.6, 0.6, 0.65, 0.6, 0.1)])
-        >>> history.num_epochs, history.best_epoch, history.test_loss
+        >>> history.num_epochs, history.best_epoch, history.valid_loss
         (2, 2, [0.69, 0.65])
 
     Read in chapter 10.
@@ -44,30 +54,48 @@ class History:
     stopped: str = ""
     restored_best: bool = False
     interrupted: bool = False
+    score: str = "accuracy"
+    held_out: str = "test"
+    ideal: float | None = None
 
     @property
     def train_loss(self) -> list[float]:
-        """The mean loss over the training samples, taken while the weights were moving."""
+        """The mean loss over the training labels, taken while the weights were moving."""
         return [epoch.train_loss for epoch in self.epochs]
 
     @property
+    def train_score(self) -> list[float]:
+        """The mean score over the training labels, taken likewise."""
+        return [epoch.train_score for epoch in self.epochs]
+
+    @property
+    def valid_loss(self) -> list[float]:
+        """The mean loss over the labels that are not trained on, after each epoch."""
+        return [epoch.valid_loss for epoch in self.epochs]
+
+    @property
+    def valid_score(self) -> list[float]:
+        """The mean score over the labels that are not trained on, after each epoch."""
+        return [epoch.valid_score for epoch in self.epochs]
+
+    @property
     def train_acc(self) -> list[float]:
-        """The share of training samples on the right side, in [0, 1], taken likewise."""
-        return [epoch.train_acc for epoch in self.epochs]
+        """The scores of a `BinaryTrainer`: the share of training labels on the right side."""
+        return self.train_score
 
     @property
     def test_loss(self) -> list[float]:
-        """The mean loss over the test samples after each epoch."""
-        return [epoch.test_loss for epoch in self.epochs]
+        """The losses on what a `BinaryTrainer` calls test sets."""
+        return self.valid_loss
 
     @property
     def test_acc(self) -> list[float]:
-        """The share of test samples on the right side after each epoch, in [0, 1]."""
-        return [epoch.test_acc for epoch in self.epochs]
+        """The share of their labels on the right side."""
+        return self.valid_score
 
     @property
     def seconds(self) -> list[float]:
-        """How long each epoch took, its test included."""
+        """How long each epoch took, the look at the sets that are held out included."""
         return [epoch.seconds for epoch in self.epochs]
 
     @property
@@ -77,16 +105,16 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """The first epoch with the least test loss, or none before the first epoch."""
-        losses = self.test_loss
+        """The first epoch with the least loss on what is held out, or none before the first."""
+        losses = self.valid_loss
         return losses.index(min(losses)) + 1 if losses else None
 
     def line(self, epoch: int) -> str:
         """Return one epoch in words."""
-        row = self.epochs[epoch - 1]
+        row, score = self.epochs[epoch - 1], self.score
         return (
-            f"epoch {epoch}: train loss {row.train_loss:.4f}, accuracy {row.train_acc:.3f}"
-            f" | test loss {row.test_loss:.4f}, accuracy {row.test_acc:.3f}"
+            f"epoch {epoch}: train loss {row.train_loss:.4f}, {score} {row.train_score:.3f}"
+            f" | {self.held_out} loss {row.valid_loss:.4f}, {score} {row.valid_score:.3f}"
         )
 
     def __str__(self) -> str:
@@ -95,16 +123,16 @@ class History:
         kept = "its weights were restored" if self.restored_best else "the last weights were kept"
         return (
             f"{self.num_epochs} epochs in {sum(self.seconds):.1f} s ({self.stopped or 'running'})\n"
-            f"least test loss at {self.line(self.best_epoch)}; {kept}"
+            f"least {self.held_out} loss at {self.line(self.best_epoch)}; {kept}"
         )
 
     def plot(
         self, *, bayes_accuracy: float | None = None, bayes_loss: float | None = None
     ) -> Figure:
-        """Plot the losses and the accuracies over the epochs.
+        """Plot the losses and the scores over the epochs.
 
         Args:
-            bayes_accuracy: the best possible accuracy, drawn as a limit if given.
+            bayes_accuracy: the best possible score, drawn as a limit if given; `ideal` by default.
             bayes_loss: the least possible loss, likewise.
 
         Returns:
@@ -119,15 +147,16 @@ class History:
         need_matplotlib("History.plot")
         from matplotlib.figure import Figure
 
+        best = self.ideal if bayes_accuracy is None else bayes_accuracy
         figure = Figure(figsize=(8, 3.2), layout="constrained")
         panels = (
-            ("loss", self.train_loss, self.test_loss, bayes_loss),
-            ("accuracy", self.train_acc, self.test_acc, bayes_accuracy),
+            ("loss", self.train_loss, self.valid_loss, bayes_loss),
+            (self.score, self.train_score, self.valid_score, best),
         )
         epochs = range(1, self.num_epochs + 1)
         for axes, (name, train, test, limit) in zip(figure.subplots(1, 2), panels, strict=True):
             axes.plot(epochs, train, label="training sets")
-            axes.plot(epochs, test, label="test sets")
+            axes.plot(epochs, test, label=f"{self.held_out} sets")
             if limit is not None:
                 axes.axhline(limit, color="C2", linestyle="--", label="Bayes limit")
             axes.set(xlabel="epoch", ylabel=name)

@@ -1,11 +1,8 @@
-r"""Training a binary classifier, and stopping in time."""
+r"""Training a model for any task, and stopping in time."""
 
 from __future__ import annotations
 
-import copy
-import math
 import os
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,96 +10,106 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from tqdm import tqdm
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from invariant_nets._arguments import positive_int
+from invariant_nets._arguments import step_size
 from invariant_nets.ranks import Ranks, join_ranks
-from invariant_nets.training.arguments import (
-    check_loader,
-    check_loss,
-    check_optimizer,
-    threshold_of,
-)
-from invariant_nets.training.batches import Batch, ShardedBatches
-from invariant_nets.training.checkpoint import CheckpointError
-from invariant_nets.training.history import Epoch, History
-from invariant_nets.training.passes import DataParallel, Loss, Passes
-from invariant_nets.training.state import TrainingState
+from invariant_nets.training.arguments import check_optimizer, check_scheduler
+from invariant_nets.training.batches import Batch, ShardedBatches, check_loader
+from invariant_nets.training.fitting import fitted
+from invariant_nets.training.history import History, LossAndScore
+from invariant_nets.training.passes import Passes
+from invariant_nets.training.tasks import Task
 
 Batches = Iterable[Batch]
 
 
-class BinaryTrainer:
-    r"""Fits a model with one output to labels 0 and 1; regression and classes are not possible.
-
-    It reads from the loss what the outputs are, to count how many lie on the right side: logits
-    for `BCEWithLogitsLoss` (threshold 0), probabilities for `BCELoss` (threshold 1/2).
+class Trainer:
+    r"""Fits a model to a task: labels 0 and 1, classes or numbers, of each set or each member.
 
     Args:
-        model: a module that maps a batch to outputs of the labels' shape.
-        loss_fn: `BCEWithLogitsLoss`, `BCELoss`, or their functional forms; anything else needs
-            `threshold`. It must average over the batch.
+        model: a module that maps a batch of sets to what the task needs, and takes a `mask` where
+            sets differ in size.
+        task: what the outputs are, their loss and their score, see `Task`. Its loss is averaged
+            over labels, in single precision at least: of sets, or of the members of all sets.
         optimizer: an optimizer of the model's parameters; a warning names those that it leaves out.
         device: where the model and the batches are moved; by default the model stays where it is.
             With several ranks on a machine, "cuda" is each one's own GPU.
         log: show a progress bar.
-        threshold: outputs above it count as label 1; by default it follows from `loss_fn`.
+        scheduler: one of `torch.optim.lr_scheduler` for this optimizer, which makes a step after
+            each epoch, `ReduceLROnPlateau` with the validation loss.
+        per_step: whether it makes a step after each batch instead.
+        clip_norm: scale the gradient down to this length where it is longer, above 0.
+        autocast: run the model under `torch.autocast` in this type, bfloat16 or float16; losses of
+            float16 are scaled.
         process_group: with several ranks, those among which each batch is divided; all by default.
             In a mesh it is the axis of the data, and what the other axis divides, such as the
             group of a `SymmetryModel`, is the model's matter.
 
     Raises:
         TypeError: if an argument is of the wrong kind.
-        ValueError: if the threshold does not follow from `loss_fn` and is not given, the loss is
-            one of several classes or no mean, the optimizer is that of another model, or no
-            parameter requires a gradient.
+        ValueError: if the optimizer is that of another model, the scheduler that of another
+            optimizer, a number is out of its range, or no parameter requires a gradient.
 
     Example:
-        >>> from torch.utils.data import DataLoader
-        >>> from invariant_nets import GaussianDataset, intrinsic
-        >>> train, test = (GaussianDataset(n, (10, 5), 1.0, 0.8, static=True) for n in (64, 32))
-        >>> model = intrinsic(10, 5)
+        >>> from torch.utils.data import DataLoader, TensorDataset
+        >>> from invariant_nets import deep_sets
+        >>> x = torch.randn(64, 10, 2)
+        >>> data = DataLoader(TensorDataset(x, x.amax((1, 2))[:, None]), 32)
+        >>> model = deep_sets(10, 2)
         >>> optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        >>> trainer = BinaryTrainer(model, nn.BCEWithLogitsLoss(), optimizer)
-        >>> history = trainer.fit(DataLoader(train, 32), DataLoader(test, 32), num_epochs=2)
-        >>> history.num_epochs, history.stopped
-        (2, 'all 2 epochs done')
+        >>> trainer = Trainer(model, Task.regression(), optimizer)
+        >>> trainer.fit(data, data, num_epochs=2).score
+        'mean absolute error'
+        >>> trainer.test(data).score < 3
+        True
 
-    Used in every chapter; chapter 10 shows what it guards against.
+    Used in chapters 12 and 13.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        loss_fn: Loss,
+        task: Task,
         optimizer: torch.optim.Optimizer,
         device: torch.device | str | None = None,
         log: bool = False,
         *,
-        threshold: float | None = None,
+        scheduler: LRScheduler | ReduceLROnPlateau | None = None,
+        per_step: bool = False,
+        clip_norm: float | None = None,
+        autocast: torch.dtype | None = None,
         process_group: dist.ProcessGroup | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
         if isinstance(model, DistributedDataParallel):
             raise TypeError("model must be the module itself, for `fit` makes it data-parallel")
-        check_loss(loss_fn)
+        if not isinstance(task, Task):
+            raise TypeError(f"task must be a Task, such as Task.classes(3), got {task!r}")
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise TypeError(f"optimizer must be a torch optimizer, got {type(optimizer).__name__}")
-        self.threshold = threshold_of(loss_fn, threshold)
+        check_scheduler(scheduler, optimizer, per_step)
+        if autocast not in (None, torch.bfloat16, torch.float16):
+            raise ValueError(f"autocast must be torch.bfloat16 or torch.float16, got {autocast}")
+        self.task = task
         self.process_group = process_group
         self.device = _device_of(model) if device is None else _own_device(device)
         self.model = model.to(self.device)
-        self.loss_fn = loss_fn.to(self.device) if isinstance(loss_fn, nn.Module) else loss_fn
+        if isinstance(task.loss_fn, nn.Module):
+            task.loss_fn.to(self.device)
         check_optimizer(self.model, optimizer)
         self.optimizer = optimizer
         self.log = log
+        self.scheduler, self.per_step = scheduler, per_step
+        self.clip_norm = None if clip_norm is None else step_size("clip_norm", clip_norm)
+        self.autocast = autocast
         self.history = History()
 
     def fit(
         self,
         dl_train: Batches,
-        dl_test: Batches,
+        dl_valid: Batches,
         num_epochs: int,
         print_every: int | None = None,
         early_stopping: int | None = None,
@@ -110,14 +117,14 @@ class BinaryTrainer:
         checkpoint: str | os.PathLike[str] | None = None,
         stateless: Sequence[Any] = (),
     ) -> History:
-        """Train for some epochs, testing after each.
+        """Train for some epochs, with a look at the validation sets after each.
 
         Ctrl-C ends the fit; the history then holds the completed epochs. The same seed gives the
         same weights, to the last bit, on a CPU with the same versions and number of threads, with
         any number of loader workers.
 
         Started by `torchrun`, the same call trains on all ranks together, as one process would: the
-        batches of the loaders are divided among the ranks, gradients, losses and accuracies are
+        batches of the loaders are divided among the ranks, gradients, losses and scores are
         those of the whole batch, and every rank has the same weights and the same history. Only
         the first one shows a progress bar and writes checkpoints. An error or Ctrl-C on one rank
         ends all. What mixes the sets of a batch sees those of its rank: batch normalization, say,
@@ -129,7 +136,7 @@ class BinaryTrainer:
         the model; the optimizer; the global generators of Python, NumPy and torch; and, found by a
         walk through loaders, model, loss and optimizer, their functions and hooks, every generator
         of these three kinds and every object with `state_dict` and `load_state_dict`, such as a
-        `GaussianDataset` in a `Subset`, or a scheduler of the learning rate that a hook calls.
+        `GaussianDataset` in a `Subset`, or a scheduler of the learning rate.
         Everything else must stay as it is while the model is trained: an attribute that changes,
         what cannot be looked into, and lasting workers of data of your own are refused, unless you
         declare them `stateless`. Not looked at are what compiled code and other programs keep, the
@@ -141,12 +148,13 @@ class BinaryTrainer:
                 `((x, mask), label)` for sets of different sizes, as `collate_sets` makes them.
                 With several ranks each of them has the same loader; of a dataset with indices it
                 loads its part only, in the first one's order.
-            dl_test: batches to test on.
+            dl_valid: batches to look at after each epoch. They alone may choose anything: when to
+                stop, which weights to keep, and how a scheduler goes on.
             num_epochs: at most so many passes over `dl_train`, at least 1.
             print_every: with `log`, also write a line every so many epochs, at least 1.
-            early_stopping: stop after so many epochs in a row without a lower test loss, at least
-                1, and end with the weights of the epoch that had the lowest, however the fit ends.
-                By default all epochs run and the last weights stay.
+            early_stopping: stop after so many epochs in a row without a lower validation loss, at
+                least 1, and end with the weights of the epoch that had the lowest, however the fit
+                ends. By default all epochs run and the last weights stay.
             checkpoint: a folder for the last two checkpoints; one that has some is gone on from.
             stateless: objects among data, model, loss and optimizer that may change with a
                 checkpoint, for nothing that follows depends on it: a cache, a file, a record.
@@ -160,9 +168,9 @@ class BinaryTrainer:
                 dataset; a batch is of another kind; `x` is not of the type of the weights; or the
                 model returns no tensor.
             ValueError: if an argument is out of its range, a loader is empty, labels do not fit
-                the outputs or leave $[0, 1]$, `BCELoss` is given other outputs than probabilities,
-                or the loss is no mean or does not depend on the outputs. One test pass is made
-                before the training starts.
+                the outputs or the task, `BCELoss` is given other outputs than probabilities,
+                or the loss is no mean or does not depend on the outputs. One pass over `dl_valid`
+                is made before the training starts.
             CheckpointError: if the folder's checkpoints are damaged or of another run, or, at the
                 first one at the latest, if the run depends on something that is not kept.
             OSError: if a checkpoint cannot be written; the last one is then intact.
@@ -170,89 +178,28 @@ class BinaryTrainer:
                 the weights are those before the batch that showed it.
             RuntimeError: if another rank failed, was killed, or does not answer.
         """
-        num_epochs = positive_int("num_epochs", num_epochs)
-        print_every = None if print_every is None else positive_int("print_every", print_every)
-        patience = (
-            None if early_stopping is None else positive_int("early_stopping", early_stopping)
-        )
-        for name, batches in (("dl_train", dl_train), ("dl_test", dl_test)):
-            check_loader(name, batches)
-        check_optimizer(self.model, self.optimizer)
-        if not isinstance(stateless, list | tuple):
-            raise TypeError(
-                f"stateless must be a list of objects, got {type(stateless).__name__}: [it]"
-            )
-
-        join_ranks()
-        ranks = Ranks(self.process_group)
-        self.history = history = History()
-        train_batches, test_batches = (
-            ShardedBatches(batches, ranks, name)
-            for name, batches in (("dl_train", dl_train), ("dl_test", dl_test))
-        )
-        best: dict[str, Any] | None = None
-        weights: dict[str, Any] | None = None
-        shown = self.log and ranks.first
-        try:
-            with (
-                ranks.deferred_interrupt() as interrupted,
-                tqdm(total=num_epochs, desc="fit", disable=not shown) as bar,
-            ):
-                state = TrainingState(
-                    self.model,
-                    self.optimizer,
-                    history,
-                    (dl_train, dl_test),
-                    ranks,
-                    checkpoint,
-                    self.loss_fn,
-                    stateless,
-                )
-                passes = Passes(
-                    self.model, self.loss_fn, self.threshold, self.device, ranks, interrupted
-                )
-                parallel = DataParallel(self.model, ranks, self.device)
-                # What the first test would raise is raised before an epoch is spent on training. A
-                # whole pass: how much of one that is cut short was drawn depends on the workers.
-                with torch.random.fork_rng():
-                    passes.test(test_batches, epoch=1)
-                best = weights = state.resume()
-                bar.initial = bar.n = history.num_epochs
-                while not (reason := _reason_to_stop(history, num_epochs, patience)):
-                    epoch = history.num_epochs + 1
-                    start = time.perf_counter()
-                    train = passes.train(train_batches, epoch, parallel, self.optimizer)
-                    test = passes.test(test_batches, epoch)
-                    seconds = max(ranks.gather([time.perf_counter() - start], self.device))
-                    if patience is not None and test[0] < min(history.test_loss, default=math.inf):
-                        weights = copy.deepcopy(self.model.state_dict())
-                    # Side by side, so that an interrupted copy leaves no epoch without its weights.
-                    history.epochs.append(Epoch(*train, *test, *seconds))
-                    best = weights
-                    state.save(best)
-                    bar.update()
-                    if shown:
-                        bar.set_postfix(loss=f"{test[0]:.4f}", acc=f"{test[1]:.3f}")
-                        if print_every is not None and epoch % print_every == 0:
-                            bar.write(history.line(epoch))
-            history.stopped = reason
-        except KeyboardInterrupt:
-            history.stopped, history.interrupted = "interrupted", True
-        except (FloatingPointError, OSError, CheckpointError) as error:
-            history.stopped = str(error)
-            raise
-        finally:
-            if best is not None:
-                self.model.load_state_dict(best)
-                history.restored_best = True
+        loaders = {"dl_train": dl_train, "dl_valid": dl_valid}
+        options = num_epochs, print_every, early_stopping, checkpoint, stateless
+        history: History = fitted(self, loaders, *options)
         return history
 
+    def test(self, dl_test: Batches) -> LossAndScore:
+        """Return the mean loss and score on sets that chose nothing, of all ranks together.
 
-def _reason_to_stop(history: History, num_epochs: int, patience: int | None) -> str:
-    done = history.num_epochs
-    if patience is not None and done - (history.best_epoch or 0) >= patience:
-        return f"no lower test loss for {patience} epochs"
-    return f"all {num_epochs} epochs done" if done >= num_epochs else ""
+        Args:
+            dl_test: batches as `fit` takes them.
+
+        Raises:
+            TypeError: if it gives no batches, or the model no tensor.
+            ValueError: if it is empty, or labels do not fit.
+            FloatingPointError: if the loss is NaN or infinite.
+        """
+        check_loader("dl_test", dl_test)
+        join_ranks()
+        ranks = Ranks(self.process_group)
+        with ranks.deferred_interrupt() as interrupted:
+            passes = Passes(self.model, self.task, self.device, ranks, interrupted, self.autocast)
+            return LossAndScore(*passes.test(ShardedBatches(dl_test, ranks, "dl_test"), epoch=1))
 
 
 def _device_of(model: nn.Module) -> torch.device:

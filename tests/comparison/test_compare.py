@@ -21,7 +21,7 @@ from invariant_nets import (
     compare,
 )
 from invariant_nets.comparison.compare import SETTINGS, Plan
-from invariant_nets.training.checkpoint import LAST, PREVIOUS
+from invariant_nets.training.resuming.checkpoint import LAST, PREVIOUS
 from tests.comparison.comparisons import untimed
 
 TASK = GaussianTask(6, 3, 2.0, 0.5, train_sets=64, validation_sets=32, test_sets=200)

@@ -89,7 +89,9 @@ def test_an_optimizer_that_needs_a_closure_is_refused():
     ids=["module", "likelihood", "function", "partial"],
 )
 def test_a_loss_of_several_classes_is_refused(loss_fn, threshold):
-    with pytest.raises(ValueError, match=r"one output per set.* several classes are not possible"):
+    with pytest.raises(
+        ValueError, match=r"for labels 0 and 1, got .*: Task.classes and Trainer are for"
+    ):
         fit(loss_fn=loss_fn, threshold=threshold)
 
 
@@ -175,10 +177,12 @@ def test_a_threshold_that_is_no_number_is_refused(threshold):
         fit(threshold=threshold)
 
 
-def test_regression_says_that_it_is_not_possible():
-    with pytest.raises(ValueError, match="regression and several classes are not possible"):
+def test_regression_says_where_it_is_possible():
+    with pytest.raises(ValueError, match=r"no threshold: Task\.regression is for"):
         fit(loss_fn=nn.MSELoss())
-    with pytest.raises(ValueError, match="regression and several classes are not possible"):
+    with pytest.raises(
+        ValueError, match=r"in \[0, 1\], got 3.0: Trainer takes classes and numbers"
+    ):
         fit(train=[(X, 3 * Y)])
 
 
@@ -321,7 +325,7 @@ def test_what_a_model_must_not_return_is_refused(change, error, words):
 
 
 def test_labels_without_their_axis_say_what_to_do():
-    with pytest.raises(ValueError, match=r"got \(8,\): label\[:, None\] makes it so"):
+    with pytest.raises(ValueError, match=r"got \(8,\): label\[..., None\] makes it so"):
         fit(train=[(X, Y[:, 0])])
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets import CheckpointError, CheckpointFolder
-from invariant_nets.training import checkpoint
-from invariant_nets.training.checkpoint import LAST, PREVIOUS
+from invariant_nets.training.resuming import checkpoint
+from invariant_nets.training.resuming.checkpoint import LAST, PREVIOUS
 
 
 def state(epoch):

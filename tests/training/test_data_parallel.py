@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from invariant_nets import MODELS, BinaryTrainer, Ranks, build_model
-from invariant_nets.training.passes import DataParallel
+from invariant_nets.training.data_parallel import DataParallel
 from tests.ranks import on_ranks
 
 CPU = torch.device("cpu")

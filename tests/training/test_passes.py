@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from invariant_nets import BinaryTrainer, Ranks
+from invariant_nets import BinaryTrainer, Ranks, Task
 from invariant_nets.training.batches import ShardedBatches
 from invariant_nets.training.passes import Passes, _agreed, _Step
 from tests.ranks import on_ranks
@@ -55,9 +55,7 @@ def test_means_are_those_of_all_samples():
     model = nn.Flatten()
 
     def means():
-        passes = Passes(
-            model, nn.BCEWithLogitsLoss(), 0.0, torch.device("cpu"), Ranks(), lambda: False
-        )
+        passes = Passes(model, Task.binary(), torch.device("cpu"), Ranks(), lambda: False)
         return passes.test(ShardedBatches([(x[:4], y[:4]), (x[4:], y[4:])], Ranks()), 1)
 
     loss = nn.functional.binary_cross_entropy_with_logits(x[:, 0], y).item()

@@ -22,7 +22,7 @@ from invariant_nets import (
     mlp,
     symmetric_group,
 )
-from invariant_nets.training.checkpoint import LAST
+from invariant_nets.training.resuming.checkpoint import LAST
 from tests.ranks import RanksError, on_ranks, stand_alone
 
 EPOCHS = 6

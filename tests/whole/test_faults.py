@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from invariant_nets.training.checkpoint import LAST
+from invariant_nets.training.resuming.checkpoint import LAST
 from tests.ranks import TORCHRUN
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]

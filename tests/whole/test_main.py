@@ -16,7 +16,7 @@ from invariant_nets import MODELS, GaussianTask, compare
 from invariant_nets import __main__ as command
 from invariant_nets.__main__ import is_first, parsers
 from invariant_nets.comparison.compare import Plan
-from invariant_nets.training.checkpoint import LAST, PREVIOUS
+from invariant_nets.training.resuming.checkpoint import LAST, PREVIOUS
 from tests.comparison.comparisons import untimed
 
 TASK = ["-n", 4, "-d", 2, "--var1", 2, "--var2", 0.5, "--sets", 32, "--test-sets", 100]

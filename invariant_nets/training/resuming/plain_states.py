@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from invariant_nets.training.checkpoint import CheckpointError
+from invariant_nets.training.resuming.checkpoint import CheckpointError
 
 
 def check_loadable(state: dict[str, Any]) -> None:

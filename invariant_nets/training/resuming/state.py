@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from invariant_nets._arguments import warn
 from invariant_nets.ranks import Ranks
-from invariant_nets.training.checkpoint import CheckpointError, CheckpointFolder
 from invariant_nets.training.history import Epoch, History
-from invariant_nets.training.plain_states import check_loadable, set_state, state_of
-from invariant_nets.training.surroundings import Surroundings
+from invariant_nets.training.resuming.checkpoint import CheckpointError, CheckpointFolder
+from invariant_nets.training.resuming.plain_states import check_loadable, set_state, state_of
+from invariant_nets.training.resuming.surroundings import Surroundings
 
 
 class TrainingState:
@@ -35,10 +35,10 @@ class TrainingState:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         history: History,
-        loaders: tuple[Any, Any],
+        loaders: Mapping[str, Any],
         ranks: Ranks,
         checkpoint: str | os.PathLike[str] | None,
-        loss_fn: Any = None,
+        parts: Mapping[str, Any] | None = None,
         stateless: Iterable[Any] = (),
     ) -> None:
         self.model = model
@@ -46,7 +46,7 @@ class TrainingState:
         self.history = history
         self.loaders = loaders
         self.ranks = ranks
-        self.loss_fn = loss_fn
+        self.parts = {**(parts or {}), "optimizer": optimizer, "model": model}
         self.stateless = list(stateless)
         self.folder, self.saved = None, False
         if checkpoint is not None:
@@ -57,9 +57,7 @@ class TrainingState:
             ranks.together(self._check_seen)
 
     def _surroundings(self, lengths: dict[Any, int]) -> Surroundings:
-        train, test = self.loaders
-        parts = {"dl_train": train, "dl_test": test, "loss_fn": self.loss_fn}
-        parts |= {"optimizer": self.optimizer, "model": self.model}
+        parts = {**self.loaders, **self.parts}
         kept = [self.optimizer, *self.model.modules()]
         return Surroundings(parts, kept, self.stateless, lengths)
 
@@ -67,7 +65,7 @@ class TrainingState:
         for path, reason in self.start.unseen.items():
             raise CheckpointError(_refusal(path, f"cannot be looked into ({reason})"))
         declared = {id(value) for value in self.stateless}
-        for name, loader in zip(("dl_train", "dl_test"), self.loaders, strict=True):
+        for name, loader in self.loaders.items():
             if not (isinstance(loader, DataLoader) and loader.persistent_workers):
                 continue
             for part in ("dataset", "collate_fn", "worker_init_fn"):
@@ -87,8 +85,8 @@ class TrainingState:
         if _settings(self.optimizer) != self.made and not now.states:
             raise CheckpointError(
                 "checkpoint cannot keep what changes the settings of the optimizer, such as its "
-                "learning rate: a scheduler is kept if a hook of the optimizer calls it, "
-                "optimizer.register_step_post_hook(lambda *_: scheduler.step())"
+                "learning rate: give the trainer a scheduler, or let a hook of the optimizer "
+                "call it, optimizer.register_step_post_hook(lambda *_: scheduler.step())"
             )
 
     def save(self, best: dict[str, Any] | None) -> None:
@@ -161,11 +159,10 @@ class TrainingState:
             message = f"checkpoint is that of another training run: {error}"
             raise CheckpointError(message) from error
         if len(saved) != self.ranks.size and self.ranks.first:
-            warnings.warn(
+            warn(
                 f"the checkpoint of {len(saved)} ranks is gone on from by {self.ranks.size}: "
                 "the random numbers that follow are others",
                 RuntimeWarning,
-                stacklevel=6,
             )
 
     def _hidden_buffers(self) -> Iterator[tuple[str, Tensor | None]]:
