@@ -70,9 +70,11 @@ from invariant_nets.comparison.results import (
     ModelSpec,
     Run,
 )
+from invariant_nets.comparison.sets_task import (
+    SetsTask,
+)
 from invariant_nets.comparison.tasks import (
     GaussianTask,
-    SetsTask,
 )
 from invariant_nets.data.bayes import (
     bayes_accuracy,

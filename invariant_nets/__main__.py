@@ -14,10 +14,11 @@ import torch.distributed as dist
 
 from invariant_nets._arguments import need_matplotlib
 from invariant_nets._files import output_file
-from invariant_nets.comparison.compare import Plan
 from invariant_nets.comparison.models import MODELS
-from invariant_nets.comparison.report import FIGURE_EXTENSIONS, Comparison
-from invariant_nets.comparison.tasks import GaussianTask, SetsTask, Task
+from invariant_nets.comparison.plan import Plan
+from invariant_nets.comparison.report import FIGURE_EXTENSIONS, REPORT_EXTENSIONS, Comparison
+from invariant_nets.comparison.sets_task import RATES, SetsTask
+from invariant_nets.comparison.tasks import DataTask, GaussianTask
 from invariant_nets.ranks import Ranks
 from invariant_nets.training.resuming.checkpoint import CheckpointError
 
@@ -48,18 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(parser: Parser, options: argparse.Namespace) -> int:
     try:
-        if options.json is not None:
-            output_file("--json", options.json, [".json"])
-        if options.figure is not None:
-            output_file("--figure", options.figure, FIGURE_EXTENSIONS)
-            need_matplotlib("--figure")
+        for name, extensions in _OUTPUTS.items():
+            if (path := getattr(options, name)) is not None:
+                output_file(f"--{name}", path, extensions)
+                if name != "json":
+                    need_matplotlib(f"--{name}")
         plan = Plan(
             _names(options.models),
             _task(options),
             options.epochs,
             options.batch_size,
             options.seeds,
-            options.lr,
+            options.lr[0] if options.lr and len(options.lr) == 1 else options.lr,
             options.checkpoint,
             options.device,
             log=sys.stderr.isatty(),
@@ -81,6 +82,8 @@ def _report(comparison: Comparison, options: argparse.Namespace) -> None:
             comparison.save(options.json)
         if comparison.results and options.figure is not None:
             comparison.save_figure(options.figure)
+        if comparison.results and options.report is not None:
+            comparison.save_report(options.report)
     finally:
         if comparison.results:
             _print(str(comparison))
@@ -104,38 +107,49 @@ def _names(words: Sequence[str] | None) -> list[str] | None:
     return [name for word in words for name in word.replace(",", " ").split()]
 
 
-def _task(options: argparse.Namespace) -> Task:
-    given = {
-        field: value
-        for field in ("n", "d", "var1", "var2", "static", "train_sets", "test_sets")
-        if (value := getattr(options, field)) is not None
-    }
+_OUTPUTS = {"json": [".json"], "figure": FIGURE_EXTENSIONS, "report": REPORT_EXTENSIONS}
+_OF_GAUSSIANS = "n", "d", "var1", "var2", "static", "train_sets", "test_sets"
+_OF_FILES = (
+    *("test_share", "validation_share", "labels", "per_member"),
+    *("set_column", "label_column", "split_column", "features"),
+)
+
+
+def _task(options: argparse.Namespace) -> DataTask:
+    gaussian, own = (
+        {name: value for name in names if (value := getattr(options, name)) is not None}
+        for names in (_OF_GAUSSIANS, _OF_FILES)
+    )
     if options.data is None:
-        if options.test_share is not None:
-            raise ValueError("--test-share is for --data")
-        return GaussianTask(**given)
-    if given:
-        option = next(iter(given)).replace("train_sets", "sets").replace("_", "-")
+        if own:
+            raise ValueError(f"--{next(iter(own)).replace('_', '-')} is for --data")
+        return GaussianTask(**gaussian)
+    if gaussian:
+        option = next(iter(gaussian)).replace("train_sets", "sets").replace("_", "-")
         raise ValueError(f"--{option} is for the Gaussian task, not for --data")
-    return SetsTask.from_file(options.data, test_share=options.test_share)
+    if len(own.get("label_column", ())) == 1:
+        own["label_column"] = own["label_column"][0]
+    return SetsTask.from_file(options.data, **own)
 
 
 DESCRIPTION = """\
-Train models on one task with one budget, and rank them by their accuracy on
-test sets that chose nothing. As it stands it is the comparison of chapter 11:
-all models of the book on its Gaussian task, whose best possible accuracy is
-known. With --data it is yours."""
+Train models on one task with one budget, and rank them by their score on test
+sets that chose nothing. As it stands it is the comparison of chapter 11: all
+models of the book on its Gaussian task, whose best possible accuracy is known.
+With --data it is yours, and validation sets choose each model's learning rate."""
 
 EPILOG = """\
 models:
 {models}
 
 data:
-  An .npz, or a .pt with a dict, that has x (sets, n, d), y (sets) of 0 and 1,
-  and, where sets are smaller than n, a boolean mask (sets, n) that is true
-  where a member is. A test split of its own: x_test, y_test, mask_test. In a
-  .pt, x may also be a list of sets of different sizes, and the whole a tuple
-  (x, y). Bring features to similar scales first.
+  A table, .csv or .parquet, with a row per member: a column "set" that says to
+  which set a row belongs, a column "label", and features. Or an .npz, or a .pt
+  with a dict, that has x (sets, n, d), y (sets) and, where sets are smaller
+  than n, a boolean mask (sets, n) that is true where a member is. A test split
+  of its own: a column "split" of train and test; or x_test, y_test, mask_test.
+  In a .pt, x may also be a list of sets of different sizes, and the whole a
+  tuple (x, y). Bring features to similar scales first.
 
 examples:
   the comparison of chapter 11, about a minute:
@@ -143,8 +157,9 @@ examples:
   three models on larger sets, with all that was measured:
     python -m invariant_nets compare --models mlp cyclic-mlp deep-sets \\
         -n 20 --json sets.json --figure sets.svg
-  all models on your own sets; killed, the same line goes on where it was:
-    python -m invariant_nets compare --data sets.npz --checkpoint runs
+  your own sets in a table; killed, the same line goes on where it was:
+    python -m invariant_nets compare --data sets.csv --set-column bag \\
+        --labels classes --checkpoint runs --report sets.html
   on two processes; -n and -d must be short there, torchrun has its own --n:
     torchrun --nproc-per-node 2 -m invariant_nets compare -n 20
 
@@ -207,54 +222,51 @@ def _add_options(parser: Parser) -> None:
     def option(group: Any, name: str, metavar: str, kind: Any, words: str, **more: Any) -> None:
         group.add_argument(*name.split(), metavar=metavar, type=kind, help=words, **more)
 
+    def flag(group: Any, name: str, words: str) -> None:
+        group.add_argument(name, action="store_true", default=None, help=words)
+
     option(parser, "--models", "NAME", str, "which models, listed below; all by default", nargs="+")
     data = parser.add_argument_group("your own sets")
-    option(data, "--data", "FILE", str, "an .npz or .pt file of sets and labels, as below")
-    option(
-        data, "--test-share", "SHARE", float, "test sets among them, if none are set apart (0.25)"
-    )
+    option(data, "--data", "FILE", str, "a file of sets and labels, as below")
+    kinds = "what the labels are: binary, classes or numbers (binary)"
+    option(data, "--labels", "KIND", str, kinds)
+    flag(data, "--per-member", "each member has a label, and not each set")
+    for name, what in (("set", "set"), ("split", "split, train or test")):
+        words = f"the column of a table that says the {what} ({name})"
+        option(data, f"--{name}-column", "NAME", str, words)
+    option(data, "--label-column", "NAME", str, "its column of labels (label)", nargs="+")
+    option(data, "--features", "NAME", str, "its features; all other columns by default", nargs="+")
+    words = "test sets among them, if none are set apart (0.25)"
+    option(data, "--test-share", "SHARE", float, words)
+    option(data, "--validation-share", "SHARE", float, "validation sets among the rest (0.2)")
     default = GaussianTask()
     task = parser.add_argument_group("the Gaussian task")
     option(task, "-n --n", "N", int, f"the size of a set ({default.n})")
     option(task, "-d --d", "D", int, f"the number of features ({default.d})")
     option(task, "--var1", "V", float, f"the variance under label 0 ({default.var1})")
     option(task, "--var2", "V", float, f"the variance under label 1 ({default.var2})")
-    task.add_argument(
-        "--static",
-        action="store_true",
-        default=None,
-        help="the same training sets in every epoch; otherwise no set comes twice",
-    )
+    flag(task, "--static", "the same training sets in every epoch; otherwise no set comes twice")
     sets = f"training sets an epoch ({default.train_sets})"
     option(task, "--sets", "COUNT", int, sets, dest="train_sets")
     option(task, "--test-sets", "COUNT", int, f"fresh test sets ({default.test_sets:,})")
     budget = parser.add_argument_group("budget")
-    option(
-        budget, "--epochs", "COUNT", int, "passes over the training sets (%(default)s)", default=18
-    )
+    passes = "passes over the training sets (%(default)s)"
+    option(budget, "--epochs", "COUNT", int, passes, default=18)
     option(budget, "--batch-size", "COUNT", int, "sets a step (%(default)s)", default=32)
-    option(
-        budget,
-        "--seeds",
-        "COUNT",
-        int,
-        "seeds of weights and data, from 0 on (%(default)s)",
-        default=3,
+    seeds = "seeds of weights and data, from 0 on (%(default)s)"
+    option(budget, "--seeds", "COUNT", int, seeds, default=3)
+    rates = (
+        "the learning rate of every model, or several of which validation sets choose; by "
+        f"default {', '.join(f'{rate:g}' for rate in RATES)} for --data, and else its own"
     )
-    option(
-        budget, "--lr", "STEP", float, "the step size of every model; each has its own by default"
-    )
+    option(budget, "--lr", "RATE", float, rates, nargs="+")
     option(budget, "--device", "DEVICE", str, "where to train: cpu, cuda, cuda:1 (cpu)")
     output = parser.add_argument_group("files")
     option(output, "--json", "FILE", str, "write settings, scores and histories to a .json")
     option(output, "--figure", "FILE", str, "write the ranking to an .svg, .png or .pdf")
-    option(
-        output,
-        "--checkpoint",
-        "FOLDER",
-        str,
-        "keep every training there; the same command goes on where it was killed",
-    )
+    option(output, "--report", "FILE", str, "write all of it to read, to an .html or .md")
+    keep = "keep every training there; the same command goes on where it was killed"
+    option(output, "--checkpoint", "FOLDER", str, keep)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-r"""Models trained on one task with one budget, and ranked by their accuracy on fresh sets.
+r"""Models trained on one task with one budget, and ranked by their score on fresh sets.
 
 The models of the book are registered by name, each with its route, the largest group that it is
 exactly invariant to, and its chapter; your own are compared in the same way, on the Gaussian task
@@ -11,7 +11,8 @@ from invariant_nets.comparison.compare import compare
 from invariant_nets.comparison.models import MODELS, build_model
 from invariant_nets.comparison.report import Comparison
 from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
-from invariant_nets.comparison.tasks import GaussianTask, SetsTask
+from invariant_nets.comparison.sets_task import SetsTask
+from invariant_nets.comparison.tasks import GaussianTask
 
 __all__ = [
     "MODELS",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from invariant_nets.training.history import History
+from invariant_nets.training.tasks import Task
 
 Builder = Callable[[int, int], nn.Module]
 
@@ -23,17 +26,19 @@ class Run:
         seed: the seed of weights and data.
         history: the record of the training.
         model: the trained model.
-        accuracy: the share of test sets on the right side, or None if the run failed.
-        loss: the mean binary cross-entropy on them, or None likewise.
+        score: the mean score on the test sets, or None if the run failed.
+        loss: the mean loss on them, or None likewise.
         problem: why it failed; empty if it did not.
+        by_set: how much each test set adds to the score, of which it is the mean.
     """
 
     seed: int
     history: History
     model: nn.Module = field(repr=False)
-    accuracy: float | None
+    score: float | None
     loss: float | None
     problem: str = ""
+    by_set: Float[Tensor, " sets"] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -43,47 +48,76 @@ class ModelResult:
     Attributes:
         name: the model's name.
         spec: how it is built, its route and its claim.
-        lr: the step size that it was trained with.
-        runs: its trainings, one a seed.
-        test_sets: how many sets gave the accuracies.
-        limit: the best possible accuracy, or None if it is not known.
+        lr: the learning rate that it was trained with.
+        runs: its trainings, one for each seed.
+        task: the labels, the score and its limit.
+        rates: the validation loss that each learning rate came to, or None where it failed; empty
+            if none was to be chosen.
     """
 
     name: str
     spec: ModelSpec
     lr: float
     runs: tuple[Run, ...]
-    test_sets: int
-    limit: float | None
+    task: Task
+    rates: Mapping[float, float | None] = field(default_factory=dict)
 
     @property
-    def accuracies(self) -> list[float | None]:
-        """The accuracy of each run."""
-        return [run.accuracy for run in self.runs]
+    def scores(self) -> list[float | None]:
+        """The score of each run."""
+        return [run.score for run in self.runs]
 
     @property
-    def accuracy(self) -> float | None:
-        """The mean accuracy over the seeds; None if a run failed."""
-        values = [value for value in self.accuracies if value is not None]
+    def score(self) -> float | None:
+        """The mean score over the seeds; None if a run failed."""
+        values = [value for value in self.scores if value is not None]
         return statistics.fmean(values) if len(values) == len(self.runs) else None
 
     @property
     def sd(self) -> float | None:
         """The standard deviation over the seeds; None for a single one, or if a run failed."""
-        values = [value for value in self.accuracies if value is not None]
+        values = [value for value in self.scores if value is not None]
         return statistics.stdev(values) if 1 < len(values) == len(self.runs) else None
 
     @property
     def standard_error(self) -> float | None:
-        """The standard error of an accuracy that the finite number of test sets leaves."""
-        mean = self.accuracy
-        return None if mean is None else math.sqrt(mean * (1 - mean) / self.test_sets)
+        """The standard error of a score that the finite number of test sets leaves."""
+        by_set = self._by_set()
+        if by_set is None or by_set.shape[1] < 2:
+            return None
+        return math.sqrt(by_set.var(1).mean().item() / by_set.shape[1])
 
     @property
     def gap(self) -> float | None:
-        """How far the mean accuracy is below the best possible one, if that is known."""
-        mean = self.accuracy
-        return None if mean is None or self.limit is None else self.limit - mean
+        """How far the mean score is from the best possible one, if that is known."""
+        mean, ideal = self.score, self.task.ideal
+        if mean is None or ideal is None:
+            return None
+        return ideal - mean if self.task.maximize else mean - ideal
+
+    def behind(self, other: ModelResult) -> tuple[float, float | None] | None:
+        r"""Return by how much this model is worse than another one, and the error of that.
+
+        Both have the same seeds and the same test sets, so that differences are taken in pairs: of
+        each seed and of each set. The error is $\sqrt{v_1 / K + v_2 / N}$ with the variance $v_1$
+        of the $K$ means of the seeds and the variance $v_2$ of the $N$ means of the sets.
+
+        Returns:
+            The mean difference, above 0 if the other one is better, and its standard error, or None
+            where one seed or one set leaves none; None if a run failed.
+        """
+        mine, theirs = self._by_set(), other._by_set()
+        if mine is None or theirs is None or mine.shape != theirs.shape:
+            return None
+        apart = (theirs - mine) if self.task.maximize else (mine - theirs)
+        if min(apart.shape) < 2:
+            return apart.mean().item(), None
+        error = apart.mean(1).var() / len(apart) + apart.mean(0).var() / apart.shape[1]
+        return apart.mean().item(), math.sqrt(error.item())
+
+    def _by_set(self) -> Float[Tensor, "seeds sets"] | None:
+        rows = [run.by_set for run in self.runs]
+        return None if any(row is None for row in rows) else torch.stack(rows)  # type: ignore[arg-type]
 
     @property
     def weights(self) -> int:
@@ -121,7 +155,8 @@ class ModelResult:
             "chapter": self.spec.chapter,
             "lr": self.lr,
             "weights": self.weights,
-            "accuracy": self.accuracy,
+            "rates": {f"{rate:g}": loss for rate, loss in self.rates.items()},
+            "score": self.score,
             "sd": self.sd,
             "standard_error": self.standard_error,
             "gap": self.gap,
@@ -131,10 +166,10 @@ class ModelResult:
 
 
 def _run_as_dict(run: Run) -> dict[str, Any]:
-    names = "train_loss", "train_acc", "test_loss", "test_acc", "seconds"
+    names = "train_loss", "train_score", "valid_loss", "valid_score", "seconds"
     return {
         "seed": run.seed,
-        "accuracy": run.accuracy,
+        "score": run.score,
         "loss": run.loss,
         "problem": run.problem or None,
         "history": {name: getattr(run.history, name) for name in names},
@@ -151,8 +186,8 @@ class ModelSpec:
         route: which of the book's routes to invariance it takes, in words.
         group: the name of the largest group that it is exactly invariant to, by construction.
         chapter: the number of the chapter that builds it.
-        lr: the learning rate of Adam with which it is compared, chosen for a short training on the
-            running task as chapter 11 says.
+        lr: the learning rate of Adam with which it is compared on the running task, chosen for a
+            short training on it as chapter 11 says.
     """
 
     build: Builder

@@ -1,37 +1,41 @@
-r"""Tasks on which models are compared, and the running one, whose limit is known."""
+r"""What models are compared on: a task with its data; and the running one, whose limit is known."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from invariant_nets._arguments import open_share, positive_int, positive_variance
+from invariant_nets._arguments import positive_int, positive_variance
 from invariant_nets.data.bayes import bayes_accuracy, bayes_loss
 from invariant_nets.data.gaussian import GaussianDataset
 from invariant_nets.data.labeled_sets import LabeledSets
-from invariant_nets.data.set_files import load_sets
+from invariant_nets.training.tasks import Task
 
 Setting = str | int | float | bool
 
 TRAINING_SEEDS = 100
 """Seeds of training data are below it: those that follow are the seeds of other data."""
+CHOOSING_SEED = 4999
 _TEST_SEED = 5000
 
 
-class Task(Protocol):
-    """What a comparison asks of a task; `GaussianTask` is one, `SetsTask` another.
+class DataTask(Protocol):
+    """A task with its data; `GaussianTask` is one, `SetsTask` another.
 
     Attributes:
         shuffle: whether batches are drawn in random order.
+        rates: the learning rates that every model tries; or None, where each has its own.
     """
 
     shuffle: bool
+    rates: tuple[float, ...] | None
+
+    @property
+    def goal(self) -> Task:
+        """What the models are trained for: labels, loss, score, and the limit if it is known."""
 
     @property
     def n(self) -> int:
@@ -41,27 +45,22 @@ class Task(Protocol):
     def d(self) -> int:
         """The number of features for which they are built."""
 
-    @property
-    def bayes_accuracy(self) -> float | None:
-        """The best possible accuracy, if it is known."""
-
-    @property
-    def bayes_loss(self) -> float | None:
-        """The least possible loss, if it is known."""
-
     def training_data(self, seed: int) -> Dataset[Any]:
         """Return what a model is trained on from a seed."""
 
     def validation_data(self, number: int) -> Dataset[Any]:
-        """Return what the model of a number is tested on after each epoch; it chooses nothing."""
+        """Return what the model of a number is looked at on after each epoch.
+
+        It may choose the learning rate, and nothing else.
+        """
 
     def test_data(self) -> LabeledSets:
-        """Return the sets that give the accuracies, the same for all models."""
+        """Return the sets that give the scores, the same for all models; they choose nothing."""
 
     def settings(self) -> dict[str, Setting]:
         """Return what tells this task from others, in plain values.
 
-        Among them are the numbers `train_sets` and `test_sets`.
+        Among them are the numbers `train_sets`, `validation_sets` and `test_sets`.
         """
 
 
@@ -78,7 +77,7 @@ class GaussianTask:
         train_sets: training sets an epoch, at least 1.
         validation_sets: fresh sets on which the history of a training is read, other ones for
             every model; at least 1.
-        test_sets: fresh sets that give the accuracies; at least 1.
+        test_sets: fresh sets that give the scores; at least 1.
 
     Raises:
         TypeError: if an argument is no number.
@@ -104,6 +103,7 @@ class GaussianTask:
     test_sets: int = 50_000
 
     shuffle = False  # unshuffled batches are balanced
+    rates = None
 
     def __post_init__(self) -> None:
         for name in ("n", "d", "train_sets", "validation_sets", "test_sets"):
@@ -111,6 +111,11 @@ class GaussianTask:
         for name in ("var1", "var2"):
             object.__setattr__(self, name, positive_variance(name, getattr(self, name)))
         object.__setattr__(self, "static", bool(self.static))
+
+    @property
+    def goal(self) -> Task:
+        """Labels 0 and 1, judged by the side on which their logit is."""
+        return Task.binary(ideal=self.bayes_accuracy)
 
     @property
     def bayes_accuracy(self) -> float:
@@ -127,11 +132,11 @@ class GaussianTask:
         return self._sets(self.train_sets, self.static, seed)
 
     def validation_data(self, number: int) -> GaussianDataset:
-        """Return what the model of a number is tested on after each epoch; it chooses nothing."""
+        """Return what the model of a number is looked at on after each epoch, fresh each time."""
         return self._sets(self.validation_sets, False, TRAINING_SEEDS + number)
 
     def test_data(self) -> LabeledSets:
-        """Return the sets that give the accuracies, the same for all models."""
+        """Return the sets that give the scores, the same for all models."""
         data = self._sets(self.test_sets, True, _TEST_SEED)
         # With a generator of its own, so that it draws no global random number.
         x, y = next(iter(DataLoader(data, len(data), generator=torch.Generator())))
@@ -149,142 +154,3 @@ class GaussianTask:
             f"two Gaussians of variances {self.var1} and {self.var2}, n = {self.n}, d = {self.d}, "
             + ("the same training sets in every epoch" if self.static else "no set comes twice")
         )
-
-
-class SetsTask:
-    r"""The task that your own labeled sets pose; what its limit is, nobody knows.
-
-    The sets are taken as they are: bring features to similar scales first.
-
-    Args:
-        train: the sets to train on.
-        test: the sets that give the accuracies, of the same $n$ and $d$; by default a share of
-            `train`, which then is not trained on. Where the split falls depends on nothing but the
-            sets.
-        test_share: that share, of each label; 0.25 by default.
-        name: what messages call the sets.
-
-    Raises:
-        ValueError: if the sets differ in $n$ or $d$, do not have both labels, or a share is given
-            beside test sets or out of its range.
-
-    Example:
-        >>> import torch
-        >>> sets = LabeledSets(torch.randn(40, 10, 5), torch.arange(40) % 2)
-        >>> task = SetsTask(sets, name="noise")
-        >>> len(task.training_data(0)), len(task.test_data()), task.bayes_accuracy
-        (30, 10, None)
-
-    Used in chapter 11.
-    """
-
-    shuffle = True
-    bayes_accuracy = None
-    bayes_loss = None
-
-    def __init__(
-        self,
-        train: LabeledSets,
-        test: LabeledSets | None = None,
-        *,
-        test_share: float | None = None,
-        name: str = "sets",
-    ) -> None:
-        if test_share is not None:
-            open_share("test_share", test_share)
-        for role, sets in (("train", train), ("test", test)):
-            if sets is not None and not isinstance(sets, LabeledSets):
-                raise TypeError(f"{role} must be LabeledSets, got {type(sets).__name__}")
-            if sets is not None and not all(sets.counts):
-                only = int(sets.counts[0] == 0)
-                raise ValueError(f"{role} must have sets of both labels, got label {only} only")
-        self.name = name
-        if test is None:
-            self.train, self.test = train.split(0.25 if test_share is None else test_share)
-            return
-        if test_share is not None:
-            raise ValueError(f"test_share must be left out beside test sets, got {test_share}")
-        if (train.n, train.d) != (test.n, test.d):
-            raise ValueError(
-                f"test must have sets of the shape of train, {(train.n, train.d)}, "
-                f"got {(test.n, test.d)}"
-            )
-        self.train, self.test = train, test
-
-    @classmethod
-    def from_file(
-        cls, path: str | os.PathLike[str], *, test_share: float | None = None
-    ) -> SetsTask:
-        """Read the sets from a file, as `load_sets` does.
-
-        Args:
-            path: a file whose name ends in `.npz` or `.pt`.
-            test_share: as above, for a file without test sets of its own.
-
-        Raises:
-            OSError: if the file cannot be read.
-            ValueError: if it does not hold labeled sets, or these are no task.
-        """
-        if test_share is not None:
-            open_share("test_share", test_share)
-        train, test = load_sets(path)
-        try:
-            return cls(train, test, test_share=test_share, name=os.fspath(path))
-        except ValueError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from error
-
-    @property
-    def n(self) -> int:
-        """The size of the largest set, or how many rows there are."""
-        return self.train.n
-
-    @property
-    def d(self) -> int:
-        """The number of features."""
-        return self.train.d
-
-    @property
-    def majority_accuracy(self) -> float:
-        """The accuracy on the test sets of the label that most training sets have."""
-        zeros, ones = self.train.counts
-        return self.test.counts[int(ones > zeros)] / len(self.test)
-
-    def training_data(self, seed: int) -> LabeledSets:
-        """Return the training sets; a seed decides only their order."""
-        return self.train
-
-    def validation_data(self, number: int) -> LabeledSets:
-        """Return the test sets; they choose nothing."""
-        return self.test
-
-    def test_data(self) -> LabeledSets:
-        """Return the sets that give the accuracies, the same for all models."""
-        return self.test
-
-    def settings(self) -> dict[str, Setting]:
-        """Return the sizes, `majority_accuracy`, and a digest of all that the sets hold."""
-        return {
-            "kind": "sets",
-            "n": self.n,
-            "d": self.d,
-            "train_sets": len(self.train),
-            "test_sets": len(self.test),
-            "majority_accuracy": self.majority_accuracy,
-            "sha256": self._digest,
-        }
-
-    @cached_property
-    def _digest(self) -> str:
-        digest = hashlib.sha256()
-        for sets in (self.train, self.test):
-            for values in (sets.x, sets.y, sets.mask):
-                if values is not None:
-                    digest.update(repr(tuple(values.shape)).encode())
-                    digest.update(values.numpy().tobytes())
-        return digest.hexdigest()
-
-    def __str__(self) -> str:
-        sizes = f"n = {self.n}"
-        if self.train.mask is not None or self.test.mask is not None:
-            sizes = f"n ≤ {self.n}"
-        return f"{self.name}, {sizes}, d = {self.d}"

@@ -10,17 +10,22 @@ from torch.utils.data import DataLoader
 
 from invariant_nets import (
     MODELS,
-    BinaryTrainer,
     CheckpointError,
     GaussianDataset,
     GaussianTask,
     LabeledSets,
+    LinearEquivariant,
     ModelSpec,
+    SetNetwork,
     SetsTask,
+    Trainer,
     build_model,
     compare,
 )
-from invariant_nets.comparison.compare import SETTINGS, Plan
+from invariant_nets.comparison.plan import Plan
+from invariant_nets.comparison.sets_task import RATES
+from invariant_nets.comparison.tasks import CHOOSING_SEED
+from invariant_nets.comparison.trainings import SETTINGS
 from invariant_nets.training.resuming.checkpoint import LAST, PREVIOUS
 from tests.comparison.comparisons import untimed
 
@@ -69,14 +74,14 @@ def test_it_is_the_textbooks_training_and_test_of_each_model(lr, batch_size):
         assert result.lr == (lr or MODELS[name].lr)
         for run in result.runs:
             expected = by_hand(name, run.seed, 2, result.lr, batch_size)
-            assert run.accuracy == pytest.approx(expected, abs=1.5 / 200)
+            assert run.score == pytest.approx(expected, abs=1.5 / 200)
             assert run.history.num_epochs == 2
 
 
-def test_models_are_ranked_by_their_mean_accuracy():
+def test_models_are_ranked_by_their_mean_score():
     names = ["mlp", "deep-sets", "radial"]
     comparison = compare(names, TASK, epochs=8, seeds=2)
-    means = [comparison[name].accuracy for name in comparison.ranking]
+    means = [comparison[name].score for name in comparison.ranking]
     assert means == sorted(means, reverse=True)
     assert means[0] > means[-1] + 0.05
     assert compare(names[::-1], TASK, epochs=8, seeds=2).ranking == comparison.ranking
@@ -112,8 +117,8 @@ def test_seeds_may_be_chosen():
     assert few.seeds == (7, 2)
     assert [run.seed for run in few["radial"].runs] == [7, 2]
     assert (
-        few["radial"].runs[1].accuracy
-        == compare(["radial"], TASK, epochs=1, seeds=(2,))["radial"].accuracy
+        few["radial"].runs[1].score
+        == compare(["radial"], TASK, epochs=1, seeds=(2,))["radial"].score
     )
 
 
@@ -138,8 +143,8 @@ def test_models_of_your_own_may_be_compared():
     }
     comparison = compare(own, TASK, epochs=20, seeds=1)
     assert comparison.ranking == ["spread", "mlp"]
-    assert comparison["spread"].accuracy > 0.9
-    assert comparison["mlp"].accuracy == compare(["mlp"], TASK, epochs=20, seeds=1)["mlp"].accuracy
+    assert comparison["spread"].score > 0.9
+    assert comparison["mlp"].score == compare(["mlp"], TASK, epochs=20, seeds=1)["mlp"].score
 
 
 def easy_sets(masked, count=80):
@@ -157,11 +162,14 @@ def easy_sets(masked, count=80):
 def test_your_own_sets_are_learned(masked):
     task = SetsTask(easy_sets(masked))
     comparison = compare(["deep-sets", "mlp", "cyclic-mlp"], task, epochs=15, seeds=2, lr=1e-2)
-    assert min(comparison[name].accuracy for name in comparison.ranking) > 0.9
+    assert min(comparison[name].score for name in comparison.ranking) > 0.9
     assert comparison["mlp"].gap is None
-    assert [run.accuracy for run in comparison["mlp"].runs] == [
-        run.history.test_acc[-1] for run in comparison["mlp"].runs
-    ]
+    test = task.test_data()
+    for run in comparison["mlp"].runs:
+        inputs = (test.x,) if test.mask is None else (test.x, test.mask)
+        right = (run.model.eval()(*inputs) > 0) == (test.y > 0.5)
+        assert run.score == right.double().mean().item()
+        assert torch.equal(run.by_set, right[:, 0].double())
 
 
 def test_sets_come_in_another_order_for_each_seed_and_epoch():
@@ -179,7 +187,12 @@ def test_sets_come_in_another_order_for_each_seed_and_epoch():
 
     task = SetsTask(easy_sets(False))
     compare(
-        {"spy": ModelSpec(lambda n, d: Spy(), "", "", 0)}, task, epochs=2, seeds=2, batch_size=60
+        {"spy": ModelSpec(lambda n, d: Spy(), "", "", 0)},
+        task,
+        epochs=2,
+        seeds=2,
+        batch_size=60,
+        lr=1e-2,
     )
     assert len({tuple(order) for order in seen}) == 4
     assert {tuple(sorted(order)) for order in seen} == {
@@ -189,18 +202,161 @@ def test_sets_come_in_another_order_for_each_seed_and_epoch():
 
 def test_batches_and_validation_sets_are_those_of_the_task(monkeypatch):
     given = []
-    fit = BinaryTrainer.fit
+    fit = Trainer.fit
 
-    def noted(self, dl_train, dl_test, *arguments, **options):
-        given.append((dl_train.batch_size, dl_train.generator, len(dl_test.dataset)))
-        return fit(self, dl_train, dl_test, *arguments, **options)
+    def noted(self, dl_train, dl_valid, *arguments, **options):
+        given.append((dl_train.batch_size, dl_train.generator, len(dl_valid.dataset)))
+        return fit(self, dl_train, dl_valid, *arguments, **options)
 
-    monkeypatch.setattr(BinaryTrainer, "fit", noted)
+    monkeypatch.setattr(Trainer, "fit", noted)
     small(["radial"], seeds=1)
-    small(["radial"], SETS, seeds=1)
+    small(["radial"], SETS, seeds=1, lr=1e-2)
     assert given[0] == (8, None, 8)
-    assert (given[1][0], given[1][2]) == (8, 10)
+    assert (given[1][0], given[1][2]) == (8, 6)
     assert isinstance(given[1][1], torch.Generator)
+
+
+# Learning rates.
+
+
+def chosen_by_hand(task, name, rates, epochs, batch_size):
+    """The mean validation loss over the last quarter of the epochs, for each rate."""
+    found = {}
+    for rate in rates:
+        with torch.random.fork_rng():
+            torch.manual_seed(CHOOSING_SEED)
+            model = build_model(name, task.n, task.d)
+            optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+            order = torch.Generator().manual_seed(CHOOSING_SEED)
+            loader = DataLoader(task.train, batch_size, shuffle=True, generator=order)
+            losses = []
+            for _ in range(epochs):
+                for x, y in loader:
+                    loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+                with torch.no_grad():
+                    held = task.validation
+                    losses.append(
+                        nn.functional.binary_cross_entropy_with_logits(model(held.x), held.y)
+                    )
+        found[rate] = torch.stack(losses[-max(1, epochs // 4) :]).mean().item()
+    return found
+
+
+def test_validation_sets_choose_the_rate_of_each_model():
+    task, rates = SetsTask(easy_sets(False)), (1e-4, 1e-2, 3.0)
+    comparison = compare(["deep-sets", "mlp"], task, epochs=8, seeds=2, lr=rates[::-1])
+    for name in ("deep-sets", "mlp"):
+        found = chosen_by_hand(task, name, rates, 8, 32)
+        result = comparison[name]
+        assert result.rates == pytest.approx(found, rel=1e-3)
+        assert result.lr == min(found, key=found.__getitem__)
+        alone = compare([name], task, epochs=8, seeds=2, lr=result.lr)[name]
+        assert alone.scores == result.scores
+        assert alone.rates == {}
+    assert comparison.rates == rates
+    assert comparison.stopped == "all 10 trainings done"
+
+
+def test_by_default_each_task_has_rates_of_its_own():
+    task = SetsTask(easy_sets(False))
+    assert compare(["radial"], task, epochs=1, seeds=1).rates == RATES
+    assert Plan(None, task, 1, 1, 1, None, None, None, False).rates == RATES
+    assert compare(["radial"], SMALL, epochs=1, seeds=1)["radial"].lr == MODELS["radial"].lr
+
+
+def test_a_rate_that_fails_is_not_chosen():
+    comparison = small(["mlp"], SETS, lr=[1e-2, 1e30], epochs=2)
+    assert comparison["mlp"].rates[1e30] is None
+    assert comparison["mlp"].lr == 1e-2
+    assert comparison.problems == []
+
+
+def test_the_test_sets_choose_nothing():
+    # Other labels on the test sets change the scores, and neither the rates nor the weights.
+    sets = easy_sets(False)
+    train, test = sets.split(0.5)
+    other = LabeledSets(test.x, 1 - test.y)
+    found = [
+        compare(["mlp"], SetsTask(train, part), epochs=3, seeds=1)["mlp"] for part in (test, other)
+    ]
+    assert found[0].rates == found[1].rates
+    assert found[0].score == pytest.approx(1 - found[1].score)
+    for own, theirs in zip(found[0].model.parameters(), found[1].model.parameters(), strict=True):
+        assert torch.equal(own, theirs)
+
+
+def test_an_interrupted_choice_goes_on_to_the_same(tmp_path, monkeypatch):
+    options = {"task": SETS, "lr": [1e-3, 1e-2], "models": ["mlp", "radial"]}
+    expected = untimed(small(**options).to_dict())
+    steps, step = 0, torch.optim.Adam.step
+
+    def interrupted(self, *arguments, **more):
+        nonlocal steps
+        steps += 1
+        if steps in (5, 30, 60):
+            raise KeyboardInterrupt
+        return step(self, *arguments, **more)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
+    done = [small(**options, checkpoint=tmp_path) for _ in range(4)]
+    assert [comparison.interrupted for comparison in done] == [True, True, True, False]
+    assert untimed(done[-1].to_dict()) == expected
+    assert {"mlp-chooses-lr-0.001", "mlp-chooses-lr-0.01"} < set(kept(tmp_path))
+
+
+# Other tasks.
+
+
+def test_classes_numbers_and_members_are_compared_too():
+    source = torch.Generator().manual_seed(0)
+    x = torch.randn(120, 4, 2, generator=source)
+    classes = LabeledSets(x, x.sum(1).argmax(1) + (x.sum((1, 2)) > 2), labels="classes")
+    found = compare(["deep-sets", "mlp"], SetsTask(classes), epochs=40, seeds=1, lr=1e-2)
+    assert found["deep-sets"].score > 0.75
+    assert found["deep-sets"].model(x[:2]).shape == (2, 3)
+    numbers = LabeledSets(x, torch.stack([x.sum((1, 2)), x.amax((1, 2))], 1), labels="numbers")
+    task = SetsTask(numbers)
+    found = compare(["deep-sets", "mlp"], task, epochs=40, seeds=1, lr=1e-2)
+    means = [found[name].score for name in found.ranking]
+    assert means == sorted(means)
+    assert means[0] < 0.4 * task.constant_score
+    assert found["mlp"].score == pytest.approx(
+        (found["mlp"].model(task.test.x) - task.test.y).abs().mean().item()
+    )
+
+
+def test_the_labels_of_members_are_compared_over_all_members():
+    source = torch.Generator().manual_seed(0)
+    x = [torch.randn(n, 2, generator=source) for n in torch.randint(1, 5, (60,)).tolist()]
+    y = [(part.sum(1) > 0).long() for part in x]
+    task = SetsTask(LabeledSets(x, y, labels="classes", per_member=True))
+    own = ModelSpec(
+        lambda n, d, outputs=1: SetNetwork(LinearEquivariant(d, outputs), d=d), "mine", "S_n", 4
+    )
+    run = compare({"own": own}, task, epochs=30, seeds=1, lr=3e-2)["own"].runs[0]
+    mask = task.test.mask
+    right = (run.model(task.test.x, mask=mask).argmax(-1) == task.test.y)[mask].double()
+    assert run.score == pytest.approx(right.mean().item())
+    assert run.score > 0.7
+    assert len(run.by_set) == len(task.test)
+
+
+def test_a_model_without_outputs_enough_is_refused():
+    classes = LabeledSets(torch.zeros(12, 2, 1), torch.arange(12) % 3, labels="classes")
+    own = {"own": ModelSpec(lambda n, d: nn.Linear(d, 1), "mine", "S_n", 0)}
+    with pytest.raises(TypeError, match="build must take outputs= to give 3 outputs"):
+        compare(own, SetsTask(classes), epochs=1, seeds=1)
+
+
+def test_models_that_exchange_columns_are_not_for_sets_of_your_own_unless_named():
+    plan = Plan(None, SETS, 1, 1, 1, None, None, None, False)
+    assert list(plan.models) == [name for name in MODELS if MODELS[name].data == "sets"]
+    assert "exchangeable" not in plan.models
+    named = Plan(["exchangeable"], SETS, 1, 1, 1, None, None, None, False)
+    assert list(named.models) == ["exchangeable"]
 
 
 # Failures and interrupts.
@@ -240,9 +396,9 @@ def fails_in_the_test(model, y):
 def test_a_training_that_fails_does_not_end_the_comparison(forward, problem):
     comparison = small({"bad": spec(forward), "radial": MODELS["radial"]})
     assert comparison.ranking == ["radial", "bad"]
-    assert comparison["bad"].accuracies == [None, None]
+    assert comparison["bad"].scores == [None, None]
     assert comparison.problems == [f"bad, seed {seed}: {problem}" for seed in (0, 1)]
-    assert comparison["radial"].accuracy is not None
+    assert comparison["radial"].score is not None
     json.loads(comparison.to_json())
 
 
@@ -283,7 +439,7 @@ def kept(folder):
 
 @pytest.mark.parametrize("task", [TASK, SETS])
 def test_an_interrupted_comparison_goes_on_to_the_same(tmp_path, monkeypatch, task):
-    expected = untimed(small(task=task).to_dict())
+    expected = untimed(small(task=task, lr=1e-2).to_dict())
     steps = 0
     step = torch.optim.Adam.step
 
@@ -296,7 +452,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same(tmp_path, monkeypatch, ta
 
     monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
     folder = tmp_path / "runs"
-    done = [small(task=task, checkpoint=folder) for _ in range(4)]
+    done = [small(task=task, checkpoint=folder, lr=1e-2) for _ in range(4)]
     assert [comparison.interrupted for comparison in done] == [True, True, True, False]
     assert untimed(done[-1].to_dict()) == expected
     assert kept(folder) == [f"{name}-seed-{seed}" for name in sorted(NAMES) for seed in (0, 1)]
@@ -370,6 +526,9 @@ def test_the_bar_counts_all_steps_and_names_the_training(capfd, tmp_path):
         ({"seeds": 101}, "seeds must be below 100, .*, got 100"),
         ({"lr": 0}, "lr must be positive and finite, got 0"),
         ({"lr": math.nan}, "lr must be positive and finite, got nan"),
+        ({"lr": []}, r"lr must be at least one rate, and differ, got \[\]"),
+        ({"lr": [0.1, 0.1]}, "lr must be at least one rate, and differ"),
+        ({"lr": [0.1, -1]}, "lr must be positive and finite, got -1"),
         ({"device": "abacus"}, "device must be one that torch can use, got abacus"),
         ({"device": "meta"}, "device must be one that torch can use, got meta"),
     ],

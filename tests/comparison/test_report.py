@@ -1,6 +1,7 @@
 import json
 import os
 import sys
+from html.parser import HTMLParser
 from types import MappingProxyType
 
 import matplotlib
@@ -25,21 +26,25 @@ from invariant_nets.comparison.report import COLUMNS
 
 GAUSSIAN = GaussianTask(test_sets=400)
 OWN = SetsTask(LabeledSets(torch.zeros(40, 3, 2), torch.arange(40) % 4 == 0), name="mine.npz")
+RATES = MappingProxyType({1e-3: 0.61, 1e-2: None})
 FOUND = MappingProxyType({"radial": (0.7, 0.72), "mlp": (0.6, 0.62)})
 
 
-def comparison(task=GAUSSIAN, found=FOUND, seeds=(0, 1), stopped="all 4 trainings done"):
+def comparison(
+    task=GAUSSIAN, found=FOUND, seeds=(0, 1), stopped="all 4 trainings done", rates=False
+):
     own = ModelSpec(lambda n, d: nn.Linear(d, 1), "mine", "S_n", 0)
     results = {
         name: ModelResult(
-            name, MODELS.get(name, own), 1e-3, runs(accuracies), 400, task.bayes_accuracy
+            name, MODELS.get(name, own), 1e-3, runs(scores), task.goal, RATES if rates else {}
         )
-        for name, accuracies in found.items()
+        for name, scores in found.items()
     }
-    return Comparison(task, 18, 32, seeds, results, stopped)
+    tried = tuple(RATES) if rates else ()
+    return Comparison(task, 18, 32, seeds, results, stopped, rates=tried)
 
 
-def runs(accuracies):
+def runs(scores):
     history = History([Epoch(0.7, 0.5, 0.69, reading, 0.01) for reading in (0.55, 0.65)])
     return tuple(
         Run(
@@ -49,8 +54,9 @@ def runs(accuracies):
             a,
             a,
             "" if a else "the training loss became nan in epoch 2",
+            a and (torch.arange(400) < round(400 * a)).double(),
         )
-        for seed, a in enumerate(accuracies)
+        for seed, a in enumerate(scores)
     )
 
 
@@ -63,11 +69,12 @@ def columns(table):
 
 def test_the_table_has_a_row_a_model_in_the_order_of_the_ranking():
     shown = columns(comparison().table())
-    assert tuple(shown) == COLUMNS
+    assert tuple(shown) == (*COLUMNS[:3], "accuracy", *COLUMNS[4:7], *COLUMNS[8:])
     assert shown["model"] == ("radial", "mlp")
     assert shown["route"] == ("intrinsic", "none")
     assert shown["claims"] == ("$O(nd)$", "nothing")
     assert shown["accuracy"] == ("0.710 ± 0.014", "0.610 ± 0.014")
+    assert shown["behind"] == ("–", "0.100 ± 0.015")
     assert shown["s.e."] == ("0.0227", "0.0244")
     assert shown["gap"] == ("0.001", "0.101")
     assert shown["weights"] == ("4", "4")
@@ -88,8 +95,8 @@ def test_the_table_has_the_columns_that_are_asked_for_and_more():
 
 def test_where_no_limit_is_known_there_is_no_gap():
     assert "gap" not in comparison(OWN).table().header
-    assert "Bayes" not in str(comparison(OWN))
-    assert "Giving every test set the more frequent label: 0.800." in str(comparison(OWN))
+    assert "limit" not in str(comparison(OWN))
+    assert "The best answer that does not look at a set: 0.800." in str(comparison(OWN))
 
 
 def test_a_model_that_failed_says_so():
@@ -108,7 +115,7 @@ def test_printed_it_says_what_was_done_and_what_columns_mean():
     assert "S_n × S_d" in str(comparison(found={"exchangeable": (0.7, 0.7)}))
     assert "$" not in str(comparison())
     assert any(line.startswith("gap") and "0.7108" in line for line in lines)
-    assert any(line.startswith("accuracy  on 400 test sets") for line in lines)
+    assert any(line.startswith("accuracy  on 400 test sets; ±") for line in lines)
     assert max(map(len, lines)) <= 100
     assert str(comparison(seeds=(0,))).splitlines()[1].endswith("seed 0")
 
@@ -129,7 +136,82 @@ def test_no_result_is_no_table():
 
 def test_results_are_found_by_name():
     assert comparison().ranking == ["radial", "mlp"]
-    assert comparison()["mlp"].accuracies == [0.6, 0.62]
+    assert comparison()["mlp"].scores == [0.6, 0.62]
+
+
+def test_where_rates_were_chosen_they_are_told():
+    chosen = comparison(OWN, rates=True)
+    assert columns(chosen.table())["lr"] == ("0.0010", "0.0010")
+    assert "lr" not in comparison(OWN).table().header
+    text = " ".join(str(chosen).split())
+    assert (
+        "before that as many for each of the learning rates 0.001, 0.01, of which the loss on 6 "
+        "validation sets chose" in text
+    )
+
+
+def test_an_error_is_ranked_and_told_as_one():
+    sets = LabeledSets(torch.zeros(40, 3, 2), torch.arange(40.0), labels="numbers")
+    text = str(comparison(SetsTask(sets)))
+    assert "mean absolute error  on 400 test sets, the smaller the better; ±" in text
+    assert columns(comparison(SetsTask(sets)).table())["behind"][1] == "−0.100 ± 0.015"
+
+
+# Pages.
+
+
+class Page(HTMLParser):
+    """The elements of a page in their order, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.links = [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_a_page_needs_nothing_else(tmp_path):
+    path = tmp_path / "a.html"
+    task = SetsTask(OWN.train, OWN.test, OWN.validation, name="<b>mine</b>")
+    made = comparison(task, {"radial": (0.7, 0.72), "mlp": (0.6, None)}, rates=True)
+    made.save_report(path)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert os.listdir(tmp_path) == ["a.html"]
+    assert [page.tags.count(tag) for tag in ("html", "h1", "table", "svg", "main")] == [1] * 5
+    assert "b" not in page.tags
+    assert all(link.startswith("#") for link in page.links)
+    assert "http" not in "".join(page.links)
+    for part in (made.budget, *made.problems, "radial: validation loss by learning rate: 0.001 "):
+        assert part in page.text
+    for row in made.table(formulas=False).rows:
+        assert all(cell in page.text for cell in row)
+    before = path.read_bytes()
+    made.save_report(path)
+    assert path.read_bytes() == before
+
+
+def test_a_page_in_markdown_has_its_figure_beside_it(tmp_path):
+    made = comparison(SetsTask(OWN.train, OWN.test, OWN.validation, name="my | sets"), rates=True)
+    made.save_report(tmp_path / "a b.md")
+    assert sorted(os.listdir(tmp_path)) == ["a b.md", "a b.svg"]
+    lines = (tmp_path / "a b.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) == 2 + 2
+    assert {row.count("|") for row in rows} == {len(made.table().header) + 1}
+    assert any("](a%20b.svg)" in line for line in lines)
+    assert f"{made.budget}." in lines
+    assert any("0.01 failed" in line for line in lines)
+
+
+def test_a_page_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"path must end in .html or .md, got '.*a.pdf'"):
+        comparison().save_report(tmp_path / "a.pdf")
 
 
 # JSON.
@@ -150,13 +232,12 @@ def test_json_holds_everything_in_plain_values(task):
     assert plain["versions"]["torch"] == torch.__version__
     assert plain["versions"]["invariant_nets"] == invariant_nets.__version__
     assert plain["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert plain["bayes_accuracy"] == task.bayes_accuracy
-    assert plain["bayes_loss"] == task.bayes_loss
+    assert (plain["score"], plain["ideal"]) == ("accuracy", task.goal.ideal)
     assert plain["task"] == {"description": str(task), **task.settings()}
     assert (plain["epochs"], plain["batch_size"], plain["seeds"]) == (18, 32, [0, 1])
     assert [model["name"] for model in plain["models"]] == ["radial", "mlp"]
-    assert [run["accuracy"] for run in plain["models"][0]["runs"]] == [0.7, 0.72]
-    assert plain["models"][1]["accuracy"] is None
+    assert [run["score"] for run in plain["models"][0]["runs"]] == [0.7, 0.72]
+    assert plain["models"][1]["score"] is None
 
 
 def test_json_is_saved_whole(tmp_path):
@@ -221,10 +302,10 @@ def test_colors_tell_the_routes_apart():
 
 @pytest.mark.parametrize("task", [GAUSSIAN, OWN])
 def test_the_limit_is_drawn_where_it_is_known(task):
-    axes, limit = comparison(task).plot().axes[0], task.bayes_accuracy
+    axes, limit = comparison(task).plot().axes[0], task.goal.ideal
     dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert [list(line.get_xdata()) for line in dashed] == [[limit, limit]] * (limit is not None)
-    assert [text.get_text() for text in axes.texts] == ["Bayes limit"] * (limit is not None)
+    assert [text.get_text() for text in axes.texts] == ["limit"] * (limit is not None)
 
 
 def test_the_plot_may_show_the_last_readings_on_validation_sets():
@@ -258,6 +339,11 @@ def test_a_figure_of_another_format_is_refused(tmp_path):
 def test_without_matplotlib_the_extra_is_named(monkeypatch, tmp_path):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
-    for draw in (comparison().plot, lambda: comparison().save_figure(tmp_path / "a.svg")):
+    made = comparison()
+    for draw in (
+        made.plot,
+        lambda: made.save_figure(tmp_path / "a.svg"),
+        lambda: made.save_report(tmp_path / "a.html"),
+    ):
         with pytest.raises(ImportError, match=r"pip install 'invariant_nets\[plot\]'"):
             draw()

@@ -15,7 +15,7 @@ import invariant_nets
 from invariant_nets import MODELS, GaussianTask, compare
 from invariant_nets import __main__ as command
 from invariant_nets.__main__ import is_first, parsers
-from invariant_nets.comparison.compare import Plan
+from invariant_nets.comparison.plan import Plan
 from invariant_nets.training.resuming.checkpoint import LAST, PREVIOUS
 from tests.comparison.comparisons import untimed
 
@@ -87,15 +87,16 @@ def test_every_default_but_the_tasks_is_that_of_compare():
     for name, parameter in inspect.signature(compare).parameters.items():
         if name not in ("task", "log"):
             assert given[name] == parameter.default, name
-    assert {given[name] for name in ("n", "d", "var1", "static", "data", "json", "figure")} == {
-        None
-    }
+    assert {
+        given[name] for name in ("n", "d", "var1", "static", "data", "json", "figure", "labels")
+    } == {None}
 
 
 ALL = """
     --models mlp radial -n 4 -d 3 --var1 2 --var2 .5 --static --sets 9 --test-sets 8 --epochs 2
-    --batch-size 5 --seeds 1 --lr 1e-2 --device cpu --json a --figure b --checkpoint c --data d
-    --test-share .5
+    --batch-size 5 --seeds 1 --lr 1e-2 3e-2 --device cpu --json a --figure b --checkpoint c --data d
+    --test-share .5 --validation-share .1 --labels classes --per-member --set-column s
+    --label-column l --split-column p --features u v --report r
 """
 
 
@@ -106,8 +107,11 @@ def test_options_are_read(words):
         "command": "compare",
         "models": ["mlp", "radial"],
         **{"n": 4, "d": 3, "var1": 2.0, "var2": 0.5, "static": True, "train_sets": 9},
-        **{"test_sets": 8, "epochs": 2, "batch_size": 5, "seeds": 1, "lr": 0.01, "device": "cpu"},
+        **{"test_sets": 8, "epochs": 2, "batch_size": 5, "seeds": 1, "device": "cpu"},
         **{"json": "a", "figure": "b", "checkpoint": "c", "data": "d", "test_share": 0.5},
+        **{"validation_share": 0.1, "labels": "classes", "per_member": True, "lr": [0.01, 0.03]},
+        **{"set_column": "s", "label_column": ["l"], "split_column": "p", "features": ["u", "v"]},
+        "report": "r",
     }
 
 
@@ -193,7 +197,7 @@ def test_it_prints_the_comparison_and_writes_it(main, tmp_path):
     task = GaussianTask(4, 2, 2.0, 0.5, static=True, train_sets=32, test_sets=100)
     same = compare(["radial", "deep-sets"], task, epochs=2, seeds=2)
     assert [line.split()[0] for line in out.splitlines()[4:6]] == same.ranking
-    assert f"the Bayes limit, {task.bayes_accuracy:.4f}" in out
+    assert f"to the limit, {task.bayes_accuracy:.4f}" in out
     assert written(files[0]) == untimed(same.to_dict())
     assert files[1].read_bytes().startswith(b"<?xml")
     assert sorted(os.listdir(tmp_path)) == ["a.json", "a.svg"]
@@ -210,19 +214,43 @@ def test_it_takes_your_own_sets(main, sets, tmp_path):
     words = ["--models", "deep-sets", "--data", sets, "--epochs", 20, "--seeds", 1, "--lr", 0.02]
     status, out, error = main(*words, "--json", tmp_path / "a.json", "--test-share", 0.5)
     assert (status, error) == (0, "")
-    assert out.startswith(f"{sets}, n = 4, d = 2\n20 epochs of 20 sets in batches of 32, seed 0\n")
-    assert "Bayes" not in out
+    assert out.startswith(f"{sets}, n = 4, d = 2\n20 epochs of 16 sets in batches of 32, seed 0\n")
+    assert "limit" not in out
     found = written(tmp_path / "a.json")
-    assert found["bayes_accuracy"] is None
-    assert found["task"]["test_sets"] == 20
-    assert found["models"][0]["accuracy"] > 0.9
+    assert found["ideal"] is None
+    assert (found["task"]["validation_sets"], found["task"]["test_sets"]) == (4, 20)
+    assert found["models"][0]["score"] > 0.9
+
+
+def test_it_takes_a_table_of_classes_and_writes_a_page(main, tmp_path):
+    source = np.random.default_rng(0)
+    lines = ["bag,kind,u,v"]
+    for number in range(60):
+        kind = number % 3
+        rows = source.normal(size=(1 + number % 4, 2)) * 0.3 + 2 * np.eye(3, 2)[kind]
+        lines += [f"{number},{'abc'[kind]},{u},{v}" for u, v in rows]
+    path = tmp_path / "bags.csv"
+    path.write_text("\n".join(lines) + "\n")
+    words = ["--data", path, "--labels", "classes", "--set-column", "bag", "--label-column", "kind"]
+    more = ["--models", "deep-sets", "--epochs", 40, "--seeds", 1, "--lr", 1e-2, 3e-2]
+    status, out, error = main(*words, *more, "--report", tmp_path / "a.html")
+    assert (status, error) == (0, "")
+    assert "of the learning rates 0.01, 0.03, of which the loss on 9 validation" in " ".join(
+        out.split()
+    )
+    row = next(line for line in out.splitlines() if line.startswith("deep-sets"))
+    assert float(row.split()[3]) > 0.9
+    page = (tmp_path / "a.html").read_text()
+    assert "bags.csv" in page
+    assert "<svg" in page
 
 
 def test_a_failed_training_is_told_and_is_no_success(main, sets, tmp_path):
     with np.load(sets) as contents:
         x = dict(contents)
     np.savez(sets, x=x["x"] * 1e30, y=x["y"])
-    status, out, error = main("--data", sets, "--models", "radial", "deep-sets", "--seeds", 1)
+    words = "--models", "radial", "deep-sets", "--seeds", 1, "--lr", 1e-3
+    status, out, error = main("--data", sets, *words)
     assert status == 1, error
     assert "radial, seed 0: the" in out
     assert "failed" in out
@@ -265,13 +293,18 @@ def _no_training_where_something_is_refused(request, monkeypatch):
         ("--data sets.npz --test-sets 3", "--test-sets is for the Gaussian task"),
         ("--data sets.npz --test-share 1", "test_share must lie between 0 and 1, got 1.0"),
         ("--data none.npz", "none.npz: there is no such file"),
-        ("--data .", ". is a folder; a file .npz or .pt is needed"),
+        ("--data .", ". is a folder; a file .npz, .pt, .csv or .parquet is needed"),
         ("--data torn.npz", "torn.npz is torn"),
         ("--data lacks.npz", "lacks.npz: the keys x and y are needed, got x, labels, without y"),
         ("--data alone.npz", "alone.npz: train must have sets of both labels, got label 1 only"),
         ("--json a.txt", "--json must end in .json, got 'a.txt'"),
         ("--figure a.bmp", "--figure must end in .svg or .png or .pdf, got 'a.bmp'"),
         ("--figure none/a.svg", "--figure must be in a folder that exists"),
+        ("--labels classes", "--labels is for --data"),
+        ("--data sets.npz --labels words", "labels must be one of 'binary', 'classes', 'numbers'"),
+        ("--data sets.npz --validation-share 1", "validation_share must lie between 0 and 1"),
+        ("--lr .1 .1", "lr must be at least one rate, and differ"),
+        ("--report a.txt", "--report must end in .html or .md, got 'a.txt'"),
         ("--checkpoint sets.csv", "checkpoint must be a folder to write to, got sets.csv"),
     ],
 )
