@@ -142,7 +142,6 @@ from invariant_nets.layers.symmetric_elements import (
     SymmetricElementsInvariant,
 )
 from invariant_nets.networks.attention import (
-    AttentionPooling,
     InducedSetAttentionBlock,
     SetAttentionBlock,
 )
@@ -156,8 +155,8 @@ from invariant_nets.networks.backbones import (
     transformer,
 )
 from invariant_nets.networks.deep_sets import (
-    SetPooling,
     deep_sets,
+    perceptron,
 )
 from invariant_nets.networks.entries import (
     entrywise,
@@ -168,14 +167,16 @@ from invariant_nets.networks.intrinsic import (
     exchangeable_matrix,
     intrinsic,
 )
-from invariant_nets.networks.perceptron import (
-    perceptron,
+from invariant_nets.networks.pooling import (
+    AttentionPooling,
+    SetPooling,
 )
 from invariant_nets.networks.set_network import (
     FlattenMembers,
     SetNetwork,
 )
 from invariant_nets.networks.set_transformer import (
+    attention_from_state,
     set_transformer,
 )
 from invariant_nets.ranks import Ranks, join_ranks, shard
@@ -243,6 +244,7 @@ __all__ = [
     "alternating_group",
     "assert_equivariant",
     "assert_invariant",
+    "attention_from_state",
     "average_over",
     "bayes_accuracy",
     "bayes_loss",
