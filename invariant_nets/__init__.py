@@ -144,7 +144,6 @@ from invariant_nets.layers.symmetric_elements import (
     SymmetricElementsInvariant,
 )
 from invariant_nets.networks.attention import (
-    AttentionPooling,
     InducedSetAttentionBlock,
     SetAttentionBlock,
 )
@@ -158,8 +157,8 @@ from invariant_nets.networks.backbones import (
     transformer,
 )
 from invariant_nets.networks.deep_sets import (
-    SetPooling,
     deep_sets,
+    perceptron,
 )
 from invariant_nets.networks.entries import (
     entrywise,
@@ -170,14 +169,16 @@ from invariant_nets.networks.intrinsic import (
     exchangeable_matrix,
     intrinsic,
 )
-from invariant_nets.networks.perceptron import (
-    perceptron,
+from invariant_nets.networks.pooling import (
+    AttentionPooling,
+    SetPooling,
 )
 from invariant_nets.networks.set_network import (
     FlattenMembers,
     SetNetwork,
 )
 from invariant_nets.networks.set_transformer import (
+    attention_from_state,
     set_transformer,
 )
 from invariant_nets.ranks import Ranks, join_ranks, shard
@@ -255,6 +256,7 @@ __all__ = [
     "alternating_group",
     "assert_equivariant",
     "assert_invariant",
+    "attention_from_state",
     "average_over",
     "bayes_accuracy",
     "bayes_loss",

@@ -52,6 +52,7 @@ from invariant_nets import (
     symmetric_group,
     trivial_group,
 )
+from invariant_nets.networks.deep_sets import BesidePool
 from invariant_nets.networks.entries import EntriesAsMembers, SumOfSquares
 
 N, D = 6, 4
@@ -59,6 +60,7 @@ C, S, NOTHING = cyclic_group(N), symmetric_group(N), trivial_group(N)
 HALVES = direct_product(symmetric_group(N // 2), symmetric_group(N // 2))
 GRID = direct_product(symmetric_group(N // 2), symmetric_group(2), on="grid")
 PLACES = 20  # that a positional encoding tells apart
+PUBLISHED = {"bias": True, "residual": "query", "dim_feedforward": 0}  # set transformers
 CYCLIC = cyclic_group(70)  # whose layer goes through the Fourier transform
 
 
@@ -128,7 +130,7 @@ class LookedAt(nn.Module):
     def __init__(self, block):
         super().__init__()
         self.block = block
-        self.points = nn.Parameter(torch.randn(3, block.d))
+        self.points = nn.Parameter(torch.randn(3, block.x_features))
 
     def forward(self, x, mask=None):
         batch = x.shape[0] if isinstance(x, Tensor) else 1
@@ -202,10 +204,21 @@ MODULES = {
     "EntriesAsMembers": Entry(lambda: EntriesAsMembers(LinearInvariant(1, 3)), any_features=True),
     "SetPooling": Entry(SetPooling, any_features=True),
     "SetPooling, max": Entry(lambda: SetPooling("max"), any_features=True),
+    "SetPooling, std": Entry(lambda: SetPooling("std"), any_features=True),
+    "SetPooling, powermean": Entry(lambda: SetPooling("powermean", power=3), any_features=True),
+    "SetPooling, a learned softmax": Entry(lambda: SetPooling("softmax", d=D)),
+    "BesidePool": moves(lambda: BesidePool(SetPooling()), any_features=True),
     "MultiheadAttentionBlock": Entry(lambda: LookedAt(MultiheadAttentionBlock(D, 2))),
+    "MultiheadAttentionBlock, as published": Entry(
+        lambda: LookedAt(MultiheadAttentionBlock(6, 2, x_features=3, y_features=D, **PUBLISHED))
+    ),
     "SetAttentionBlock": moves(lambda: SetAttentionBlock(D, 2)),
+    "SetAttentionBlock, biased, dropping": moves(
+        lambda: SetAttentionBlock(D, 2, bias=True, dropout=0.5), random=True
+    ),
     "InducedSetAttentionBlock": moves(lambda: InducedSetAttentionBlock(D, 2, 3, layer_norm=True)),
     "AttentionPooling": Entry(lambda: AttentionPooling(D, 2, 2)),
+    "AttentionPooling, biased": Entry(lambda: AttentionPooling(6, 2, in_features=D, bias=True)),
     "EncoderLayer": moves(lambda: EncoderLayer(D, 2, 8)),
     "PositionalEncoding": moves(lambda: PositionalEncoding(D, PLACES), group=NOTHING),
     "FlattenMembers": Entry(FlattenMembers, sizes="fixed", group=NOTHING, any_features=True),
@@ -270,6 +283,17 @@ VARIANTS = {
         features=(5, 2),
     ),
     "SetPooling, sum": Entry(lambda: SetPooling("sum"), any_features=True),
+    "SetPooling, var": Entry(lambda: SetPooling("var"), any_features=True),
+    "SetPooling, softmax": Entry(lambda: SetPooling("softmax"), any_features=True),
+    "SetAttentionBlock, as published": moves(
+        lambda: SetAttentionBlock(6, 2, in_features=D, layer_norm=True, **PUBLISHED)
+    ),
+    "InducedSetAttentionBlock, as published": moves(
+        lambda: InducedSetAttentionBlock(6, 2, 3, in_features=D, **PUBLISHED)
+    ),
+    "AttentionPooling, as published": Entry(
+        lambda: AttentionPooling(6, 2, 2, in_features=D, rff=False, **PUBLISHED)
+    ),
     "MultiheadAttentionBlock, normed": Entry(
         lambda: LookedAt(MultiheadAttentionBlock(D, 2, layer_norm=True))
     ),
@@ -302,6 +326,16 @@ VARIANTS = {
     "cyclic-elements, sum": Entry(lambda: cyclic_elements(N, D, pooling="sum")),
     "deep-sets, sum": Entry(lambda: deep_sets(N, D, pooling="sum")),
     "deep-sets, max": Entry(lambda: deep_sets(N, D, pooling="max")),
+    "deep-sets, std": Entry(lambda: deep_sets(N, D, pooling="std")),
+    "deep-sets, softmax": Entry(lambda: deep_sets(N, D, pooling=SetPooling("softmax", d=24))),
+    "intrinsic, members": moves(lambda: intrinsic(N, D, outputs=2, per_member=True)),
+    "cyclic-elements, members": moves(lambda: cyclic_elements(N, D, outputs=2, per_member=True)),
+    "deep-sets, members": moves(
+        lambda: deep_sets(N, D, outputs=2, per_member=True, probabilities=True)
+    ),
+    "set-transformer, members": moves(
+        lambda: set_transformer(N, D, outputs=2, per_member=True, probabilities=True)
+    ),
     "set-transformer, points": Entry(lambda: set_transformer(N, D, num_points=3)),
     "set-transformer, two normed blocks": Entry(
         lambda: set_transformer(N, D, num_blocks=2, layer_norm=True)

@@ -10,6 +10,8 @@ import torch
 
 from invariant_nets import GaussianDataset
 from invariant_nets._arguments import (
+    dropout_rate,
+    finite,
     int_at_least,
     long_int,
     open_share,
@@ -215,3 +217,25 @@ def test_the_limit_of_python_is_kept():
         assert str(long_int(10**5000)) == "1" + "0" * 5000
     finally:
         sys.set_int_max_str_digits(limit)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 0.5, Fraction(1, 3)])
+def test_a_dropout_rate_is_a_number_from_0_to_below_1(value):
+    assert dropout_rate(value) == float(value)
+    assert type(dropout_rate(value)) is float
+
+
+@pytest.mark.parametrize("value", [1, 1.0, -0.1, math.nan, math.inf])
+def test_other_dropout_rates_are_refused(value):
+    with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\), got"):
+        dropout_rate(value)
+    for wrong in (False, "0", None):
+        with pytest.raises(TypeError, match="dropout must be a number, got"):
+            dropout_rate(wrong)
+
+
+def test_finite_numbers_are_floats_of_either_sign():
+    assert [finite("t", value) for value in (-2, 0, 1e300)] == [-2.0, 0.0, 1e300]
+    for value in (math.inf, -math.inf, math.nan, 10**400):
+        with pytest.raises(ValueError, match="t must be finite, got"):
+            finite("t", value)

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from torch import nn
 
-from invariant_nets._arguments import positive_int
 from invariant_nets.averaging.augmentation import Augmentation
 from invariant_nets.averaging.model import SymmetryModel
 from invariant_nets.canonicalization.model import CanonicalModel
@@ -24,28 +23,29 @@ from invariant_nets.networks.set_transformer import set_transformer
 SAMPLED_PERMUTATIONS = 10
 
 
-def _canonical(backbone: Builder, n: int, d: int) -> nn.Module:
-    return CanonicalModel(backbone(n, d))
+def _canonical(backbone: Builder, n: int, d: int, outputs: int = 1) -> nn.Module:
+    return CanonicalModel(backbone(n, d, outputs=outputs))
 
 
-def _columnwise(backbone: Builder, n: int, d: int) -> nn.Module:
-    return CanonicalModel(backbone(n, d), columnwise_sort)
+def _columnwise(backbone: Builder, n: int, d: int, outputs: int = 1) -> nn.Module:
+    return CanonicalModel(backbone(n, d, outputs=outputs), columnwise_sort)
 
 
-def _cyclic(backbone: Builder, n: int, d: int) -> nn.Module:
-    return SymmetryModel(backbone(n, d), cyclic_group(n))
+def _cyclic(backbone: Builder, n: int, d: int, outputs: int = 1) -> nn.Module:
+    return SymmetryModel(backbone(n, d, outputs=outputs), cyclic_group(n))
 
 
-def _sampled(backbone: Builder, n: int, d: int) -> nn.Module:
-    return SymmetryModel(backbone(n, d), symmetric_group(n), samples=SAMPLED_PERMUTATIONS)
+def _sampled(backbone: Builder, n: int, d: int, outputs: int = 1) -> nn.Module:
+    every = symmetric_group(n)
+    return SymmetryModel(backbone(n, d, outputs=outputs), every, samples=SAMPLED_PERMUTATIONS)
 
 
-def _augmented(backbone: Builder, n: int, d: int) -> nn.Module:
-    return Augmentation(backbone(n, d))
+def _augmented(backbone: Builder, n: int, d: int, outputs: int = 1) -> nn.Module:
+    return Augmentation(backbone(n, d, outputs=outputs))
 
 
 def _spec(
-    route: Callable[[Builder, int, int], nn.Module],
+    route: Callable[..., nn.Module],
     backbone: Builder,
     words: str,
     group: str,
@@ -53,6 +53,10 @@ def _spec(
     lr: float = 1e-3,
 ) -> ModelSpec:
     return ModelSpec(functools.partial(route, backbone), words, group, chapter, lr)
+
+
+def _of_tables(build: Builder, group: str, lr: float = 1e-3) -> ModelSpec:
+    return ModelSpec(build, "intrinsic", group, 6, lr, "tables")
 
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
@@ -72,26 +76,27 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
         "intrinsic": ModelSpec(intrinsic, "intrinsic", "S_n", 4, 3e-3),
         "deep-sets": ModelSpec(deep_sets, "intrinsic", "S_n", 13),
         "set-transformer": ModelSpec(set_transformer, "intrinsic", "S_n", 13),
-        "cyclic-elements": ModelSpec(cyclic_elements, "intrinsic", "S_n × C_d", 6, 3e-3),
-        "exchangeable": ModelSpec(exchangeable_matrix, "intrinsic", "S_n × S_d", 6),
-        "entrywise": ModelSpec(entrywise, "intrinsic", "S_{nd}", 6),
-        "radial": ModelSpec(radial, "intrinsic", "O(nd)", 6, 1e-2),
+        "cyclic-elements": _of_tables(cyclic_elements, "S_n × C_d", 3e-3),
+        "exchangeable": _of_tables(exchangeable_matrix, "S_n × S_d"),
+        "entrywise": _of_tables(entrywise, "S_{nd}"),
+        "radial": _of_tables(radial, "O(nd)", 1e-2),
     }
 )
 """The book's models, by name."""
 
 
-def build_model(name: str, n: int, d: int) -> nn.Module:
+def build_model(name: str, n: int, d: int, outputs: int = 1) -> nn.Module:
     r"""Build one of the book's models for sets of $n$ members with $d$ features.
 
     Args:
         name: a key of `MODELS`.
         n: the set size, at least 1.
         d: the number of features, at least 1.
+        outputs: the number of outputs per set, at least 1.
 
     Shape:
-        The model maps $(\mathrm{batch}, n, d)$ to logits $(\mathrm{batch}, 1)$; `mask` is
-        $(\mathrm{batch}, n)$, true where a member is.
+        The model maps $(\mathrm{batch}, n, d)$ to logits $(\mathrm{batch}, \mathrm{outputs})$;
+        `mask` is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
         ValueError: if there is no such model, or a number is below 1.
@@ -107,13 +112,15 @@ def build_model(name: str, n: int, d: int) -> nn.Module:
     """
     if name not in MODELS:
         raise ValueError(f"name must be one of {', '.join(MODELS)}, got {name!r}")
-    return MODELS[name].build(positive_int("n", n), positive_int("d", d))
+    return MODELS[name].model(n, d, outputs)
 
 
-def chosen_models(models: Iterable[str] | Mapping[str, ModelSpec] | None) -> dict[str, ModelSpec]:
-    """Return the models of a comparison by name; see `compare` for how they are given."""
+def chosen_models(
+    models: Iterable[str] | Mapping[str, ModelSpec] | None, tables: bool = True
+) -> dict[str, ModelSpec]:
+    """Return the models of a comparison by name; by default those for sets, and for tables too."""
     if models is None:
-        return dict(MODELS)
+        return {name: spec for name, spec in MODELS.items() if tables or spec.data == "sets"}
     if isinstance(models, str) or not isinstance(models, Iterable):
         raise TypeError(f"models must be a sequence of names or a mapping, got {models!r}")
     if not isinstance(models, Mapping):

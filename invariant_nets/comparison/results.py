@@ -2,20 +2,23 @@ r"""What training one model, from several seeds, came to."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from invariant_nets._arguments import one_of, positive_int
 from invariant_nets.training.history import History
 from invariant_nets.training.tasks import Task
 
-Builder = Callable[[int, int], nn.Module]
+Builder = Callable[..., nn.Module]  # of n and d, and of outputs= where it is not 1
+Data = Literal["sets", "tables"]
 
 
 @dataclass(frozen=True)
@@ -182,12 +185,14 @@ class ModelSpec:
 
     Attributes:
         build: maps $(n, d)$ to a fresh module that gives logits of shape $(\mathrm{batch}, 1)$ and
-            takes a mask.
+            takes a mask; one that takes `outputs=` too can give several.
         route: which of the book's routes to invariance it takes, in words.
         group: the name of the largest group that it is exactly invariant to, by construction.
         chapter: the number of the chapter that builds it.
         lr: the learning rate of Adam with which it is compared on the running task, chosen for a
             short training on it as chapter 11 says.
+        data: what its group is a symmetry of: `"sets"`, whose rows are exchanged and whose columns
+            are features, or `"tables"`, whose columns are exchanged too, or entries between them.
     """
 
     build: Builder
@@ -195,3 +200,46 @@ class ModelSpec:
     group: str
     chapter: int
     lr: float = 1e-3
+    data: Data = "sets"
+
+    def __post_init__(self) -> None:
+        one_of("data", self.data, get_args(Data))
+
+    def model(self, n: int, d: int, outputs: int = 1) -> nn.Module:
+        r"""Build the model.
+
+        Args:
+            n: the set size, at least 1.
+            d: the number of features, at least 1.
+            outputs: the number of outputs per set, at least 1.
+
+        Raises:
+            TypeError: if there are several outputs, and `build` does not take `outputs=`.
+            ValueError: if a number is below 1.
+
+        Example:
+            >>> import torch
+            >>> from invariant_nets import MODELS
+            >>> MODELS["deep-sets"].model(10, 5, outputs=3)(torch.zeros(32, 10, 5)).shape
+            torch.Size([32, 3])
+        """
+        n, d, outputs = positive_int("n", n), positive_int("d", d), positive_int("outputs", outputs)
+        if outputs == 1:
+            return self.build(n, d)
+        if not _takes_outputs(self.build):
+            raise TypeError(
+                f"build must take outputs= to give {outputs} outputs, build(n, d, "
+                f"outputs={outputs}), got {getattr(self.build, '__name__', self.build)!r}, which "
+                "does not"
+            )
+        return self.build(n, d, outputs=outputs)
+
+
+def _takes_outputs(build: Builder) -> bool:
+    try:
+        inspect.signature(build).bind(1, 1, outputs=2)
+    except TypeError:
+        return False
+    except ValueError:  # what is not written in Python may not tell
+        return True
+    return True

@@ -7,19 +7,15 @@ augmentation. `SetNetwork` runs modules one after another and hands the mask to 
 Chapters 4, 6, 10 and 13 derive and train them.
 """
 
-from invariant_nets.networks.attention import (
-    AttentionPooling,
-    InducedSetAttentionBlock,
-    SetAttentionBlock,
-)
+from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
-from invariant_nets.networks.deep_sets import SetPooling, deep_sets
+from invariant_nets.networks.deep_sets import deep_sets, perceptron
 from invariant_nets.networks.entries import entrywise, radial
 from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
-from invariant_nets.networks.perceptron import perceptron
+from invariant_nets.networks.pooling import AttentionPooling, SetPooling
 from invariant_nets.networks.set_network import FlattenMembers, SetNetwork
-from invariant_nets.networks.set_transformer import set_transformer
+from invariant_nets.networks.set_transformer import attention_from_state, set_transformer
 
 __all__ = [
     "AttentionPooling",
@@ -31,6 +27,7 @@ __all__ = [
     "SetAttentionBlock",
     "SetNetwork",
     "SetPooling",
+    "attention_from_state",
     "cyclic_elements",
     "deep_sets",
     "entrywise",

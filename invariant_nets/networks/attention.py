@@ -1,19 +1,16 @@
-r"""Attention on sets: members that look at each other, and pooling by attention."""
+r"""Attention on sets: members that look at each other, at once or by way of a few points."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
 from invariant_nets._sets import members_of, zero_padding, zero_padding_
-from invariant_nets.layers.initialization import orthogonal_
-from invariant_nets.networks.attention_block import MultiheadAttentionBlock
+from invariant_nets.networks.attention_block import MultiheadAttentionBlock, Residual
 
 
 class SetAttentionBlock(MultiheadAttentionBlock):
@@ -26,17 +23,23 @@ class SetAttentionBlock(MultiheadAttentionBlock):
     to $n^2$. With a mask members look at members only, and padding goes out as 0.
 
     Args:
-        d: the number of features of a member, at least 1.
+        d: the number of features of a member that goes out, at least 1.
         num_heads: the number of heads, a divisor of $d$.
-        dim_feedforward: the width of the perceptron's hidden layer, at least 1; $2d$ when not
+        dim_feedforward: the width of the perceptron's hidden layer, or 0 for none; $2d$ when not
             given.
         layer_norm: whether the two layer norms are there.
+        bias: whether $Q, V, O$ have biases.
+        dropout: the probability, in $[0, 1)$, of dropping while training, see
+            `MultiheadAttentionBlock`.
+        residual: what the attention is added to: `"input"`, or `"query"`, as in the published code.
+        in_features: the number of features of a member that comes in, at least 1; $d$ when not
+            given, and always with `residual="input"`.
         device: where the parameters live.
         dtype: their floating-point type.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ to the same shape for every $n \ge 1$; `mask` is
-        $(\mathrm{batch}, n)$, true where a member is.
+        $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, n, d)$ for every $n \ge 1$; `mask`
+        is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
         TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
@@ -56,11 +59,40 @@ class SetAttentionBlock(MultiheadAttentionBlock):
 
     takes_members = True
 
+    def __init__(
+        self,
+        d: int,
+        num_heads: int,
+        *,
+        dim_feedforward: int | None = None,
+        layer_norm: bool = False,
+        bias: bool = False,
+        dropout: float = 0.0,
+        residual: Residual = "input",
+        in_features: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        in_features = None if in_features is None else positive_int("in_features", in_features)
+        super().__init__(
+            d,
+            num_heads,
+            dim_feedforward=dim_feedforward,
+            layer_norm=layer_norm,
+            bias=bias,
+            dropout=dropout,
+            residual=residual,
+            x_features=in_features,
+            y_features=in_features,
+            device=device,
+            dtype=dtype,
+        )
+
     def forward(  # type: ignore[override]
-        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
         """Let the members of each set look at each other."""
-        set_batch(x, d=self.d, like=self.query.weight)
+        set_batch(x, d=self.x_features, like=self.query.weight)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -78,18 +110,24 @@ class InducedSetAttentionBlock(nn.Module):
     The points start standard normal, the two blocks as in `MultiheadAttentionBlock`.
 
     Args:
-        d: the number of features of a member, at least 1.
+        d: the number of features of a member that goes out, at least 1.
         num_heads: the number of heads, a divisor of $d$.
         num_points: the number $m$ of points, at least 1.
-        dim_feedforward: the width of the perceptrons' hidden layers, at least 1; $2d$ when not
+        dim_feedforward: the width of the perceptrons' hidden layers, or 0 for none; $2d$ when not
             given.
         layer_norm: whether the blocks have their layer norms.
+        bias: whether $Q, V, O$ have biases.
+        dropout: the probability, in $[0, 1)$, of dropping while training, see
+            `MultiheadAttentionBlock`.
+        residual: what the attention is added to: `"input"`, or `"query"`, as in the published code.
+        in_features: the number of features of a member that comes in, at least 1; $d$ when not
+            given, and always with `residual="input"`.
         device: where the parameters live.
         dtype: their floating-point type.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ to the same shape for every $n \ge 1$; `mask` is
-        $(\mathrm{batch}, n)$, true where a member is; `points` is $(m, d)$.
+        $(\mathrm{batch}, n, \mathrm{in})$ to $(\mathrm{batch}, n, d)$ for every $n \ge 1$; `mask`
+        is $(\mathrm{batch}, n)$, true where a member is; `points` is $(m, d)$.
 
     Raises:
         TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
@@ -117,14 +155,26 @@ class InducedSetAttentionBlock(nn.Module):
         *,
         dim_feedforward: int | None = None,
         layer_norm: bool = False,
+        bias: bool = False,
+        dropout: float = 0.0,
+        residual: Residual = "input",
+        in_features: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
-        options = {"dim_feedforward": dim_feedforward, "layer_norm": layer_norm, **factory}
-        self.gather = MultiheadAttentionBlock(d, num_heads, **options)
-        self.spread = MultiheadAttentionBlock(d, num_heads, **options)
+        options: dict[str, Any] = {
+            "dim_feedforward": dim_feedforward,
+            "layer_norm": layer_norm,
+            "bias": bias,
+            "dropout": dropout,
+            "residual": residual,
+            **factory,
+        }
+        width = None if in_features is None else positive_int("in_features", in_features)
+        self.gather = MultiheadAttentionBlock(d, num_heads, y_features=width, **options)
+        self.spread = MultiheadAttentionBlock(d, num_heads, x_features=width, **options)
         shape = positive_int("num_points", num_points), self.gather.d
         self.points = nn.Parameter(torch.empty(*shape, **factory))
         nn.init.normal_(self.points)
@@ -136,10 +186,10 @@ class InducedSetAttentionBlock(nn.Module):
         self.spread.reset_parameters()
 
     def forward(
-        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+        self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
         """Let the points look at each set, then its members at the points."""
-        set_batch(x, d=self.gather.d, like=self.points)
+        set_batch(x, d=self.spread.x_features, like=self.points)
         set_mask(mask, x)
         members = members_of(mask)
         x = zero_padding(x, members)
@@ -149,93 +199,3 @@ class InducedSetAttentionBlock(nn.Module):
     def extra_repr(self) -> str:
         """Show the constructor's argument that the blocks do not."""
         return f"num_points={len(self.points)}"
-
-
-class AttentionPooling(nn.Module):
-    r"""Pooling by attention: learned seeds look at the set, and become its summary.
-
-    $$\mathrm{PMA}(x) = \mathrm{MAB}(s, \mathrm{ReLU}(x W + b))$$
-
-    with $k$ learned seeds $s$. Invariant to $S_n$. It is a mean over the members with weights that
-    depend on them, in each head.
-
-    The seeds start standard normal, $W$ as in `perceptron`, the block as in
-    `MultiheadAttentionBlock`.
-
-    With a mask the seeds look at members only. An empty set gives what the block makes of the seeds
-    alone, since the attention to it is 0.
-
-    Args:
-        d: the number of features of a member, at least 1.
-        num_heads: the number of heads, a divisor of $d$.
-        num_seeds: the number $k$ of seeds, at least 1.
-        dim_feedforward: the width of the perceptron's hidden layer, at least 1; $2d$ when not
-            given.
-        layer_norm: whether the block has its layer norms.
-        device: where the parameters live.
-        dtype: their floating-point type.
-
-    Shape:
-        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, k, d)$ for every $n \ge 1$; `mask` is
-        $(\mathrm{batch}, n)$, true where a member is; `seeds` is $(k, d)$.
-
-    Raises:
-        TypeError: if the input is no tensor of the weights' type, or the mask not of bool.
-        ValueError: if an argument is out of its range, or the input or the mask has another shape.
-
-    Example:
-        >>> layer = AttentionPooling(8, num_heads=2)
-        >>> x = torch.randn(4, 6, 8)
-        >>> torch.allclose(layer(x.flip(1)), layer(x), atol=1e-5), layer(x).shape
-        (True, torch.Size([4, 1, 8]))
-
-    References:
-        Lee et al. (2019), *Set Transformer*, section 3.2.
-
-    Used in chapter 13.
-    """
-
-    takes_members = pools = True
-
-    def __init__(
-        self,
-        d: int,
-        num_heads: int,
-        num_seeds: int = 1,
-        *,
-        dim_feedforward: int | None = None,
-        layer_norm: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        factory: dict[str, Any] = {"device": device, "dtype": dtype}
-        options = {"dim_feedforward": dim_feedforward, "layer_norm": layer_norm, **factory}
-        self.block = MultiheadAttentionBlock(d, num_heads, **options)
-        shape = positive_int("num_seeds", num_seeds), self.block.d
-        self.seeds = nn.Parameter(torch.empty(*shape, **factory))
-        self.linear = nn.Linear(self.block.d, self.block.d, **factory)
-        self._start()
-
-    def reset_parameters(self) -> None:
-        """Draw the weights anew, as the class describes, from torch's global generator."""
-        self._start()
-        self.block.reset_parameters()
-
-    def _start(self) -> None:
-        nn.init.normal_(self.seeds)
-        orthogonal_(self.linear, math.sqrt(2))
-
-    def forward(
-        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
-    ) -> Float[Tensor, "batch k d"]:
-        """Let the seeds look at each set."""
-        set_batch(x, d=self.block.d, like=self.seeds)
-        set_mask(mask, x)
-        members = members_of(mask)
-        y = zero_padding(F.relu(self.linear(zero_padding(x, members))), members)
-        return self.block.looked(self.seeds.expand(x.shape[0], -1, -1), y, members)
-
-    def extra_repr(self) -> str:
-        """Show the constructor's argument that the block does not."""
-        return f"num_seeds={len(self.seeds)}"

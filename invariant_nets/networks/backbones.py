@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from invariant_nets._arguments import positive_int, set_batch, set_mask
 from invariant_nets._precision import LayerNorm
 from invariant_nets._sets import at_least_single, members_of, zero_padding, zero_padding_
-from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, sigmoid_if
+from invariant_nets.networks.set_network import FlattenMembers, SetNetwork, to_probabilities
 
 
 class PositionalEncoding(nn.Module):
@@ -141,8 +141,8 @@ class EncoderLayer(nn.TransformerEncoderLayer):
         return zero_padding_(y, members)
 
 
-def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
-    r"""Build the perceptron on the flattened set: $nd \to 10d \to 10d \to 1$ with ReLU.
+def mlp(n: int, d: int, *, outputs: int = 1, probabilities: bool = False) -> SetNetwork:
+    r"""Build the perceptron on the flattened set: $nd \to 10d \to 10d \to$ outputs, with ReLU.
 
     Invariant to nothing: every entry has weights of its own. With a mask it takes smaller sets:
     their members in order, then zeros.
@@ -150,13 +150,15 @@ def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
     Args:
         n: the set size, padding included, at least 1.
         d: the number of features, at least 1.
-        probabilities: end in a sigmoid instead of giving logits.
+        outputs: the number of outputs per set, at least 1.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, 1)$.
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, \mathrm{outputs})$.
 
     Raises:
-        ValueError: if `n` or `d` is below 1.
+        ValueError: if a number is below 1.
 
     Example:
         >>> mlp(10, 5)(torch.zeros(32, 10, 5)).shape
@@ -165,15 +167,15 @@ def mlp(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
     Chapter 10 shows how it overfits.
     """
     n, d = positive_int("n", n), positive_int("d", d)
-    width = 10 * d
+    outputs, width = positive_int("outputs", outputs), 10 * d
     return SetNetwork(
         FlattenMembers(),
         nn.Linear(n * d, width),
         nn.ReLU(),
         nn.Linear(width, width),
         nn.ReLU(),
-        nn.Linear(width, 1),
-        *sigmoid_if(probabilities),
+        nn.Linear(width, outputs),
+        *to_probabilities(probabilities, outputs),
         n=n,
         d=d,
     )
@@ -185,6 +187,7 @@ def transformer(
     *,
     dim_feedforward: int = 32,
     dropout: float = 0.0,
+    outputs: int = 1,
     probabilities: bool = False,
 ) -> SetNetwork:
     r"""Build the small transformer: positions, one encoder layer, a linear readout.
@@ -198,10 +201,12 @@ def transformer(
         dim_feedforward: the width of the encoder layer's perceptron. PyTorch's default of 2048
             would cost a hundred times the rest of a layer this narrow.
         dropout: the probability of dropping an entry while training, in $[0, 1]$.
-        probabilities: end in a sigmoid instead of giving logits.
+        outputs: the number of outputs per set, at least 1.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, 1)$.
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, \mathrm{outputs})$.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -216,14 +221,15 @@ def transformer(
     Chapters 7 and 8 make it invariant.
     """
     n, d = positive_int("n", n), positive_int("d", d)
+    outputs = positive_int("outputs", outputs)
     dim_feedforward = positive_int("dim_feedforward", dim_feedforward)
     return SetNetwork(
         PositionalEncoding(d_model=d, max_len=n),
         EncoderLayer(d_model=d, nhead=1, dim_feedforward=dim_feedforward, dropout=dropout),
         LayerNorm(d),
         FlattenMembers(),
-        nn.Linear(n * d, 1),
-        *sigmoid_if(probabilities),
+        nn.Linear(n * d, outputs),
+        *to_probabilities(probabilities, outputs),
         n=n,
         d=d,
     )

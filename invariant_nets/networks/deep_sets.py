@@ -1,28 +1,71 @@
-r"""Deep Sets: every member is encoded by itself, the codes are pooled, the pool is decoded."""
+r"""Deep Sets: every member is encoded by itself, the codes are pooled, the pool is decoded.
+
+The encoder and the decoder are perceptrons, started so that a signal keeps its scale at any depth.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import (
-    checked_widths,
-    floating,
-    layer_widths,
-    one_of,
-    positive_int,
-    set_batch,
-    set_mask,
-)
-from invariant_nets._sets import Members, member_mean, members_of, zero_padding
-from invariant_nets.networks.perceptron import perceptron
-from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
+from invariant_nets._arguments import checked_widths, layer_widths, positive_int
+from invariant_nets._sets import members_of, zero_padding, zero_padding_
+from invariant_nets.layers.initialization import orthogonal_
+from invariant_nets.networks.pooling import PoolingName, SetPooling
+from invariant_nets.networks.set_network import SetNetwork, to_probabilities
 
 _SMALLER = 1 / 16  # the codes at the start, of all layers of φ together
+
+
+def perceptron(*widths: int) -> nn.Sequential:
+    r"""Build linear layers between the widths, with a ReLU between two layers.
+
+    $$x \mapsto W_L\, \mathrm{ReLU}(\cdots \mathrm{ReLU}(W_1 x + b_1) \cdots) + b_L.$$
+
+    On sets it acts on every member by itself, so it is equivariant to $S_n$.
+
+    Every matrix starts semi-orthogonal and every bias 0. A matrix before a ReLU doubles the mean
+    square that comes in, and the ReLU halves it, so the signal keeps its scale at any depth; the
+    last matrix keeps the mean square.
+
+    Args:
+        *widths: the numbers of features, from what comes in to what goes out, each at least 1; at
+            least two.
+
+    Shape:
+        $(\ldots, \text{first width})$ to $(\ldots, \text{last width})$.
+
+    Raises:
+        ValueError: if there are fewer than two widths, or one is below 1.
+
+    Example:
+        >>> perceptron(5, 8, 1)
+        Sequential(
+          (0): Linear(in_features=5, out_features=8, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=8, out_features=1, bias=True)
+        )
+
+    References:
+        Saxe et al. (2014), *Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear
+        Neural Networks*; He et al. (2015), *Delving Deep into Rectifiers*, section 2.2.
+
+    Chapter 5 derives the scale.
+    """
+    if len(widths) < 2:
+        raise ValueError(f"widths must hold at least two, got {widths!r}")
+    pairs = itertools.pairwise(checked_widths("widths", widths))
+    layers = [nn.Linear(width_in, width_out) for width_in, width_out in pairs]
+    modules: list[nn.Module] = []
+    for layer in layers:
+        orthogonal_(layer, 1.0 if layer is layers[-1] else math.sqrt(2))
+        modules += [layer, nn.ReLU()]
+    return nn.Sequential(*modules[:-1])
 
 
 def deep_sets(
@@ -31,7 +74,9 @@ def deep_sets(
     *,
     hidden: Sequence[int] = (24, 24),
     readout: Sequence[int] = (24,),
-    pooling: PoolingName = "mean",
+    pooling: PoolingName | SetPooling = "mean",
+    outputs: int = 1,
+    per_member: bool = False,
     probabilities: bool = False,
 ) -> SetNetwork:
     r"""Build the network $\rho(\mathrm{pool}_i\, \varphi(x_i))$, its $\varphi, \rho$ perceptrons.
@@ -39,6 +84,9 @@ def deep_sets(
     Invariant to $S_n$, and it takes sets of every size. Members meet in the pool only. With sum
     pooling every continuous invariant function of $n$ numbers is $\rho(\sum_i \varphi(x_i))$ for
     some continuous $\varphi$ and $\rho$ if $\varphi$ has $n$ features; with fewer, some are not.
+
+    With `per_member` it is equivariant to $S_n$ instead: the decoder sees the pool beside the code
+    of each member, and gives $y_i = \rho\bigl(\varphi(x_i),\ \mathrm{pool}_j\, \varphi(x_j)\bigr)$.
 
     Every weight matrix starts as in `perceptron`, but those of $\varphi$ smaller, so that together
     they make the codes 16 times as small. Features that must grow align with the labels while they
@@ -50,13 +98,17 @@ def deep_sets(
             is built alike.
         d: the number of features, at least 1.
         hidden: the widths of the layers of $\varphi$, each with a ReLU, at least one.
-        readout: the widths of the hidden layers of $\rho$, each with a ReLU; a linear layer to one
-            number follows.
-        pooling: `"mean"`, `"sum"` or `"max"`, see `SetPooling`.
-        probabilities: end in a sigmoid instead of giving logits.
+        readout: the widths of the hidden layers of $\rho$, each with a ReLU; a linear layer to the
+            outputs follows.
+        pooling: a word for a `SetPooling`, or one that was made.
+        outputs: the number of outputs per set, or per member, at least 1.
+        per_member: whether the outputs are of each member, not of the set.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, \mathrm{outputs})$, or per member to
+        $(\mathrm{batch}, m, \mathrm{outputs})$, for every $m \ge 1$; `mask` is
         $(\mathrm{batch}, m)$, true where a member is.
 
     Raises:
@@ -75,6 +127,7 @@ def deep_sets(
     Trained in chapter 13.
     """
     positive_int("n", n)
+    outputs = positive_int("outputs", outputs)
     widths = layer_widths(positive_int("d", d), hidden)
     checked_widths("hidden", hidden)
     encoder = perceptron(*widths)
@@ -82,85 +135,58 @@ def deep_sets(
         for layer in encoder:
             if isinstance(layer, nn.Linear):
                 layer.weight.mul_(_SMALLER ** (1 / len(hidden)))
+    pool = pooling if isinstance(pooling, SetPooling) else SetPooling(pooling)
+    if pool.d not in (None, widths[-1]):
+        raise ValueError(f"pooling must be of hidden[-1]={widths[-1]} features, got {pool!r}")
+    codes = 2 * widths[-1] if per_member else widths[-1]
     return SetNetwork(
         *encoder,
         nn.ReLU(),
-        SetPooling(pooling),
-        *perceptron(widths[-1], *checked_widths("readout", readout), 1),
-        *sigmoid_if(probabilities),
+        BesidePool(pool) if per_member else pool,
+        *perceptron(codes, *checked_widths("readout", readout), outputs),
+        *to_probabilities(probabilities, outputs),
         d=d,
     )
 
 
-PoolingName = Literal["sum", "mean", "max"]
+class BesidePool(nn.Module):
+    r"""Puts the pool of a set beside every member of it.
 
+    $$y_i = \bigl(x_i,\ \mathrm{pool}_j\, x_j\bigr)$$
 
-class SetPooling(nn.Module):
-    r"""The sum, mean or maximum over the members of a set, feature by feature.
-
-    $$y_j = \sum_{i=1}^{n} x_{ij}, \qquad y_j = \frac1n \sum_{i=1}^{n} x_{ij}
-    \qquad\text{or}\qquad y_j = \max_{i} x_{ij}.$$
-
-    Invariant to $S_n$. A sum knows how many members there are and a mean does not; a maximum does
-    not know how often a member occurs either.
-
-    With a mask only members count, and $n$ is their number. An empty set gives 0, by the maximum
-    too.
+    Equivariant to $S_n$. With a mask the pool is over the members, and padding goes out as 0.
 
     Args:
-        pooling: `"sum"`, `"mean"` or `"max"`.
+        pool: maps $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, d)$.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, d)$ for every $n \ge 1$; `mask` is
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, n, 2d)$ for every $n \ge 1$; `mask` is
         $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:
-        TypeError: if the input is no tensor in floating point (complex has no maximum), or the mask
-            not of bool.
-        ValueError: if `pooling` is none of the three, or the input or the mask has another shape.
+        TypeError: if the input is no tensor in floating point, or the mask not of bool.
+        ValueError: if the input or the mask has another shape.
 
     Example:
-        >>> x = torch.tensor([[[1.0, 4.0], [3.0, 0.0]]])
-        >>> [SetPooling(pooling)(x).tolist() for pooling in ("sum", "mean", "max")]
-        [[[4.0, 4.0]], [[2.0, 2.0]], [[3.0, 4.0]]]
+        >>> BesidePool(SetPooling("max"))(torch.tensor([[[1.0], [3.0]]])).tolist()
+        [[[1.0, 3.0], [3.0, 3.0]]]
 
     References:
-        Zaheer et al. (2017), *Deep Sets*; Qi et al. (2017), *PointNet: Deep Learning on Point Sets
-        for 3D Classification and Segmentation*, for the maximum.
-
-    Used in chapter 13.
+        Qi et al. (2017), *PointNet: Deep Learning on Point Sets for 3D Classification and
+        Segmentation*, section 4.2.
     """
 
-    takes_members = pools = True
+    takes_members = True
 
-    def __init__(self, pooling: PoolingName = "mean") -> None:
+    def __init__(self, pool: SetPooling) -> None:
         super().__init__()
-        one_of("pooling", pooling, get_args(PoolingName))
-        self.pooling = pooling
+        self.pool = pool
 
     def forward(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
-    ) -> Float[Tensor, "batch d"]:
-        """Pool each set of a batch."""
-        set_batch(x)
-        if self.pooling == "max" or not x.is_complex():
-            floating(x)
-        set_mask(mask, x)
+    ) -> Float[Tensor, "batch n 2*d"]:
+        """Return each member and the pool of its set side by side."""
+        pool = self.pool(x, mask=mask)
         members = members_of(mask)
         x = zero_padding(x, members)
-        if self.pooling == "max":
-            return _maximum(x, members)
-        if self.pooling == "sum":
-            return x.sum(1)
-        return member_mean(x, members)
-
-    def extra_repr(self) -> str:
-        """Show the constructor's argument."""
-        return repr(self.pooling)
-
-
-def _maximum(x: Float[Tensor, "batch n d"], members: Members | None) -> Float[Tensor, "batch d"]:
-    if members is None:
-        return x.amax(1)
-    largest = x.masked_fill(members.absent(3), -torch.inf).amax(1)
-    return largest.masked_fill(~members.mask.any(1, keepdim=True), 0)
+        return zero_padding_(torch.cat([x, pool.unsqueeze(1).expand_as(x)], dim=2), members)

@@ -15,7 +15,7 @@ from invariant_nets._arguments import floating, positive_int, set_batch, set_mas
 from invariant_nets._sets import Members, at_least_single, call, manner, members_of
 from invariant_nets.layers.averaged import Normalization, Pooling
 from invariant_nets.networks.intrinsic import intrinsic
-from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
+from invariant_nets.networks.set_network import SetNetwork, to_probabilities
 
 
 class EntriesAsMembers(nn.Module):
@@ -121,6 +121,7 @@ def entrywise(
     hidden: Sequence[int] = (16, 16),
     normalization: Normalization = "mean",
     pooling: Pooling = "mean",
+    outputs: int = 1,
     probabilities: bool = False,
 ) -> SetNetwork:
     r"""Build the `intrinsic` network on the entries, as one set of $nd$ members with one feature.
@@ -135,11 +136,13 @@ def entrywise(
         hidden: the widths of the equivariant layers, at least one.
         normalization: of every layer, see `LinearEquivariant`.
         pooling: of every layer, see `LinearEquivariant`.
-        probabilities: end in a sigmoid instead of giving logits.
+        outputs: the number of outputs per set, at least 1.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
-        $(\mathrm{batch}, m)$, true where a member is.
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, \mathrm{outputs})$, for every $m \ge 1$;
+        `mask` is $(\mathrm{batch}, m)$, true where a member is.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -159,12 +162,13 @@ def entrywise(
         hidden=hidden,
         normalization=normalization,
         pooling=pooling,
+        outputs=outputs,
         probabilities=probabilities,
     )
     return SetNetwork(EntriesAsMembers(network), d=d)
 
 
-def radial(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
+def radial(n: int, d: int, *, outputs: int = 1, probabilities: bool = False) -> SetNetwork:
     r"""Build logistic regression on the sum of squares, which `SumOfSquares` standardizes.
 
     Invariant to $O(nd)$ by construction: to every rotation and reflection of the vector of entries.
@@ -174,14 +178,16 @@ def radial(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
         n: the set size, at least 1; no weight depends on it or on `d`, they are there so that
             every backbone is built alike.
         d: the number of features, at least 1.
-        probabilities: end in a sigmoid instead of giving logits.
+        outputs: the number of outputs per set, at least 1.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
-        $(\mathrm{batch}, m)$, true where a member is.
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, \mathrm{outputs})$, for every $m \ge 1$;
+        `mask` is $(\mathrm{batch}, m)$, true where a member is.
 
     Raises:
-        ValueError: if `n` or `d` is below 1.
+        ValueError: if a number is below 1.
 
     Example:
         >>> import torch
@@ -194,5 +200,6 @@ def radial(n: int, d: int, *, probabilities: bool = False) -> SetNetwork:
     Derived in chapter 2, and trained in chapters 2 and 6.
     """
     positive_int("n", n)
-    readout = nn.Linear(1, 1)
-    return SetNetwork(SumOfSquares(), readout, *sigmoid_if(probabilities), d=positive_int("d", d))
+    d, outputs = positive_int("d", d), positive_int("outputs", outputs)
+    readout = nn.Linear(1, outputs)
+    return SetNetwork(SumOfSquares(), readout, *to_probabilities(probabilities, outputs), d=d)

@@ -20,7 +20,7 @@ from invariant_nets.layers.averaged import (
 from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers.orbit import OrbitInvariant, OrbitLinear
 from invariant_nets.layers.symmetric_elements import SymmetricElements, SymmetricElementsInvariant
-from invariant_nets.networks.set_network import SetNetwork, sigmoid_if
+from invariant_nets.networks.set_network import SetNetwork, to_probabilities
 
 
 def intrinsic(
@@ -30,12 +30,18 @@ def intrinsic(
     hidden: Sequence[int] = (10, 10),
     normalization: Normalization = "mean",
     pooling: Pooling = "mean",
+    outputs: int = 1,
+    per_member: bool = False,
     probabilities: bool = False,
 ) -> SetNetwork:
-    r"""Build the network of equivariant layers: $d \to 10 \to 10$ with ReLU, then invariant to 1.
+    r"""Build the network of equivariant layers: $d \to 10 \to 10$ with ReLU, then invariant.
 
     Invariant to $S_n$ by construction, and it takes sets of every size. An empty set gives the
     readout's constant.
+
+    With `per_member` the last layer $F$ is a `LinearEquivariant` too, and so is the network
+    equivariant: it gives $y_i = F(h)_i$ for the last hidden $h$ of all members. $F$ starts at
+    $1 / \sqrt 2$ of the scale of the others, since no ReLU follows it.
 
     Args:
         n: the set size, at least 1; no weight depends on it, it is there so that every backbone
@@ -44,10 +50,14 @@ def intrinsic(
         hidden: the widths of the equivariant layers, at least one.
         normalization: of every layer, see `LinearEquivariant`.
         pooling: of every layer, see `LinearEquivariant`.
-        probabilities: end in a sigmoid instead of giving logits.
+        outputs: the number of outputs per set, or per member, at least 1.
+        per_member: whether the outputs are of each member, not of the set.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, \mathrm{outputs})$, or per member to
+        $(\mathrm{batch}, m, \mathrm{outputs})$, for every $m \ge 1$; `mask` is
         $(\mathrm{batch}, m)$, true where a member is.
 
     Raises:
@@ -61,12 +71,23 @@ def intrinsic(
     Built in chapter 4.
     """
     positive_int("n", n)
+    outputs = positive_int("outputs", outputs)
     widths = layer_widths(positive_int("d", d), hidden)
     modules: list[nn.Module] = []
     for width_in, width_out in itertools.pairwise(widths):
         modules += [LinearEquivariant(width_in, width_out, normalization, pooling), nn.ReLU()]
-    modules += [LinearInvariant(widths[-1], 1, normalization, pooling)]
-    return SetNetwork(*modules, *sigmoid_if(probabilities), d=d)
+    if per_member:
+        modules += [_as_readout(LinearEquivariant(widths[-1], outputs, normalization, pooling))]
+    else:
+        modules += [LinearInvariant(widths[-1], outputs, normalization, pooling)]
+    return SetNetwork(*modules, *to_probabilities(probabilities, outputs), d=d)
+
+
+@torch.no_grad()
+def _as_readout(layer: LinearEquivariant) -> LinearEquivariant:
+    """Let a layer start such that it keeps the mean square, as no ReLU follows it."""
+    layer.a, layer.b = layer.a / math.sqrt(2), layer.b / math.sqrt(2)
+    return layer
 
 
 def exchangeable_matrix(
@@ -74,9 +95,10 @@ def exchangeable_matrix(
     d: int,
     *,
     hidden: Sequence[int] = (16, 16),
+    outputs: int = 1,
     probabilities: bool = False,
 ) -> SetNetwork:
-    r"""Build the network of the $S_n \times S_d$ layers: $1 \to 16 \to 16$ with ReLU, then to 1.
+    r"""Build the network of the $S_n \times S_d$ layers, $1 \to 16 \to 16$, then invariant.
 
     $$f(\sigma x \tau) = f(x) \quad \text{for all } \sigma \in S_n,\ \tau \in S_d.$$
 
@@ -89,11 +111,13 @@ def exchangeable_matrix(
             that every backbone is built alike.
         d: the number of columns, at least 1.
         hidden: the widths of the equivariant layers, at least one.
-        probabilities: end in a sigmoid instead of giving logits.
+        outputs: the number of outputs per set, at least 1.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
-        $(\mathrm{batch}, m)$, true where a row is.
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, \mathrm{outputs})$, for every $m \ge 1$;
+        `mask` is $(\mathrm{batch}, m)$, true where a row is.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -110,12 +134,13 @@ def exchangeable_matrix(
     Derived in chapter 6.
     """
     positive_int("n", n)
+    outputs = positive_int("outputs", outputs)
     widths = layer_widths(1, hidden)
     modules: list[nn.Module] = [nn.Unflatten(2, (positive_int("d", d), 1))]
     for width_in, width_out in itertools.pairwise(widths):
         modules += [ExchangeableEquivariant(width_in, width_out), nn.ReLU()]
-    modules += [ExchangeableInvariant(widths[-1], 1)]
-    return SetNetwork(*modules, *sigmoid_if(probabilities), d=d)
+    modules += [ExchangeableInvariant(widths[-1], outputs)]
+    return SetNetwork(*modules, *to_probabilities(probabilities, outputs), d=d)
 
 
 def cyclic_elements(
@@ -124,6 +149,8 @@ def cyclic_elements(
     *,
     hidden: Sequence[int] = (10, 10),
     pooling: Pooling = "mean",
+    outputs: int = 1,
+    per_member: bool = False,
     probabilities: bool = False,
 ) -> SetNetwork:
     r"""Build the network of `SymmetricElements` on sets of cyclic signals of length $d$.
@@ -136,16 +163,24 @@ def cyclic_elements(
     large, independently of each other: they double the variance of independent inputs, and a ReLU
     halves the mean square. The readout starts as in `OrbitInvariant`.
 
+    With `per_member` it is equivariant to $S_n$ and invariant to $C_d$: the readout is
+    $y_i = \mathrm{element}(h_i) + \mathrm{shared}(\mathrm{pool}_j\, h_j)$ with two such maps, the
+    first with a bias.
+
     Args:
         n: the set size, at least 1; no weight depends on it, it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
         hidden: the channels of the layers, each with a ReLU, at least one.
         pooling: of every layer, see `SymmetricElements`.
-        probabilities: end in a sigmoid instead of giving logits.
+        outputs: the number of outputs per set, or per member, at least 1.
+        per_member: whether the outputs are of each member, not of the set.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
 
     Shape:
-        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, 1)$, for every $m \ge 1$; `mask` is
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, \mathrm{outputs})$, or per member to
+        $(\mathrm{batch}, m, \mathrm{outputs})$, for every $m \ge 1$; `mask` is
         $(\mathrm{batch}, m)$, true where a member is.
 
     Raises:
@@ -163,6 +198,7 @@ def cyclic_elements(
     Chapter 6 has the case $S_n \times S_d$.
     """
     positive_int("n", n)
+    outputs = positive_int("outputs", outputs)
     channels = layer_widths(1, hidden)
     checked_widths("hidden", hidden)
     group = cyclic_group(positive_int("d", d))
@@ -174,6 +210,10 @@ def cyclic_elements(
             element.weight = element.weight * math.sqrt(2)
             shared.weight = shared.weight * math.sqrt(2) - element.weight
         modules += [SymmetricElements(element, shared, pooling), nn.ReLU()]
-    readout = OrbitInvariant(group, channels[-1], 1)
-    modules += [SymmetricElementsInvariant(readout, pooling), *sigmoid_if(probabilities)]
-    return SetNetwork(*modules, d=d)
+    readout = OrbitInvariant(group, channels[-1], outputs)
+    if per_member:
+        pooled = OrbitInvariant(group, channels[-1], outputs, bias=False)
+        modules += [SymmetricElements(readout, pooled, pooling)]
+    else:
+        modules += [SymmetricElementsInvariant(readout, pooling)]
+    return SetNetwork(*modules, *to_probabilities(probabilities, outputs), d=d)

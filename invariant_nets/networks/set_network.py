@@ -183,6 +183,11 @@ class FlattenMembers(nn.Module):
         return x.flatten(1)
 
 
-def sigmoid_if(probabilities: bool) -> list[nn.Module]:
-    """Return what turns logits into probabilities, as a list of no or one module."""
-    return [nn.Sigmoid()] if probabilities else []
+def to_probabilities(probabilities: bool, outputs: int) -> list[nn.Module]:
+    """Return what turns logits into probabilities, as a list of no or one module.
+
+    One logit is turned by the sigmoid, several, of so many classes, by a softmax over them.
+    """
+    if not probabilities:
+        return []
+    return [nn.Sigmoid()] if outputs == 1 else [nn.Softmax(-1)]

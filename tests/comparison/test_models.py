@@ -143,6 +143,40 @@ def test_a_model_gives_one_logit_a_set_for_every_size(name, n, d):
 
 
 @every_model
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_model_gives_as_many_outputs_per_set_as_asked_for(name, outputs):
+    assert build_model(name, 4, 3, outputs=outputs)(torch.randn(6, 4, 3)).shape == (6, outputs)
+    assert MODELS[name].model(4, 3, outputs)(torch.randn(6, 4, 3)).shape == (6, outputs)
+
+
+@every_model
+def test_one_output_is_the_model_that_its_builder_gives(name):
+    states = []
+    for build in (MODELS[name].build, MODELS[name].model, lambda n, d: build_model(name, n, d)):
+        torch.manual_seed(0)
+        states.append(build(4, 3).state_dict())
+    for other in states[1:]:
+        assert all(torch.equal(value, other[key]) for key, value in states[0].items())
+
+
+def test_models_whose_group_exchanges_columns_are_of_tables():
+    of_columns = {"S_n × C_d", "S_n × S_d", "S_{nd}", "O(nd)"}
+    for spec in MODELS.values():
+        assert spec.data == ("tables" if spec.group in of_columns else "sets")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_of_sets_tells_columns_apart_and_one_of_tables_shifts_them(name):
+    torch.manual_seed(0)
+    model, x = model_of(name), sets()
+    before = model(x)
+    torch.manual_seed(0)
+    model_of(name)
+    same = torch.allclose(model(x.roll(1, -1)), before, rtol=1e-9)
+    assert same == (MODELS[name].data == "tables")
+
+
+@every_model
 def test_logits_take_both_signs(name):
     logits = torch.cat([build_model(name, 4, 3)(torch.randn(32, 4, 3)) for _ in range(10)])
     assert logits.min() < 0 < logits.max()
@@ -173,6 +207,8 @@ def test_a_model_can_be_trained(name):
 def test_sets_of_nothing_are_refused(name, n, d, words):
     with pytest.raises(ValueError, match=words):
         build_model(name, n, d)
+    with pytest.raises(ValueError, match="outputs must be at least 1, got 0"):
+        build_model(name, 4, 3, outputs=0)
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():

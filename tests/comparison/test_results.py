@@ -156,3 +156,39 @@ def test_one_seed_or_one_set_leaves_no_error_and_a_failed_run_no_difference():
 def test_the_gap_of_an_error_is_to_the_least_one():
     task = Task.regression(ideal=0.25)
     assert result(torch.full((2, 4), 0.75), task).gap == pytest.approx(0.5)
+
+
+def test_a_builder_of_sizes_alone_gives_one_output_and_says_that_it_gives_no_more():
+    def mine(n, d):
+        return nn.Linear(n, d)
+
+    spec = ModelSpec(mine, "mine", "D_n", 0)
+    assert spec.model(3, 4).out_features == 4
+    words = r"build must take outputs= to give 2 outputs, build\(n, d, outputs=2\), got 'mine'"
+    with pytest.raises(TypeError, match=words):
+        spec.model(3, 4, outputs=2)
+
+
+def test_a_builder_that_takes_outputs_is_told_them():
+    def mine(n, d, outputs=1):
+        return nn.Linear(d, outputs)
+
+    assert ModelSpec(mine, "mine", "D_n", 0).model(3, 4, 2).out_features == 2
+    options = ModelSpec(lambda *sizes, **options: options, "mine", "D_n", 0)
+    assert options.model(3, 4) == {}
+    assert options.model(3, 4, 2) == {"outputs": 2}
+
+
+def test_an_error_of_a_builder_is_left_as_it_is():
+    def broken(n, d, outputs):
+        raise TypeError("what went wrong")
+
+    with pytest.raises(TypeError, match=r"^what went wrong$"):
+        ModelSpec(broken, "mine", "D_n", 0).model(3, 4, 2)
+
+
+def test_a_spec_says_for_what_data_it_is():
+    assert ModelSpec(nn.Linear, "mine", "D_n", 0).data == "sets"
+    assert ModelSpec(nn.Linear, "mine", "D_n", 0, data="tables").data == "tables"
+    with pytest.raises(ValueError, match="data must be one of 'sets', 'tables', got 'graphs'"):
+        ModelSpec(nn.Linear, "mine", "D_n", 0, data="graphs")

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from invariant_nets import AttentionPooling, InducedSetAttentionBlock, SetAttentionBlock
 from tests.catalogue import shuffle_parameters
@@ -24,8 +25,15 @@ sizes = {
 }
 
 
-def layer_of(name, d=4, heads=2, layer_norm=False, seed=0):
-    layer = MAKERS[name](d, heads, layer_norm=layer_norm, dtype=torch.float64)
+OPTIONS = {
+    "plain": {},
+    "biased": {"bias": True},
+    "as published": {"bias": True, "residual": "query", "dim_feedforward": 0, "in_features": 3},
+}
+
+
+def layer_of(name, d=4, heads=2, layer_norm=False, seed=0, **options):
+    layer = MAKERS[name](d, heads, layer_norm=layer_norm, dtype=torch.float64, **options)
     return shuffle_parameters(layer, seed)
 
 
@@ -44,7 +52,9 @@ def slow(name, layer, x, mask):
         seen = by_loops(layer.gather, points, x, mask)
         everything = torch.ones(seen.shape[:2], dtype=torch.bool)
         return by_loops(layer.spread, x, seen, everything) * mask[..., None]
-    members = (x @ layer.linear.weight.T + layer.linear.bias).clamp(min=0)
+    members = x
+    if isinstance(layer.linear, nn.Linear):
+        members = (x @ layer.linear.weight.T + layer.linear.bias).clamp(min=0)
     return by_loops(layer.block, layer.seeds.expand(len(x), -1, -1), members, mask)
 
 
@@ -55,6 +65,57 @@ def test_it_is_its_formula(name, batch, n, heads, width, layer_norm, seed):
     x, mask = sets(batch, n, heads * width, seed)
     torch.testing.assert_close(layer(x), slow(name, layer, x, torch.ones_like(mask)))
     torch.testing.assert_close(layer(x, mask), slow(name, layer, x, mask))
+
+
+@every_layer
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@given(**sizes)
+def test_it_is_its_formula_with_every_option(
+    name, options, batch, n, heads, width, layer_norm, seed
+):
+    layer = layer_of(name, heads * width, heads, layer_norm, seed, **options)
+    x, mask = sets(batch, n, options.get("in_features", heads * width), seed)
+    torch.testing.assert_close(layer(x), slow(name, layer, x, torch.ones_like(mask)))
+    torch.testing.assert_close(layer(x, mask), slow(name, layer, x, mask))
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_the_seeds_may_look_at_the_members_themselves(options):
+    layer = layer_of("PMA", rff=False, **options)
+    assert not any(name.startswith("linear.") for name in layer.state_dict())
+    x, mask = sets(3, 5, options.get("in_features", 4), seed=0)
+    torch.testing.assert_close(layer(x, mask), slow("PMA", layer, x, mask))
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(layer(x, mask), layer(x.relu(), mask))
+
+
+@every_layer
+def test_dropout_acts_in_training_only(name):
+    layer, (x, mask) = layer_of(name, dropout=0.5, bias=True), sets(3, 5, 4, seed=0)
+    assert not torch.equal(layer(x, mask), layer(x, mask))
+    expected = layer_of(name, bias=True)(x, mask)
+    torch.testing.assert_close(layer.eval()(x, mask), expected, rtol=0, atol=0)
+
+
+@every_layer
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"in_features": 0}, "in_features must be at least 1, got 0"),
+        ({"dropout": 1.0}, "dropout must lie in"),
+        ({"residual": "key"}, "residual must be one of"),
+    ],
+)
+def test_options_out_of_range_are_refused(name, options, words):
+    with pytest.raises(ValueError, match=words):
+        layer_of(name, **options)
+
+
+@pytest.mark.parametrize("name", ["SAB", "ISAB"])
+def test_members_of_another_width_need_the_residual_of_the_query(name):
+    with pytest.raises(ValueError, match=r'x must have d=4 features .* got 3: residual="query"'):
+        layer_of(name, in_features=3)
+    assert layer_of(name, in_features=3, residual="query")(sets(2, 5, 3, 0)[0]).shape == (2, 5, 4)
 
 
 @every_layer

@@ -17,39 +17,53 @@ sizes = {
     "heads": st.integers(1, 3),
     "width": st.integers(1, 2),
     "layer_norm": st.booleans(),
+    "bias": st.booleans(),
+    "residual": st.sampled_from(["input", "query"]),
+    "dim_feedforward": st.sampled_from([None, 0, 3]),
+    "y_features": st.sampled_from([None, 1, 3]),
     "seed": st.integers(0, 2**32 - 1),
 }
 
 
-def drawn(batch, m, n, heads, width, layer_norm, seed):
+def drawn(batch, m, n, heads, width, layer_norm, seed, **options):
     d = heads * width
-    block = MultiheadAttentionBlock(d, heads, layer_norm=layer_norm, dtype=torch.float64)
+    if options.get("residual") == "query":
+        options["x_features"] = 2
+    options |= {"layer_norm": layer_norm, "dtype": torch.float64}
+    block = MultiheadAttentionBlock(d, heads, **options)
     shuffle_parameters(block, seed)
     source = torch.Generator().manual_seed(seed)
-    x, y = (torch.randn(batch, k, d, generator=source, dtype=torch.float64) for k in (m, n))
+    x = torch.randn(batch, m, block.x_features, generator=source, dtype=torch.float64)
+    y = torch.randn(batch, n, block.y_features, generator=source, dtype=torch.float64)
     return block, x, y, torch.rand(batch, n, generator=source) < 0.6
 
 
 def attention_by_loops(block, x, y, mask):
-    """One head, one row and one member at a time, the softmax written out."""
-    total = torch.zeros_like(x)
+    """One head, one row and one member at a time, the softmax written out; 0 of an empty set."""
+    total = x.new_zeros(*x.shape[:2], block.d)
     width = block.d // block.num_heads
     for k in range(len(x)):
         members = [y[k, j] for j in range(y.shape[1]) if mask[k, j]]
-        for i in range(x.shape[1]):
+        for i in range(x.shape[1] if members else 0):
             heads = []
             for a in range(block.num_heads):
                 part = slice(a * width, (a + 1) * width)
-                query = (block.query.weight @ x[k, i])[part]
+                query = linear_by_hand(block.query, x[k, i])[part]
                 keys = [(block.key.weight @ member)[part] for member in members]
-                values = [(block.value.weight @ member)[part] for member in members]
+                values = [linear_by_hand(block.value, member)[part] for member in members]
                 weights = [torch.exp(query @ key / math.sqrt(width)) for key in keys]
                 seen = torch.zeros(width, dtype=x.dtype)
                 for weight, value in zip(weights, values, strict=True):
                     seen = seen + weight / sum(weights) * value
                 heads.append(seen)
-            total[k, i] = block.out.weight @ torch.cat(heads)
+            total[k, i] = linear_by_hand(block.out, torch.cat(heads))
     return total
+
+
+def linear_by_hand(linear, x):
+    if isinstance(linear, nn.Identity):
+        return x
+    return x @ linear.weight.T + (0 if linear.bias is None else linear.bias)
 
 
 def norm_by_hand(norm, x):
@@ -61,9 +75,10 @@ def norm_by_hand(norm, x):
 
 
 def by_loops(block, x, y, mask):
-    h = norm_by_hand(block.norm1, x + attention_by_loops(block, x, y, mask))
-    hidden = (h @ block.linear1.weight.T + block.linear1.bias).clamp(min=0)
-    return norm_by_hand(block.norm2, h + hidden @ block.linear2.weight.T + block.linear2.bias)
+    start = linear_by_hand(block.query, x) if block.residual == "query" else x
+    h = norm_by_hand(block.norm1, start + attention_by_loops(block, x, y, mask))
+    hidden = linear_by_hand(block.linear1, h).clamp(min=0)
+    return norm_by_hand(block.norm2, h + linear_by_hand(block.linear2, hidden))
 
 
 @given(**sizes)
@@ -71,6 +86,8 @@ def test_it_is_its_formula_head_by_head(**drawing):
     block, x, y, mask = drawn(**drawing)
     torch.testing.assert_close(block(x, y), by_loops(block, x, y, torch.ones_like(mask)))
     torch.testing.assert_close(block(x, y, mask), by_loops(block, x, y, mask))
+    alone = block.attention(x, y, mask)
+    torch.testing.assert_close(alone, attention_by_loops(block, x, y, mask))
 
 
 def test_the_heads_attend_apart():
@@ -99,12 +116,85 @@ def test_the_law_can_fail():
         torch.testing.assert_close(block(x, y, mask.flip(1)), block(x, y, mask))
 
 
+@pytest.mark.parametrize("options", [{}, {"bias": True}, {"bias": True, "residual": "query"}])
 @pytest.mark.parametrize("layer_norm", [False, True])
-def test_attention_to_an_empty_set_is_zero(layer_norm):
-    block, x, y, _ = drawn(2, 3, 4, 2, 2, layer_norm, seed=0)
-    z = block(x, y, torch.zeros(2, 4, dtype=torch.bool))
-    h = block.norm1(x)
-    torch.testing.assert_close(z, block.norm2(h + block.linear2(block.linear1(h).relu())))
+def test_attention_to_an_empty_set_is_zero(layer_norm, options):
+    block, x, y, _ = drawn(2, 3, 4, 2, 2, layer_norm, seed=0, **options)
+    nobody = torch.zeros(2, 4, dtype=torch.bool)
+    assert not block.attention(x, y, nobody).any()
+    h = block.norm1(block.query(x) if options.get("residual") else x)
+    expected = block.norm2(h + block.linear2(block.linear1(h).relu()))
+    torch.testing.assert_close(block(x, y, nobody), expected)
+    inputs = y.requires_grad_(), block.value.weight
+    slopes = torch.autograd.grad(block(x, y, nobody).square().sum(), inputs)
+    assert not any(slope.any() for slope in slopes)
+
+
+@pytest.mark.parametrize("residual", ["input", "query"])
+def test_a_bias_of_the_keys_would_make_no_difference(residual):
+    block, x, y, mask = drawn(2, 3, 4, 2, 2, False, seed=0, residual=residual, bias=True)
+    expected = block(x, y, mask)
+    block.key.bias = nn.Parameter(torch.randn(4, dtype=torch.float64))
+    torch.testing.assert_close(block(x, y, mask), expected)
+    assert MultiheadAttentionBlock(4, 2, bias=True).key.bias is None
+
+
+def test_dropout_acts_on_the_attention_and_both_branches_while_training():
+    block, x, y, _ = drawn(64, 3, 4, 2, 2, False, seed=0, bias=True, dropout=0.5)
+    assert not torch.equal(block(x, y), block(x, y))
+    assert not torch.equal(block.attention(x, y), block.attention(x, y))
+    plain, *_ = drawn(64, 3, 4, 2, 2, False, seed=0, bias=True)
+    torch.testing.assert_close(block.eval()(x, y), plain(x, y), rtol=0, atol=0)
+    for silent in (["out"], ["linear2"], ["out", "linear2"]):  # the other branch, and then none
+        one, *_ = drawn(64, 3, 4, 2, 2, False, seed=0, bias=True, dropout=0.5)
+        for name in silent:
+            nn.init.zeros_(getattr(one, name).weight)
+            nn.init.zeros_(getattr(one, name).bias)
+        assert torch.equal(one(x, y), one(x, y)) == (len(silent) == 2)
+
+
+@pytest.mark.parametrize("dim_feedforward", [None, 0])
+def test_dropout_keeps_the_mean_of_a_branch(dim_feedforward):
+    block = MultiheadAttentionBlock(4, 2, dropout=0.5, dim_feedforward=dim_feedforward)
+    torch.manual_seed(0)
+    shuffle_parameters(block)
+    x, y = torch.randn(1, 1, 4), torch.randn(1, 1, 4)
+    alike = block.attention(x.expand(20_000, -1, -1), y.expand(20_000, -1, -1)).mean(0)
+    torch.testing.assert_close(alike, block.eval().attention(x, y)[0], atol=0.05, rtol=0.05)
+    with torch.no_grad():
+        block.train().out.weight.zero_()
+        if dim_feedforward == 0:  # where what is dropped is linear in what is not
+            alike = block(x.expand(20_000, -1, -1), y.expand(20_000, -1, -1)).mean(0)
+            torch.testing.assert_close(alike, block.eval()(x, y)[0], atol=0.05, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bias": True},
+        {"residual": "query", "x_features": 24, "y_features": 8},
+        {"dim_feedforward": 0},
+        {"bias": True, "residual": "query", "dim_feedforward": 0},
+    ],
+    ids=str,
+)
+def test_a_branch_adds_a_small_part_whatever_the_form(options):
+    torch.manual_seed(0)
+    block = MultiheadAttentionBlock(32, 4, **options)
+    x, y = torch.randn(16, 8, block.x_features), torch.randn(16, 8, block.y_features)
+    start = block.query(x) if block.residual == "query" else x
+    added = (block(x, y) - start).square().mean() / start.square().mean()
+    assert 0.01 < added < 3 * 0.25**2
+    assert not any(p.any() for name, p in block.named_parameters() if name.endswith("bias"))
+
+
+def test_the_bias_and_dropout_do_not_change_the_weights_that_are_drawn():
+    states = []
+    for options in ({}, {"dropout": 0.5}, {"residual": "input", "x_features": 4, "y_features": 4}):
+        torch.manual_seed(0)
+        states.append(MultiheadAttentionBlock(4, 2, **options).state_dict())
+    for other in states[1:]:
+        assert all(torch.equal(value, other[name]) for name, value in states[0].items())
 
 
 def test_its_gradients_are_those_of_finite_differences():
@@ -165,7 +255,13 @@ def test_the_norms_are_an_option():
         ((0, 1), {}, "d must be at least 1, got 0"),
         ((4, 0), {}, "num_heads must be at least 1, got 0"),
         ((4, 3), {}, "num_heads must divide d=4, got 3"),
-        ((4, 2), {"dim_feedforward": 0}, "dim_feedforward must be at least 1, got 0"),
+        ((4, 2), {"dim_feedforward": -1}, "dim_feedforward must be at least 0, got -1"),
+        ((4, 2), {"dropout": 1}, r"dropout must lie in \[0, 1\), got 1"),
+        ((4, 2), {"dropout": -0.1}, r"dropout must lie in \[0, 1\), got -0.1"),
+        ((4, 2), {"residual": None}, "residual must be one of 'input', 'query', got None"),
+        ((4, 2), {"y_features": 0}, "y_features must be at least 1, got 0"),
+        ((4, 2), {"x_features": 0}, "x_features must be at least 1, got 0"),
+        ((4, 2), {"x_features": 3}, 'x must have d=4 features .* got 3: residual="query" adds'),
     ],
 )
 def test_bad_arguments_are_refused(arguments, options, words):
@@ -186,7 +282,22 @@ def test_input_of_another_shape_is_refused():
         block([x], x)
 
 
+def test_rows_of_other_widths_are_expected_and_others_refused():
+    options = {"residual": "query", "x_features": 3, "y_features": 5}
+    block = MultiheadAttentionBlock(4, 2, **options)
+    x, y = torch.zeros(2, 6, 3), torch.zeros(2, 7, 5)
+    assert block(x, y).shape == block.attention(x, y).shape == (2, 6, 4)
+    for call in (block, block.attention):
+        with pytest.raises(ValueError, match=r"x must have shape \(batch, n, 3\)"):
+            call(y, y)
+        with pytest.raises(ValueError, match=r"y must have shape \(batch, n, 5\)"):
+            call(x, x)
+        with pytest.raises(ValueError, match="mask must have shape"):
+            call(x, y, torch.ones(2, 6, dtype=torch.bool))
+
+
 def test_it_shows_its_arguments():
+    assert "residual='query'" in repr(MultiheadAttentionBlock(4, 2, residual="query"))
     text = repr(MultiheadAttentionBlock(4, 2, dim_feedforward=7))
     assert text.startswith("MultiheadAttentionBlock(\n  4, num_heads=2")
     assert "out_features=7" in text

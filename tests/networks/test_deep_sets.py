@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from invariant_nets import SetPooling, deep_sets
+from invariant_nets.networks.deep_sets import BesidePool
 from tests.catalogue import shuffle_parameters
 
-every_pooling = pytest.mark.parametrize("pooling", ["mean", "sum", "max"])
+every_pooling = pytest.mark.parametrize("pooling", ["mean", "sum", "max", "std"])
 sizes = {"n": st.integers(1, 5), "d": st.integers(1, 4), "seed": st.integers(0, 2**32 - 1)}
 
 
@@ -19,23 +20,38 @@ def drawn(n, d, seed, **options):
 
 
 def by_loops(network, x, mask):
-    """φ on one member at a time, the pool, ρ; for hidden=(h, h) and readout=(r,)."""
+    """φ on one member at a time, the pool, ρ; for hidden=(h, h) and readout=(r,).
+
+    With the pool beside each code, ρ of every member, and 0 at padding.
+    """
     first, second, third, last = (m for m in network if isinstance(m, nn.Linear))
-    (pooling,) = (m.pooling for m in network if isinstance(m, SetPooling))
+    (pooling,) = (m.pooling for m in network.modules() if isinstance(m, SetPooling))
+    beside = any(isinstance(m, BesidePool) for m in network)
     logits = []
     for k in range(len(x)):
-        codes = []
+        codes, places = [], []
         for i in range(x.shape[1]):
             if mask[k, i]:
                 code = (first.weight @ x[k, i] + first.bias).clamp(min=0)
+                places.append(i)
                 codes.append((second.weight @ code + second.bias).clamp(min=0))
         pool = torch.zeros(len(second.bias), dtype=x.dtype)
         if codes and pooling == "max":
             pool = torch.stack(codes).max(0).values
+        elif codes and pooling == "std":
+            pool = torch.stack(codes).std(0, correction=0)
         elif codes:
             pool = sum(codes) / (len(codes) if pooling == "mean" else 1)
-        hidden = (third.weight @ pool + third.bias).clamp(min=0)
-        logits.append(last.weight @ hidden + last.bias)
+
+        def decoded(code):
+            return last.weight @ (third.weight @ code + third.bias).clamp(min=0) + last.bias
+
+        if not beside:
+            logits.append(decoded(pool))
+            continue
+        logits.append(x.new_zeros(x.shape[1], len(last.bias)))
+        for i, code in zip(places, codes, strict=True):
+            logits[-1][i] = decoded(torch.cat([code, pool]))
     return torch.stack(logits)
 
 
@@ -45,6 +61,28 @@ def test_it_is_its_formula(pooling, n, d, seed):
     network, x, mask = drawn(n, d, seed, pooling=pooling, hidden=(4, 3), readout=(5,))
     torch.testing.assert_close(network(x), by_loops(network, x, torch.ones_like(mask)))
     torch.testing.assert_close(network(x, mask=mask), by_loops(network, x, mask))
+
+
+@every_pooling
+@given(**sizes)
+def test_with_outputs_per_member_it_is_its_formula(pooling, n, d, seed):
+    options = {"hidden": (4, 3), "readout": (5,), "outputs": 2, "per_member": True}
+    network, x, mask = drawn(n, d, seed, pooling=pooling, **options)
+    torch.testing.assert_close(network(x), by_loops(network, x, torch.ones_like(mask)))
+    torch.testing.assert_close(network(x, mask=mask), by_loops(network, x, mask))
+
+
+def test_a_pool_that_was_made_is_taken():
+    torch.manual_seed(0)
+    named = deep_sets(4, 3, pooling="softmax")
+    torch.manual_seed(0)
+    network = deep_sets(4, 3, pooling=SetPooling("softmax", d=24))
+    x = torch.randn(8, 4, 3)
+    torch.testing.assert_close(network(x), named(x))
+    (slope,) = torch.autograd.grad(network(x).sum(), [network[4].temperature])
+    assert slope.any()
+    with pytest.raises(ValueError, match=r"pooling must be of hidden\[-1\]=24 features, got SetP"):
+        deep_sets(4, 3, pooling=SetPooling("softmax", d=3))
 
 
 @every_pooling

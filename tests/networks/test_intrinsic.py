@@ -10,12 +10,15 @@ from invariant_nets import (
     ExchangeableInvariant,
     LinearEquivariant,
     LinearInvariant,
+    cyclic_elements,
     direct_product,
     exchangeable_matrix,
     intrinsic,
     symmetric_group,
+    test_equivariant,
     test_invariant,
 )
+from tests.catalogue import shuffle_parameters
 
 both = pytest.mark.parametrize("build", [intrinsic, exchangeable_matrix])
 LAYERS = LinearEquivariant | LinearInvariant | ExchangeableEquivariant | ExchangeableInvariant
@@ -53,6 +56,42 @@ def test_entries_have_one_feature_and_the_default_widths_are_sixteen_and_sixteen
         *[ExchangeableEquivariant, nn.ReLU] * 2,
         ExchangeableInvariant,
     ]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+def test_with_outputs_per_member_every_layer_is_equivariant(pooling):
+    network = intrinsic(4, 3, hidden=(6, 5), outputs=2, per_member=True, pooling=pooling).double()
+    assert shapes_of(network) == [(3, 6), (6, 5), (5, 2)]
+    assert all(isinstance(m, LinearEquivariant | nn.ReLU) for m in network)
+    assert {layer.pooling for layer in network[::2]} == {pooling}
+    x = y = torch.randn(8, 4, 3, dtype=torch.float64)
+    for k, layer in enumerate(network[::2]):
+        pool = y.mean(1, keepdim=True) if pooling == "mean" else y.sum(1, keepdim=True)
+        y = (y @ layer.a + pool @ layer.b + layer.c.sum(0)) / y.shape[2]
+        y = y.relu() if k < 2 else y
+    torch.testing.assert_close(network(x), y)
+    assert test_equivariant(network, x)
+
+
+def test_the_last_layer_of_outputs_per_member_keeps_the_mean_square():
+    last = intrinsic(4, 3, hidden=(6,), outputs=6, per_member=True)[-1]
+    for matrix in (last.a, last.a + last.b):
+        torch.testing.assert_close(matrix @ matrix.T / 36, torch.eye(6), atol=1e-5, rtol=1e-4)
+
+
+def test_cyclic_shifts_of_the_features_do_not_change_outputs_per_member():
+    network = shuffle_parameters(cyclic_elements(4, 5, outputs=2, per_member=True).double())
+    x = torch.randn(8, 4, 5, dtype=torch.float64)
+    torch.testing.assert_close(network(x.roll(2, -1)), network(x))
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(network(x.flip(-1)), network(x))
+    *layers, readout = network
+    h = x
+    for module in layers:
+        h = module(h)
+    pool = readout.shared(h.mean(1))
+    each = torch.stack([readout.element(h[:, i]) + pool for i in range(4)], 1)
+    torch.testing.assert_close(network(x), each)
 
 
 @pytest.mark.parametrize(("build", "first"), [(intrinsic, 5), (exchangeable_matrix, 1)])

@@ -50,6 +50,16 @@ def test_it_is_its_formula(options, n, d, seed):
 
 @every_option
 @given(**sizes)
+def test_with_outputs_per_member_it_is_its_formula(options, n, d, seed):
+    network, x, mask = drawn(n, d, seed, outputs=2, per_member=True, **options)
+    expected = by_loops(network, x, torch.ones_like(mask))
+    torch.testing.assert_close(network(x), expected)
+    y = by_loops(network, x, mask) * mask[..., None]
+    torch.testing.assert_close(network(x, mask=mask), y)
+
+
+@every_option
+@given(**sizes)
 def test_it_is_invariant_to_the_order(options, n, d, seed):
     network, x, mask = drawn(n, d, seed, **options)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
