@@ -83,11 +83,6 @@ def open_share(name: str, value: object) -> float:
     return _between(name, value, 0, 1, "lie between 0 and 1")
 
 
-def finite(name: str, value: object) -> float:
-    """Return `value` as a float that is finite, or raise."""
-    return _between(name, value, -math.inf, math.inf, "be finite")
-
-
 def dropout_rate(value: object) -> float:
     """Return the probability of dropping an entry as a float from 0 to below 1, or raise."""
     if value == 0 and not isinstance(value, bool):

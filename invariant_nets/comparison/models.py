@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from torch import nn
@@ -66,7 +67,9 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
         "augmented-mlp": _spec(_augmented, mlp, "augmentation", "trivial", 9),
         "canonical-mlp": _spec(_canonical, mlp, "canonicalization", "S_n", 7),
         "canonical-transformer": _spec(_canonical, transformer, "canonicalization", "S_n", 7, 1e-2),
-        "columnwise-mlp": _spec(_columnwise, mlp, "canonicalization", "(S_n)^d", 7),
+        "columnwise-mlp": replace(
+            _spec(_columnwise, mlp, "canonicalization", "(S_n)^d", 7), data="tables"
+        ),
         "cyclic-mlp": _spec(_cyclic, mlp, "symmetrization", "C_n", 8),
         "cyclic-transformer": _spec(_cyclic, transformer, "symmetrization", "C_n", 8, 1e-2),
         "sampled-mlp": _spec(_sampled, mlp, "sampled symmetrization", "trivial", 8),

@@ -192,7 +192,7 @@ class ModelSpec:
         lr: the learning rate of Adam with which it is compared on the running task, chosen for a
             short training on it as chapter 11 says.
         data: what its group is a symmetry of: `"sets"`, whose rows are exchanged and whose columns
-            are features, or `"tables"`, whose columns are exchanged too, or entries between them.
+            are features, or `"tables"`, in which columns, or single entries, are exchanged too.
     """
 
     build: Builder
