@@ -60,6 +60,7 @@ def compare(
         OSError: if the checkpoints cannot be written.
 
     Example:
+        >>> from invariant_nets import GaussianTask
         >>> task = GaussianTask(train_sets=64, test_sets=500)
         >>> comparison = compare(["radial"], task, epochs=2, seeds=1)
         >>> [run.seed for run in comparison["radial"].runs], comparison.stopped

@@ -112,9 +112,9 @@ class Comparison:
             raise ValueError(f"columns must be of {', '.join(COLUMNS)}, got {unknown[0]!r}")
         absent = {"gap": self.task.goal.ideal is None, "lr": not self.rates}
         shown = [column for column in columns if not absent.get(column)]
-        rows, best = [], next(iter(self.results.values()), None)
+        rows = []
         for name, result in self.results.items():
-            cells = _cells(result, best, formulas)
+            cells = _cells(result, self.behind(name), formulas)
             rows.append(
                 {self._heading(column): cells[column] for column in shown}
                 | {column: values[name] for column, values in more.items()}
@@ -177,6 +177,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the weights in plain values: settings, limit, scores, histories."""
+        apart = {name: self.behind(name) for name in self.results}
         return {
             "versions": {
                 "invariant_nets": sys.modules["invariant_nets"].__version__,
@@ -192,12 +193,14 @@ class Comparison:
             "score": self.task.goal.score,
             "ideal": self.task.goal.ideal,
             "stopped": self.stopped,
-            "models": [
-                result.to_dict() | {"behind": result.behind(best)}
-                for best in list(self.results.values())[:1]
-                for result in self.results.values()
-            ],
+            "models": [result.to_dict() for result in self.results.values()],
+            "behind": {name: found and list(found) for name, found in apart.items()},
         }
+
+    def behind(self, name: str) -> tuple[float, float | None] | None:
+        """Return by how much a model is worse than the best one, as `ModelResult.behind` does."""
+        best = next(iter(self.results.values()))
+        return None if name == best.name else self.results[name].behind(best)
 
     def to_json(self) -> str:
         """Return `to_dict` as strict JSON."""
@@ -268,16 +271,19 @@ class Comparison:
             write_whole(file, markdown(self, figure.name).encode())
 
 
-def _cells(result: ModelResult, best: ModelResult | None, formulas: bool) -> dict[str, Cell]:
+def _cells(
+    result: ModelResult, behind: tuple[float, float | None] | None, formulas: bool
+) -> dict[str, Cell]:
     mean, sd = result.score, result.sd
-    behind = None if best is None or result is best else result.behind(best)
     error = "" if behind is None or behind[1] is None else f" ± {behind[1]:.3f}"
     return {
         "model": result.name,
         "route": result.spec.route,
         "claims": result.claim(formulas),
-        "score": "failed" if mean is None else f"{mean:.3f}" + (f" ± {sd:.3f}" if sd else ""),
-        "behind": "–" if behind is None else f"{behind[0]:.3f}{error}",
+        "score": "failed"
+        if mean is None
+        else f"{mean:.3f}" + (f" ± {sd:.3f}" if sd is not None else ""),
+        "behind": "–" if behind is None else f"{behind[0]:.3f}{error}".replace("-", "−"),
         "s.e.": _or_dash(result.standard_error),
         "gap": _or_dash(result.gap),
         "lr": result.lr,

@@ -44,6 +44,7 @@ class SetsTask:
             other labels.
 
     Example:
+        >>> import torch
         >>> sets = LabeledSets(torch.randn(40, 10, 5), torch.arange(40) % 2)
         >>> task = SetsTask(sets, name="noise")
         >>> [len(part) for part in (task.train, task.validation, task.test)]

@@ -587,7 +587,7 @@ def refused(folder, words, **changes):
         ({"lr": 0.5}, "lr 0.01, not 0.5"),
         ({"batch_size": 8}, "batch_size 32, not 8"),
         ({"task": GaussianTask(6, 3)}, "var1 2.0, not 1.0"),
-        ({"task": SETS}, "kind gaussian, not sets"),
+        ({"task": SETS, "lr": 1e-2}, "kind gaussian, not sets"),
     ],
 )
 def test_a_folder_of_another_training_is_refused_with_what_differs(folder, changes, words):

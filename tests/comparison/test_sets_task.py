@@ -23,7 +23,7 @@ def test_a_share_of_the_sets_is_kept_for_the_test():
         tuple(x) for x in sets(40).x.flatten(1).tolist()
     }
     by_default = SetsTask(sets(40))
-    assert [part.counts for part in (by_default.validation, by_default.test)] == [(4, 1), (8, 2)]
+    assert [part.counts for part in (by_default.validation, by_default.test)] == [(4, 2), (8, 2)]
     for part in ("train", "validation", "test"):
         assert torch.equal(getattr(by_default, part).x, getattr(SetsTask(sets(40)), part).x)
 
