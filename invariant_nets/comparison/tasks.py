@@ -27,11 +27,13 @@ class DataTask(Protocol):
 
     Attributes:
         shuffle: whether batches are drawn in random order.
-        rates: the learning rates that every model tries; or None, where each has its own.
     """
 
     shuffle: bool
-    rates: tuple[float, ...] | None
+
+    @property
+    def rates(self) -> tuple[float, ...] | None:
+        """The learning rates that every model tries; or None, where each has its own."""
 
     @property
     def goal(self) -> Task:
