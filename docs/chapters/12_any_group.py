@@ -15,6 +15,7 @@ import networkx
 import torch
 from matplotlib import pyplot as plt
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from invariant_nets import (
     LinearEquivariant,
@@ -22,6 +23,8 @@ from invariant_nets import (
     OrbitLinear,
     PermutationGroup,
     SymmetryModel,
+    Task,
+    Trainer,
     alternating_group,
     cyclic_group,
     dihedral_group,
@@ -313,8 +316,13 @@ source = torch.Generator().manual_seed(0)
 renamed = S7.on_tuples(2).sample(len(graphs), source)
 pairs = adjacency.flatten(1).gather(1, renamed)[..., None]  # (graphs, 49, 1)
 shuffled = torch.randperm(len(graphs), generator=source)
-train, test = shuffled[:100], shuffled[-500:]
+train, valid, test = shuffled[:100], shuffled[100:150], shuffled[-500:]
 target = (connectivity - connectivity[train].mean()) / connectivity[train].std()
+task = Task.regression(score="mse")
+
+
+def graphs_of(which: torch.Tensor, batch: int = 500, **options) -> DataLoader:
+    return DataLoader(TensorDataset(pairs[which], target[which, None]), batch, **options)
 
 
 def perceptron() -> nn.Module:
@@ -328,28 +336,19 @@ def perceptron() -> nn.Module:
     )
 
 
-def explained(model: nn.Module, which: torch.Tensor) -> float:
-    """Return the share of the variance that the model explains."""
-    model.eval()
-    with torch.no_grad():
-        error = (model(pairs[which])[:, 0] - target[which]).square().mean()
-    return 1 - (error / target[which].var()).item()
-
-
-def fitted(build, seed: int, epochs: int = 200) -> tuple[float, float, int]:
+def fitted(build, seed: int, epochs: int = 120) -> tuple[float, float, int]:
+    """Return which share of the variance is explained, and how many weights do it."""
     torch.manual_seed(seed)
     model = build()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        for batch in train[torch.randperm(len(train))].split(20):
-            optimizer.zero_grad()
-            loss = (model(pairs[batch])[:, 0] - target[batch]).square().mean()
-            loss.backward()
-            optimizer.step()
-        schedule.step()
-    weights = sum(p.numel() for p in model.parameters())
-    return explained(model, train), explained(model, test), weights
+    trainer = Trainer(model, task, optimizer, scheduler=schedule)
+    trainer.fit(graphs_of(train, 20, shuffle=True), graphs_of(valid), epochs)
+    learned, unseen = (
+        1 - trainer.test(graphs_of(part)).score / target[part].var().item()
+        for part in (train, test)
+    )
+    return learned, unseen, sum(p.numel() for p in model.parameters())
 
 
 networks = {
