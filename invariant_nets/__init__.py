@@ -3,7 +3,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | room | what is in it | chapters |
 |---|---|---|
 | `groups` | permutations and groups | 1, 12 |
-| `data` | the task, its limit, padded and labeled sets | 2, 11, 13 |
+| `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13 |
 | `checks` | how far from a symmetry, and which one | 3 |
 | `layers` | the linear layers of a group | 4, 5, 6, 12 |
 | `networks` | modules in turn, on sets of every size | 4, 6, 10, 13 |
@@ -94,6 +94,7 @@ from invariant_nets.data.ragged import (
 from invariant_nets.data.set_files import (
     SetFile,
     SetFileError,
+    load_bags,
     load_sets,
 )
 from invariant_nets.groups.enumeration import (
@@ -267,6 +268,7 @@ __all__ = [
     "join_ranks",
     "least_rotation",
     "lexicographic_sort",
+    "load_bags",
     "load_sets",
     "mathieu_group",
     "mlp",
