@@ -85,6 +85,9 @@ from invariant_nets.data.gaussian import (
 from invariant_nets.data.labeled_sets import (
     LabeledSets,
 )
+from invariant_nets.data.poker import (
+    poker_hands,
+)
 from invariant_nets.data.ragged import (
     PaddedSets,
     collate_sets,
@@ -275,6 +278,7 @@ __all__ = [
     "pad_sets",
     "perceptron",
     "pocket_cube_group",
+    "poker_hands",
     "radial",
     "row_column_sort",
     "rubiks_cube_group",
