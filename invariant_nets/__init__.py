@@ -100,6 +100,9 @@ from invariant_nets.data.set_files import (
     load_bags,
     load_sets,
 )
+from invariant_nets.data.shapes import (
+    random_shapes,
+)
 from invariant_nets.groups.enumeration import (
     create_all_permutations,
     create_permutations_from_generators,
@@ -280,6 +283,7 @@ __all__ = [
     "pocket_cube_group",
     "poker_hands",
     "radial",
+    "random_shapes",
     "row_column_sort",
     "rubiks_cube_group",
     "set_transformer",
