@@ -3,7 +3,7 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | room | what is in it | chapters |
 |---|---|---|
 | `groups` | permutations and groups | 1, 12 |
-| `data` | the task, its limit, padded and labeled sets | 2, 11, 13 |
+| `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13 |
 | `checks` | how far from a symmetry, and which one | 3 |
 | `layers` | the linear layers of a group | 4, 5, 6, 12 |
 | `networks` | modules in turn, on sets of every size | 4, 6, 10, 13 |
@@ -87,6 +87,9 @@ from invariant_nets.data.gaussian import (
 from invariant_nets.data.labeled_sets import (
     LabeledSets,
 )
+from invariant_nets.data.poker import (
+    poker_hands,
+)
 from invariant_nets.data.ragged import (
     PaddedSets,
     collate_sets,
@@ -96,7 +99,11 @@ from invariant_nets.data.ragged import (
 from invariant_nets.data.set_files import (
     SetFile,
     SetFileError,
+    load_bags,
     load_sets,
+)
+from invariant_nets.data.shapes import (
+    random_shapes,
 )
 from invariant_nets.groups.enumeration import (
     create_all_permutations,
@@ -281,13 +288,16 @@ __all__ = [
     "join_ranks",
     "least_rotation",
     "lexicographic_sort",
+    "load_bags",
     "load_sets",
     "mathieu_group",
     "mlp",
     "pad_sets",
     "perceptron",
     "pocket_cube_group",
+    "poker_hands",
     "radial",
+    "random_shapes",
     "row_column_sort",
     "rubiks_cube_group",
     "set_transformer",

@@ -119,6 +119,16 @@ def need_matplotlib(name: str) -> None:
         raise ImportError(message) from error
 
 
+def need_pandas(kind: str) -> None:
+    """Raise unless what reads tables of a kind, such as `.csv`, is installed."""
+    for package in ("pandas", "pyarrow")[: 1 + (kind == ".parquet")]:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            message = f"a {kind} needs {package}: pip install 'invariant_nets[tables]'"
+            raise ImportError(message) from error
+
+
 def set_batch(
     x: Tensor,
     *,

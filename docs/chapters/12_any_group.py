@@ -322,7 +322,9 @@ task = Task.regression(score="mse")
 
 
 def graphs_of(which: torch.Tensor, batch: int = 500, **options) -> DataLoader:
-    return DataLoader(TensorDataset(pairs[which], target[which, None]), batch, **options)
+    return DataLoader(
+        TensorDataset(pairs[which], target[which, None]), batch, **options
+    )
 
 
 def perceptron() -> nn.Module:

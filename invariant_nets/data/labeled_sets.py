@@ -1,89 +1,136 @@
-r"""Sets with labels, checked once and kept in memory, and their split into two parts."""
+r"""Sets with labels, checked once and kept in memory, and their split into parts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
 from invariant_nets._arguments import int_at_least, open_share, set_batch, set_mask
-from invariant_nets.data.ragged import pad_sets
+from invariant_nets.data.contents import (
+    LabelKind,
+    as_float32,
+    checked_kind,
+    checked_labels,
+    number_of_classes,
+    padded_labels,
+    padded_sets,
+    plain,
+)
 
 Sample = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
 
 
 class LabeledSets(Dataset[Sample]):
-    r"""Sets $x \in \mathbb R^{n \times d}$ with a label $y \in \{0, 1\}$ each.
+    r"""Sets $x \in \mathbb R^{n \times d}$ with labels $y$: one a set, or one a member.
 
-    Whatever stands where the mask says that no member is becomes 0. A mask that leaves nothing out
-    is dropped.
+    | `labels` | what they are | kept as | of a set | of its members |
+    |---|---|---|---|---|
+    | `"binary"` | 0 or 1 | float32 | $(1,)$ | $(n, k)$ |
+    | `"classes"` | one of $0, \dots, k - 1$ | int64 | $()$ | $(n,)$ |
+    | `"numbers"` | $k$ real numbers | float32 | $(k,)$ | $(n, k)$ |
+
+    Whatever stands where the mask says that no member is becomes 0, labels of members too. A mask
+    that leaves nothing out is dropped.
 
     Sets are kept in float32, in which models are trained. It has 24 bits: whole numbers must be
     among those that it holds, and of the rest no feature may be rounded by more than
     $2^{-14}$ of the range that it has over all sets. Times in seconds since 1970, for example, lose
-    their last two minutes; subtract the first of them.
+    their last two minutes; subtract the first of them. So it is with labels that are numbers.
 
     Args:
         x: the sets, of any real type; or a sequence of sets of different sizes, $(n_i, d)$ each,
             which are padded.
-        y: the labels 0 and 1, of any real type or of bool.
+        y: the labels, of any real type or of bool, classes in floats only if whole. Those of the
+            members of a sequence of sets may be a sequence, $(n_i,)$ or $(n_i, k)$ each.
         mask: true where a member is; every set must have one. A sequence needs none.
+        labels: what the labels are, as the table says.
+        per_member: whether each member has a label, and not each set.
+        num_classes: how many classes there are, where the sets may not have the last of them; by
+            default one more than the largest label.
+        class_names: what the classes are called, one name each.
         suffix: what error messages append to the three names.
 
     Attributes:
         x: the sets, float32.
-        y: the labels, float32.
+        y: the labels.
         mask: true where a member is, or None if nothing is left out.
+        labels: what the labels are.
+        per_member: whether they are of the members.
+        num_classes: the number of classes, 2 for binary labels, None for numbers.
+        class_names: what the classes are called, or None.
 
     Shape:
-        $(N, n, d)$, labels $(N,)$ or $(N, 1)$, mask $(N, n)$. A sample is $(x, y)$ of shapes
-        $(n, d)$ and $(1,)$; with a mask it is $((x, \mathrm{mask}), y)$.
+        $(N, n, d)$, mask $(N, n)$; labels $(N,)$ or $(N, 1)$, numbers also $(N, k)$; per member
+        $(N, n)$ or $(N, n, 1)$, numbers and binary ones also $(N, n, k)$. A sample is $(x, y)$ of
+        shapes $(n, d)$ and as in the table; with a mask it is $((x, \mathrm{mask}), y)$.
 
     Raises:
         TypeError: if an argument is no tensor, or of the wrong type of numbers.
         ValueError: if a shape is another one, there is no set or an empty one, a member is not
-            finite or loses too much as float32, or a label is neither 0 nor 1.
+            finite or loses too much as float32, or a label is none of its kind.
 
     Example:
         >>> sets = LabeledSets([torch.ones(3, 2), torch.ones(1, 2)], torch.tensor([0, 1]))
         >>> len(sets), sets.x.shape, sets.mask.tolist()
         (2, torch.Size([2, 3, 2]), [[True, True, True], [True, False, False]])
+        >>> x, y = torch.ones(4, 3, 2), torch.tensor([2, 0, 1, 0])
+        >>> sets = LabeledSets(x, y, labels="classes")
+        >>> sets.num_classes, sets.counts, sets[0][1]
+        (3, (2, 1, 1), tensor(2))
 
     Used in chapter 11.
     """
 
     x: Float[Tensor, "sets n d"]
-    y: Float[Tensor, "sets 1"]
+    y: Float[Tensor, "sets *shape"] | Int[Tensor, "sets *shape"]
     mask: Bool[Tensor, "sets n"] | None
+    labels: LabelKind = "binary"
+    per_member: bool = False
+    num_classes: int | None = 2
+    class_names: tuple[str, ...] | None = None
 
     def __init__(
         self,
         x: Shaped[Tensor, "sets n d"] | Sequence[Shaped[Tensor, "n_i d"]],
-        y: Shaped[Tensor, "sets *one"],
+        y: Shaped[Tensor, "sets *shape"] | Sequence[Shaped[Tensor, "n_i *k"]],
         mask: Bool[Tensor, "sets n"] | None = None,
         *,
+        labels: LabelKind = "binary",
+        per_member: bool = False,
+        num_classes: int | None = None,
+        class_names: Sequence[str] | None = None,
         suffix: str = "",
     ) -> None:
         names = [f"{name}{suffix}" for name in ("x", "y", "mask")]
+        checked_kind(labels, per_member, num_classes, class_names)
+        self.labels, self.per_member = labels, bool(per_member)
         if ragged := not isinstance(x, Tensor) or x.is_nested:
             if mask is not None:
                 raise ValueError(f"{names[2]} must be left out when {names[0]} is a list of sets")
-            x, mask = _padded(x, names[0])
-        x = _plain(x, names[0])
+            x, mask = padded_sets(x, names[0])
+            if per_member and (not isinstance(y, Tensor) or y.is_nested):
+                y = padded_labels(y, mask, names[1])
+        x = plain(x, names[0])
         set_batch(x, name=names[0])
         if not len(x):
             raise ValueError(f"{names[0]} must hold at least one set, got shape {tuple(x.shape)}")
-        self.y = _labels(y, len(x), names[1])
-        mask = mask if mask is None else _plain(mask, names[2])
+        mask = mask if mask is None else plain(mask, names[2])
         set_mask(mask, x, name=names[2])
-        self.x = _members(x.to(torch.float32, copy=not ragged), x, mask, names[0])
-        _check_rounding(self.x, x, mask, names[0])
+        self.x = as_float32(x, mask, names[0], copy=not ragged)
+        self.y = checked_labels(y, labels, names[1], x, mask, self.per_member)
         self.mask = None if mask is None or mask.all() else mask.clone()
+        if labels == "numbers":
+            self.num_classes = None
+        elif labels == "classes":
+            self.class_names = None if class_names is None else tuple(class_names)
+            given = num_classes if class_names is None else len(class_names)
+            self.num_classes = number_of_classes(self.y, given, names[1])
 
     @property
     def n(self) -> int:
@@ -96,10 +143,16 @@ class LabeledSets(Dataset[Sample]):
         return self.x.shape[2]
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """How many sets have label 0, and how many label 1."""
-        ones = int(self.y.sum())
-        return len(self) - ones, ones
+    def counts(self) -> tuple[int, ...]:
+        """How many sets have label 0, how many label 1, and so on; or how many members.
+
+        Raises:
+            ValueError: if the labels are numbers.
+        """
+        if self.num_classes is None:
+            raise ValueError("counts are of binary labels and of classes, got labels='numbers'")
+        y = self.y if self.mask is None or not self.per_member else self.y[self.mask]
+        return tuple(torch.bincount(y.flatten().long(), minlength=self.num_classes).tolist())
 
     def __len__(self) -> int:
         return len(self.x)
@@ -139,124 +192,98 @@ class LabeledSets(Dataset[Sample]):
         mask = self.x.new_ones(self.x.shape[:2], dtype=torch.bool)
         mask = mask if self.mask is None else self.mask
         more = n - self.n
-        return self._trusted(pad(self.x, (0, 0, 0, more)), self.y, pad(mask, (0, more)))
+        y = self.y
+        if self.per_member:
+            y = pad(y, (0, 0, 0, more) if y.ndim == 3 else (0, more))
+        return self._trusted(pad(self.x, (0, 0, 0, more)), y, pad(mask, (0, more)))
 
-    @classmethod
-    def _trusted(cls, x: Tensor, y: Tensor, mask: Tensor | None) -> LabeledSets:
+    def _trusted(self, x: Tensor, y: Tensor, mask: Tensor | None) -> LabeledSets:
         # What was checked once is neither checked nor copied again.
-        sets = cls.__new__(cls)
+        sets = type(self).__new__(type(self))
+        sets.__dict__.update(self.__dict__)
         sets.x, sets.y = x, y
         sets.mask = None if mask is None or mask.all() else mask
         return sets
 
     def split(self, share: float = 0.25, seed: int = 0) -> tuple[LabeledSets, LabeledSets]:
-        """Split at random into two parts, each with its share of both labels.
+        """Split at random into two parts, each with its share of every label.
+
+        Numbers and labels of members are not balanced: those sets are split by chance alone. For
+        three parts, split one of the two again, as in the example.
 
         Args:
             share: the second part's share, in (0, 1). It gets so much of each label, rounded, but
-                leaves one set of each label at least, and gets one.
+                leaves one set of each label at least, and gets one; the only set of a class stays.
             seed: the same seed gives the same split.
 
         Raises:
-            ValueError: if the share is out of range, or a label has less than two sets.
+            ValueError: if the share is out of range, or a binary label, or every class, has less
+                than two sets.
 
         Example:
             >>> sets = LabeledSets(torch.randn(12, 3, 2), torch.arange(12) % 3 == 0)
             >>> [part.counts for part in sets.split(share=0.25)]
             [(6, 3), (2, 1)]
+            >>> rest, test = sets.split(share=0.25)
+            >>> train, validation = rest.split(share=0.33)
+            >>> len(train), len(validation), len(test)
+            (6, 3, 3)
         """
         share = open_share("share", share)
-        source = torch.Generator("cpu").manual_seed(int_at_least("seed", seed, 0))
         parts: tuple[list[Tensor], list[Tensor]] = [], []
-        for label, count in enumerate(self.counts):
-            if count < 2:
-                raise ValueError(f"two sets of each label are needed, got {count} of label {label}")
-            rows = torch.nonzero(self.y[:, 0] == label)[:, 0]
-            rows = rows[torch.randperm(count, generator=source, device="cpu")]
-            second = min(max(round(share * count), 1), count - 1)
+        if max(map(len, strata := self._shuffled(seed))) < 2:
+            raise ValueError(f"two sets of one label are needed, got {len(self)} in all")
+        for rows in strata:
+            second = min(max(round(share * len(rows)), 1), len(rows) - 1)
             parts[0].append(rows[second:])
             parts[1].append(rows[:second])
         first, second_part = (self.select(torch.cat(part).sort().values) for part in parts)
         return first, second_part
 
+    def folds(self, k: int = 10, seed: int = 0) -> Iterator[tuple[LabeledSets, LabeledSets]]:
+        """Go through the sets in `k` ways to leave out a part of them, every set once.
 
-def _padded(x: Any, name: str) -> tuple[Tensor, Tensor]:
-    try:
-        return pad_sets(x)
-    except (TypeError, ValueError) as error:
-        # Its messages begin with its argument's name.
-        raise type(error)(str(error).replace("sets", name, 1)) from error
+        The parts differ in size by one set at most, and in how many sets of a label they have as
+        well; numbers and labels of members are not balanced, as in `split`. Ten folds, repeated
+        with several seeds, are the usual protocol for bags.
 
+        Args:
+            k: how many folds, from 2 to the number of sets.
+            seed: the same seed gives the same folds.
 
-def _plain(value: Any, name: str) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
-    if value.layout != torch.strided or value.is_quantized or value.is_meta:
-        raise TypeError(f"{name} must be a dense tensor of plain numbers, got {value.layout}")
-    if value.is_complex():
-        raise TypeError(f"{name} must hold real numbers, got {value.dtype}")
-    plain: Tensor = value.detach().cpu()
-    return plain
+        Returns:
+            An iterator over pairs of the sets to train on and of those left out to test on.
 
+        Raises:
+            ValueError: if `k` is out of range, or a binary label has less than two sets.
 
-def _labels(y: Any, sets: int, name: str) -> Float[Tensor, "sets 1"]:
-    labels = _plain(y, name)
-    if labels.shape not in ((sets,), (sets, 1)):
-        shape = tuple(labels.shape)
-        raise ValueError(f"{name} must have shape ({sets},) or ({sets}, 1), got {shape}")
-    labels = labels.reshape(sets, 1)
-    exact = labels.to(torch.float64)  # not all types compare
-    if len(wrong := labels[(exact != 0) & (exact != 1)]):
-        raise ValueError(f"{name} must hold the labels 0 and 1 only, got {wrong[0].item()}")
-    return labels.to(torch.float32, copy=True)
-
-
-def _members(
-    floats: Float[Tensor, "sets n d"], x: Tensor, mask: Tensor | None, name: str
-) -> Float[Tensor, "sets n d"]:
-    if mask is not None:
-        if len(empty := (~mask.any(1)).nonzero()):
-            raise ValueError(
-                f"{name} must have a member in every set, got none in set {int(empty[0])}"
+        Example:
+            >>> sets = LabeledSets(torch.randn(12, 3, 2), torch.arange(12) % 3 == 0)
+            >>> [(train.counts, test.counts) for train, test in sets.folds(k=4)][0]
+            ((6, 3), (2, 1))
+        """
+        if int_at_least("k", k, 2) > len(self):
+            raise ValueError(f"k must be at most the number of sets, {len(self)}, got {k}")
+        order = torch.cat(self._shuffled(seed))
+        fold = torch.empty_like(order)
+        # Dealt out in turn, the sets of one label after those of another.
+        fold[order] = torch.arange(len(order), device="cpu") % k
+        return (
+            (
+                self.select((fold != part).nonzero()[:, 0]),
+                self.select((fold == part).nonzero()[:, 0]),
             )
-        floats.masked_fill_(~mask[:, :, None], 0)
-    if len(places := (~floats.isfinite()).nonzero()):
-        place = places[0].tolist()
-        raise ValueError(
-            f"{name} must hold finite float32 numbers, got {x[tuple(place)].item()} in set "
-            f"{place[0]}, row {place[1]}, column {place[2]}"
+            for part in range(k)
         )
-    return floats
 
-
-_LOSES_NOTHING = {
-    *(torch.float32, torch.float16, torch.bfloat16),
-    *(torch.bool, torch.uint8, torch.int8, torch.int16),
-}
-_ROUNDING = 2.0**-14
-
-
-def _check_rounding(
-    floats: Float[Tensor, "sets n d"], x: Tensor, mask: Tensor | None, name: str
-) -> None:
-    if x.dtype in _LOSES_NOTHING:
-        return
-    exact = x.to(torch.float64)
-    if mask is not None:
-        exact = exact.masked_fill(~mask[:, :, None], 0)
-    error = (floats - exact).abs()
-    # From 2**53 on every float64 is a whole number, and says nothing by it.
-    whole = (exact == exact.round()) & (error > 0) & (exact.abs() < 2.0**53)
-    if not x.is_floating_point():
-        whole |= exact.abs() > 2.0**53  # of which float64 does not hold all either
-    present = exact.flatten(0, 1) if mask is None else exact[mask]
-    span = present.amax(0) - present.amin(0)
-    lost = whole | ((error > _ROUNDING * span) & (span > 0))
-    if len(places := lost.nonzero()):
-        place = places[0].tolist()
-        raise ValueError(
-            f"{name} must keep its digits as float32, got {x[tuple(place)].item()} in set "
-            f"{place[0]}, row {place[1]}, column {place[2]}, which becomes "
-            f"{floats[tuple(place)].item()}: subtract from each feature its mean or its first "
-            "value, in the type that it has"
-        )
+    def _shuffled(self, seed: int) -> list[Int[Tensor, " rows"]]:
+        source = torch.Generator("cpu").manual_seed(int_at_least("seed", seed, 0))
+        if self.per_member or self.num_classes is None:
+            return [torch.randperm(len(self), generator=source, device="cpu")]
+        strata = []
+        for label, count in enumerate(self.counts):
+            if count < 2 and self.labels == "binary":
+                raise ValueError(f"two sets of each label are needed, got {count} of label {label}")
+            rows = torch.nonzero(self.y.flatten() == label)[:, 0]
+            strata.append(rows[torch.randperm(count, generator=source, device="cpu")])
+        return [rows for rows in strata if len(rows)]

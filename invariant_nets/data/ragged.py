@@ -113,7 +113,8 @@ def collate_sets(samples: Sequence[Any]) -> Any:
 
     Returns:
         The `PaddedSets` of the sets; for tuples, a tuple of it and of whatever torch's own collate
-        function makes of the rest. `BinaryTrainer` takes such batches as they are.
+        function makes of the rest. Labels of the members, $(n_i,)$ or $(n_i, k)$, are padded with
+        zeros as the sets are. `BinaryTrainer` takes such batches as they are.
 
     Raises:
         TypeError: if a set is no tensor.
@@ -132,7 +133,17 @@ def collate_sets(samples: Sequence[Any]) -> Any:
     if not samples or not isinstance(samples[0], tuple | list):
         return pad_sets(samples)
     sets, *rest = zip(*samples, strict=True)
-    return (pad_sets(sets), *(default_collate(list(column)) for column in rest))
+    return (pad_sets(sets), *(_collated(column, sets) for column in rest))
+
+
+def _collated(column: Sequence[Any], sets: Sequence[Tensor]) -> Any:
+    shapes = {value.shape for value in column if isinstance(value, Tensor)}
+    if len(shapes) > 1 and all(
+        isinstance(value, Tensor) and value.shape[:1] == rows.shape[:1]
+        for value, rows in zip(column, sets, strict=True)
+    ):
+        return pad_sequence(list(column), batch_first=True)
+    return default_collate(list(column))
 
 
 def _check(members: list[Any]) -> None:

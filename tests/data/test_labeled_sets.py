@@ -236,6 +236,95 @@ def test_a_label_with_a_single_set_cannot_be_split():
         sets.split()
 
 
+@given(
+    st.lists(st.integers(0, 9), min_size=2, max_size=6).filter(lambda counts: max(counts) > 1),
+    st.floats(0.01, 0.99),
+    seeds,
+)
+def test_a_split_takes_its_share_of_every_class(counts, share, seed):
+    y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    y = y[torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))]
+    x = torch.arange(float(len(y)))[:, None, None]
+    sets = LabeledSets(x, y, labels="classes", num_classes=len(counts))
+    first, second = sets.split(share, seed)
+    for total, part in zip(counts, second.counts, strict=True):
+        assert part == (min(max(round(share * total), 1), total - 1) if total else 0)
+    places = torch.cat([first.x, second.x]).flatten().long()
+    assert places.sort().values.tolist() == list(range(len(y)))
+    assert torch.equal(torch.cat([first.y, second.y]), y[places])
+
+
+@given(st.integers(2, 40), st.floats(0.01, 0.99), seeds)
+def test_a_split_of_numbers_takes_its_share_of_all(count, share, seed):
+    x = torch.arange(float(count))[:, None, None]
+    for y, per_member in ((x[:, 0], False), (x, True)):
+        sets = LabeledSets(x, y, labels="numbers", per_member=per_member)
+        first, second = sets.split(share, seed)
+        assert len(second) == min(max(round(share * count), 1), count - 1)
+        places = torch.cat([first.x, second.x]).flatten()
+        assert places.sort().values.tolist() == list(range(count))
+        assert torch.equal(second.y.flatten(), second.x.flatten())
+
+
+def test_what_has_no_two_sets_of_a_label_cannot_be_split():
+    x = torch.zeros(2, 1, 1)
+    for y, kind, count in (([0, 1], "classes", 2), ([0.5], "numbers", 1)):
+        sets = LabeledSets(x[:count], torch.tensor(y), labels=kind)
+        with pytest.raises(ValueError, match=f"two sets of one label are needed, got {count} in"):
+            sets.split()
+
+
+# The folds.
+
+
+@given(st.lists(st.integers(2, 12), min_size=2, max_size=4), st.integers(2, 12), seeds)
+def test_folds_leave_every_set_out_once_and_balance_every_label(counts, k, seed):
+    y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    y = y[torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))]
+    x = torch.arange(float(len(y)))[:, None, None]
+    sets = LabeledSets(x, y, labels="classes")
+    if k > len(y):
+        with pytest.raises(ValueError, match="k must be at most the number of sets"):
+            sets.folds(k)
+        return
+    folds = list(sets.folds(k, seed))
+    assert len(folds) == k
+    left_out = []
+    for train, test in folds:
+        assert sorted([*train.x.flatten(), *test.x.flatten()]) == list(range(len(y)))
+        assert torch.equal(test.y, y[test.x.flatten().long()])
+        left_out += test.x.flatten().tolist()
+        assert abs(len(test) - len(y) / k) < 1
+        for count, own in zip(counts, test.counts, strict=True):
+            assert abs(own - count / k) < 1
+    assert sorted(left_out) == list(range(len(y)))
+    again = [test.x for _, test in sets.folds(k, seed)]
+    assert all(map(torch.equal, again, (test.x for _, test in folds)))
+
+
+def test_folds_of_numbers_are_by_chance_and_another_seed_gives_others():
+    x = torch.arange(40.0)[:, None, None]
+    sets = LabeledSets(x, x[:, 0], labels="numbers")
+    (_, first), (_, other) = next(sets.folds()), next(sets.folds(seed=1))
+    assert (len(first), len(other)) == (4, 4)
+    assert not torch.equal(first.x, other.x)
+
+
+@pytest.mark.parametrize(
+    ("k", "error", "message"),
+    [(1, ValueError, "k must be at least 2, got 1"), (2.5, TypeError, "k must be an integer")],
+)
+def test_a_number_of_folds_that_is_none_is_refused_at_once(k, error, message):
+    with pytest.raises(error, match=message):
+        LabeledSets(torch.randn(4, 2, 2), torch.arange(4) % 2).folds(k)
+
+
+def test_a_binary_label_with_a_single_set_makes_no_folds():
+    sets = LabeledSets(torch.randn(4, 2, 2), torch.tensor([0, 0, 1, 0]))
+    with pytest.raises(ValueError, match="two sets of each label are needed, got 1 of label 1"):
+        sets.folds(2)
+
+
 # What is refused.
 
 X, Y, MASK = torch.zeros(4, 3, 2), torch.tensor([0, 1, 0, 1]), torch.ones(4, 3, dtype=torch.bool)

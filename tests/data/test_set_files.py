@@ -143,6 +143,45 @@ def test_older_forms_of_files_and_loud_extensions_are_read(tmp_path):
         assert len(load_sets(str(tmp_path / name)).train) == 8
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_labels_of_every_kind_are_read(tmp_path, kind):
+    path = saved(tmp_path, {"x": X, "y": np.arange(8) % 3}, kind)
+    classes = load_sets(path, labels="classes").train
+    assert (classes.y.tolist(), classes.num_classes) == ([0, 1, 2, 0, 1, 2, 0, 1], 3)
+    y = np.arange(16).reshape(8, 2) / 4
+    numbers = load_sets(saved(tmp_path, {"x": X, "y": y}, kind), labels="numbers").train
+    assert numbers.y.tolist() == y.tolist()
+    y = np.where(MASK, np.arange(24).reshape(8, 3), -1)
+    path = saved(tmp_path, {**WHOLE, "y": y}, kind)
+    members = load_sets(path, labels="classes", per_member=True).train
+    assert members.y.tolist() == np.where(MASK, y, 0).tolist()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_split_has_one_number_of_classes(tmp_path, kind):
+    split = {"x_test": X[:2], "y_test": np.array([0, 5])}
+    train, test = load_sets(saved(tmp_path, {**PLAIN, **split}, kind), labels="classes")
+    assert (train.num_classes, test.num_classes) == (6, 6)
+    assert train.counts == (4, 4, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_split_must_have_one_number_of_columns(tmp_path, kind):
+    split = {"x_test": X[:2], "y_test": np.zeros((2, 2))}
+    path = saved(tmp_path, {**PLAIN, **split}, kind)
+    with pytest.raises(SetFileError, match=r"y_test must have as many columns as y, shape"):
+        load_sets(path, labels="numbers")
+
+
+def test_a_pt_may_have_labels_of_members_in_a_list(tmp_path):
+    y = [torch.arange(len(rows)) for rows in SETS]
+    path = saved(tmp_path, {"x": SETS, "y": y}, "pt")
+    train = load_sets(path, labels="classes", per_member=True).train
+    assert train.y[train.mask].tolist() == torch.cat(y).tolist()
+    with pytest.raises(SetFileError, match="y must be a tensor, got list"):
+        load_sets(path, labels="classes")
+
+
 # What is refused.
 
 
@@ -326,9 +365,9 @@ def test_a_name_that_is_no_file_of_sets_is_refused(tmp_path):
     (tmp_path / "folder.npz").mkdir()
     with pytest.raises(IsADirectoryError, match=r"folder\.npz is a folder"):
         load_sets(tmp_path / "folder.npz")
-    for name in ("sets.csv", "sets", "sets.pth", "npz"):
+    for name in ("sets.txt", "sets", "sets.pth", "npz"):
         (tmp_path / name).write_text("")
-        with pytest.raises(SetFileError, match=rf"{name} must end in .npz or .pt, got"):
+        with pytest.raises(SetFileError, match=rf"{name} must end in .npz, .pt, .csv or .parquet"):
             load_sets(tmp_path / name)
 
 
