@@ -16,27 +16,12 @@ What the rooms hold can be imported from here. Beside them, `figures` is the boo
 needs matplotlib, and `ranks` the processes that work together.
 """
 
-from invariant_nets.averaging.augmentation import (
-    Augmentation,
-)
-from invariant_nets.averaging.chunked import (
-    average_over,
-)
-from invariant_nets.averaging.model import (
-    Estimate,
-    SymmetryModel,
-)
-from invariant_nets.canonicalization.frames import (
-    CircleFrame,
-    DirectionFrame,
-    WeightedOrders,
-)
-from invariant_nets.canonicalization.model import (
-    CanonicalModel,
-)
-from invariant_nets.canonicalization.rotation import (
-    least_rotation,
-)
+from invariant_nets.averaging.augmentation import Augmentation
+from invariant_nets.averaging.chunked import average_over
+from invariant_nets.averaging.model import Estimate, SymmetryModel
+from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
+from invariant_nets.canonicalization.model import CanonicalModel
+from invariant_nets.canonicalization.rotation import least_rotation
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
     lexicographic_sort,
@@ -48,71 +33,27 @@ from invariant_nets.checks.assertions import (
     test_equivariant,
     test_invariant,
 )
-from invariant_nets.checks.report import (
-    SymmetryReport,
-    symmetry_report,
-)
-from invariant_nets.checks.search import (
-    find_symmetry,
-)
-from invariant_nets.comparison.compare import (
-    compare,
-)
-from invariant_nets.comparison.models import (
-    MODELS,
-    build_model,
-)
-from invariant_nets.comparison.report import (
-    Comparison,
-)
-from invariant_nets.comparison.results import (
-    ModelResult,
-    ModelSpec,
-    Run,
-)
-from invariant_nets.comparison.sets_task import (
-    SetsTask,
-)
-from invariant_nets.comparison.tasks import (
-    GaussianTask,
-)
-from invariant_nets.data.bayes import (
-    bayes_accuracy,
-    bayes_loss,
-    bayes_threshold,
-)
-from invariant_nets.data.gaussian import (
-    GaussianDataset,
-)
-from invariant_nets.data.labeled_sets import (
-    LabeledSets,
-)
-from invariant_nets.data.poker import (
-    poker_hands,
-)
-from invariant_nets.data.ragged import (
-    PaddedSets,
-    collate_sets,
-    pad_sets,
-    unpad_sets,
-)
-from invariant_nets.data.set_files import (
-    SetFile,
-    SetFileError,
-    load_bags,
-    load_sets,
-)
-from invariant_nets.data.shapes import (
-    random_shapes,
-)
+from invariant_nets.checks.report import SymmetryReport, symmetry_report
+from invariant_nets.checks.search import find_symmetry
+from invariant_nets.comparison.compare import compare
+from invariant_nets.comparison.models import MODELS, build_model
+from invariant_nets.comparison.report import Comparison
+from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
+from invariant_nets.comparison.sets_task import SetsTask
+from invariant_nets.comparison.tasks import GaussianTask
+from invariant_nets.data.bayes import bayes_accuracy, bayes_loss, bayes_threshold
+from invariant_nets.data.gaussian import GaussianDataset
+from invariant_nets.data.labeled_sets import LabeledSets
+from invariant_nets.data.poker import poker_hands
+from invariant_nets.data.ragged import PaddedSets, collate_sets, pad_sets, unpad_sets
+from invariant_nets.data.set_files import SetFile, SetFileError, load_bags, load_sets
+from invariant_nets.data.shapes import random_shapes
 from invariant_nets.groups.enumeration import (
     create_all_permutations,
     create_permutations_from_generators,
     create_random_permutations,
 )
-from invariant_nets.groups.group import (
-    PermutationGroup,
-)
+from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import (
     alternating_group,
     cyclic_generator,
@@ -124,89 +65,28 @@ from invariant_nets.groups.named import (
     symmetric_group,
     trivial_group,
 )
-from invariant_nets.groups.permutation import (
-    Permutation,
-)
-from invariant_nets.groups.products import (
-    direct_product,
-    wreath_product,
-)
-from invariant_nets.layers.averaged import (
-    LinearEquivariant,
-    LinearInvariant,
-)
-from invariant_nets.layers.exchangeable import (
-    ExchangeableEquivariant,
-    ExchangeableInvariant,
-)
-from invariant_nets.layers.exchangeable_sparse import (
-    SparseExchangeableEquivariant,
-)
-from invariant_nets.layers.orbit import (
-    OrbitInvariant,
-    OrbitLinear,
-)
-from invariant_nets.layers.symmetric_elements import (
-    SymmetricElements,
-    SymmetricElementsInvariant,
-)
-from invariant_nets.networks.attention import (
-    InducedSetAttentionBlock,
-    SetAttentionBlock,
-)
-from invariant_nets.networks.attention_block import (
-    MultiheadAttentionBlock,
-)
-from invariant_nets.networks.backbones import (
-    EncoderLayer,
-    PositionalEncoding,
-    mlp,
-    transformer,
-)
-from invariant_nets.networks.deep_sets import (
-    deep_sets,
-    perceptron,
-)
-from invariant_nets.networks.entries import (
-    entrywise,
-    radial,
-)
-from invariant_nets.networks.intrinsic import (
-    cyclic_elements,
-    exchangeable_matrix,
-    intrinsic,
-)
-from invariant_nets.networks.pooling import (
-    AttentionPooling,
-    SetPooling,
-)
-from invariant_nets.networks.set_network import (
-    FlattenMembers,
-    SetNetwork,
-)
-from invariant_nets.networks.set_transformer import (
-    attention_from_state,
-    set_transformer,
-)
+from invariant_nets.groups.permutation import Permutation
+from invariant_nets.groups.products import direct_product, wreath_product
+from invariant_nets.layers.averaged import LinearEquivariant, LinearInvariant
+from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
+from invariant_nets.layers.exchangeable_sparse import SparseExchangeableEquivariant
+from invariant_nets.layers.orbit import OrbitInvariant, OrbitLinear
+from invariant_nets.layers.symmetric_elements import SymmetricElements, SymmetricElementsInvariant
+from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
+from invariant_nets.networks.attention_block import MultiheadAttentionBlock
+from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
+from invariant_nets.networks.deep_sets import deep_sets, perceptron
+from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
+from invariant_nets.networks.pooling import AttentionPooling, SetPooling
+from invariant_nets.networks.set_network import FlattenMembers, SetNetwork
+from invariant_nets.networks.set_transformer import attention_from_state, set_transformer
 from invariant_nets.ranks import Ranks, join_ranks, shard
-from invariant_nets.training.binary import (
-    BinaryTrainer,
-)
-from invariant_nets.training.history import (
-    Epoch,
-    History,
-    LossAndScore,
-)
-from invariant_nets.training.resuming.checkpoint import (
-    CheckpointError,
-    CheckpointFolder,
-)
-from invariant_nets.training.tasks import (
-    Task,
-)
-from invariant_nets.training.trainer import (
-    Trainer,
-)
+from invariant_nets.training.binary import BinaryTrainer
+from invariant_nets.training.history import Epoch, History, LossAndScore
+from invariant_nets.training.resuming.checkpoint import CheckpointError, CheckpointFolder
+from invariant_nets.training.tasks import Task
+from invariant_nets.training.trainer import Trainer
 
 __version__ = "0.1.0"
 

@@ -61,6 +61,7 @@ def _compare(parser: Parser, options: argparse.Namespace) -> int:
             options.batch_size,
             options.seeds,
             options.lr[0] if options.lr and len(options.lr) == 1 else options.lr,
+            options.schedule,
             options.checkpoint,
             options.device,
             log=sys.stderr.isatty(),
@@ -260,6 +261,8 @@ def _add_options(parser: Parser) -> None:
         f"default {', '.join(f'{rate:g}' for rate in RATES)} for --data, and else its own"
     )
     option(budget, "--lr", "RATE", float, rates, nargs="+")
+    falls = "whether it stays or falls to 0: constant or cosine (%(default)s)"
+    option(budget, "--schedule", "KIND", str, falls, default="constant")
     option(budget, "--device", "DEVICE", str, "where to train: cpu, cuda, cuda:1 (cpu)")
     output = parser.add_argument_group("files")
     option(output, "--json", "FILE", str, "write settings, scores and histories to a .json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import torch
 
@@ -21,6 +22,7 @@ def compare(
     batch_size: int = 32,
     seeds: int | Sequence[int] = 3,
     lr: float | Sequence[float] | None = None,
+    schedule: Literal["constant", "cosine"] = "constant",
     checkpoint: str | os.PathLike[str] | None = None,
     device: torch.device | str | None = None,
     log: bool = False,
@@ -47,6 +49,7 @@ def compare(
         lr: the learning rate of every model, or several of which each takes its own. By default
             it is that of its `ModelSpec` on the Gaussian task, for which those were chosen, and one
             of 0.001, 0.003 and 0.01 on sets of your own.
+        schedule: whether the rate stays, or falls to 0 along half a period of the cosine.
         checkpoint: a folder in which each training is kept in a folder of its own; the same
             comparison goes on where it was killed, and comes to the same.
         device: where the models are trained; the CPU by default.
@@ -68,4 +71,5 @@ def compare(
 
     Derived in chapter 11; `python -m invariant_nets compare` is the same as a command.
     """
-    return Plan(models, task, epochs, batch_size, seeds, lr, checkpoint, device, log).run()
+    options = epochs, batch_size, seeds, lr, schedule, checkpoint, device, log
+    return Plan(models, task, *options).run()

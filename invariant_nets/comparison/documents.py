@@ -1,4 +1,4 @@
-"""A comparison as a figure, and as a page to read in HTML or Markdown."""
+"""A comparison as a row per model, as a figure, and as a page to read in HTML or Markdown."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from invariant_nets.comparison.report import Comparison
+    from invariant_nets.comparison.results import ModelResult
+    from invariant_nets.figures import Cell
 
 _STYLE = """\
 :root { color-scheme: light dark; }
@@ -154,3 +156,31 @@ def ranking(comparison: Comparison, readings: bool) -> Figure:
     labels = list(dict.fromkeys((*kinds, *shown)))
     figure.legend([shown[label] for label in labels], labels, loc="outside upper center", ncols=2)
     return figure
+
+
+def cells_of(
+    result: ModelResult, behind: tuple[float, float | None] | None, formulas: bool
+) -> dict[str, Cell]:
+    """Return what a row of the table may show of a model."""
+    score = "failed" if result.score is None else _with_error(result.score, result.sd)
+    return {
+        "model": result.name,
+        "route": result.spec.route,
+        "claims": result.claim(formulas),
+        "score": score,
+        "behind": "–" if behind is None else _with_error(*behind),
+        "s.e.": _or_dash(result.standard_error),
+        "gap": _or_dash(result.gap),
+        "lr": result.lr,
+        "weights": result.weights,
+        "ms": _or_dash(result.seconds, 1e3),
+    }
+
+
+def _with_error(value: float, error: float | None) -> str:
+    text = f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
+    return text.replace("-", "−")
+
+
+def _or_dash(value: float | None, unit: float = 1.0) -> Cell:
+    return "–" if value is None else unit * value

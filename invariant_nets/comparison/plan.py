@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from invariant_nets._arguments import positive_int
+from invariant_nets._arguments import one_of, positive_int
 from invariant_nets._files import make_folder
 from invariant_nets._sets import call
 from invariant_nets.comparison.models import MODELS, chosen_models
@@ -55,6 +56,7 @@ class Plan:
         batch_size: int,
         seeds: int | Sequence[int],
         lr: float | Sequence[float] | None,
+        schedule: str,
         checkpoint: str | os.PathLike[str] | None,
         device: torch.device | str | None,
         log: bool,
@@ -67,6 +69,8 @@ class Plan:
         self.batch_size = positive_int("batch_size", batch_size)
         self.seeds = checked_seeds(seeds)
         self.rates = checked_rates(lr, self.task.rates)
+        one_of("schedule", schedule, ("constant", "cosine"))
+        self.schedule = schedule
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.device = checked_device(device)
         self.log = log
@@ -82,7 +86,7 @@ class Plan:
         """Train and test the models."""
         join_ranks()
         ranks = Ranks()
-        steps = self.epochs * math.ceil(int(self.task.settings()["train_sets"]) / self.batch_size)
+        steps = self._steps()
         total = len(self.choices) + len(self.pairs)
         runs: dict[str, list[Run]] = {name: [] for name in self.models}
         losses: dict[str, dict[float, float | None]] = {name: {} for name in self.models}
@@ -119,7 +123,11 @@ class Plan:
             stopped,
             interrupted,
             self.rates if len(self.rates) > 1 else (),
+            self.schedule,
         )
+
+    def _steps(self) -> int:
+        return self.epochs * math.ceil(int(self.task.settings()["train_sets"]) / self.batch_size)
 
     def _final(self, losses: Mapping[str, Mapping[float, float | None]]) -> Iterator[Training]:
         for name, seed in self.pairs:
@@ -165,7 +173,17 @@ class Plan:
             model = self.models[name].model(self.task.n, self.task.d, goal.outputs)
             optimizer = torch.optim.Adam(model.parameters(), lr=training.lr)
             optimizer.register_step_post_hook(lambda *_: bar.update())
-            trainer = Trainer(model, goal, optimizer, self.device)
+            scheduler = None
+            if self.schedule == "cosine":
+                scheduler = CosineAnnealingLR(optimizer, self._steps())
+            trainer = Trainer(
+                model,
+                goal,
+                optimizer,
+                self.device,
+                scheduler=scheduler,
+                per_step=scheduler is not None,
+            )
             try:
                 history = trainer.fit(*self._loaders(name, seed), self.epochs, checkpoint=folder)
             except FloatingPointError as error:
@@ -224,6 +242,7 @@ class Plan:
             "lr": training.lr,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
+            "schedule": self.schedule,
             **self.task.settings(),
         }
 

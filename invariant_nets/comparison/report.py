@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from invariant_nets._files import output_file, write_whole
-from invariant_nets.comparison.documents import drawn, html, markdown, ranking
+from invariant_nets.comparison.documents import cells_of, drawn, html, markdown, ranking
 from invariant_nets.comparison.results import ModelResult
 from invariant_nets.comparison.tasks import DataTask
 
@@ -42,6 +42,7 @@ class Comparison:
         stopped: why the comparison ended, in words.
         interrupted: whether Ctrl-C ended it before all was trained.
         rates: the learning rates of which each model chose one; empty if none was to be chosen.
+        schedule: whether rates stay ("constant") or fall to 0 ("cosine").
 
     Example:
         >>> from invariant_nets import GaussianTask, compare
@@ -63,6 +64,7 @@ class Comparison:
     stopped: str
     interrupted: bool = False
     rates: tuple[float, ...] = ()
+    schedule: str = "constant"
 
     def __getitem__(self, name: str) -> ModelResult:
         return self.results[name]
@@ -114,7 +116,7 @@ class Comparison:
         shown = [column for column in columns if not absent.get(column)]
         rows = []
         for name, result in self.results.items():
-            cells = _cells(result, self.behind(name), formulas)
+            cells = cells_of(result, self.behind(name), formulas)
             rows.append(
                 {self._heading(column): cells[column] for column in shown}
                 | {column: values[name] for column, values in more.items()}
@@ -135,6 +137,8 @@ class Comparison:
             f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {settings['train_sets']:,} sets "
             f"in batches of {self.batch_size}, {seeds}"
         )
+        if self.schedule == "cosine":
+            words += ", with learning rates that fall to 0"
         if self.rates:
             words += (
                 f"; before that as many for each of the learning rates "
@@ -189,6 +193,7 @@ class Comparison:
             "batch_size": self.batch_size,
             "seeds": list(self.seeds),
             "rates": list(self.rates),
+            "schedule": self.schedule,
             "optimizer": "Adam",
             "score": self.task.goal.score,
             "ideal": self.task.goal.ideal,
@@ -269,28 +274,3 @@ class Comparison:
             figure = file.with_suffix(".svg")
             write_whole(figure, drawn(self, "svg"))
             write_whole(file, markdown(self, figure.name).encode())
-
-
-def _cells(
-    result: ModelResult, behind: tuple[float, float | None] | None, formulas: bool
-) -> dict[str, Cell]:
-    mean, sd = result.score, result.sd
-    error = "" if behind is None or behind[1] is None else f" ± {behind[1]:.3f}"
-    return {
-        "model": result.name,
-        "route": result.spec.route,
-        "claims": result.claim(formulas),
-        "score": "failed"
-        if mean is None
-        else f"{mean:.3f}" + (f" ± {sd:.3f}" if sd is not None else ""),
-        "behind": "–" if behind is None else f"{behind[0]:.3f}{error}".replace("-", "−"),
-        "s.e.": _or_dash(result.standard_error),
-        "gap": _or_dash(result.gap),
-        "lr": result.lr,
-        "weights": result.weights,
-        "ms": _or_dash(result.seconds, 1e3),
-    }
-
-
-def _or_dash(value: float | None, unit: float = 1.0) -> Cell:
-    return "–" if value is None else unit * value

@@ -93,12 +93,13 @@ class SetsTask:
                 f"{' per member' * train.per_member}, got {goal.labels!r}"
                 f"{' per member' * goal.per_member}"
             )
-        parts = {"train": train, **given}
-        for seed, role in enumerate(("test", "validation")):
-            if parts[role] is None:
-                share = _SHARES[role] if shares[role] is None else shares[role]
-                parts["train"], parts[role] = parts["train"].split(share, seed)
-        self.train, self.test, self.validation = parts["train"], parts["test"], parts["validation"]
+        parts: dict[str, LabeledSets] = {}
+        for seed, (role, sets) in enumerate(given.items()):
+            if sets is None:
+                share = shares[role]
+                train, sets = train.split(_SHARES[role] if share is None else share, seed)
+            parts[role] = sets
+        self.train, self.test, self.validation = train, parts["test"], parts["validation"]
 
     @classmethod
     def from_file(
@@ -127,9 +128,15 @@ class SetsTask:
             if share is not None:
                 open_share(name, share)
         train, test = load_sets(path, **options)
-        shares = {"test_share": test_share, "validation_share": validation_share}
         try:
-            return cls(train, test, goal=goal, name=os.fspath(path), **shares)
+            return cls(
+                train,
+                test,
+                test_share=test_share,
+                validation_share=validation_share,
+                goal=goal,
+                name=os.fspath(path),
+            )
         except ValueError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from error
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -74,9 +75,7 @@ def checked_seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
     return chosen
 
 
-def checked_rates(
-    lr: float | Sequence[float] | None, default: tuple[float, ...] | None
-) -> tuple[float, ...]:
+def checked_rates(lr: Any, default: tuple[float, ...] | None) -> tuple[float, ...]:
     """Return the rates to try, in order; none where each model has its own."""
     if lr is None:
         return default or ()

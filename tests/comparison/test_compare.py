@@ -78,6 +78,26 @@ def test_it_is_the_textbooks_training_and_test_of_each_model(lr, batch_size):
             assert run.history.num_epochs == 2
 
 
+def test_rates_may_fall_along_a_cosine():
+    comparison = compare(["mlp"], TASK, epochs=3, seeds=1, lr=0.02, schedule="cosine")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = build_model("mlp", 6, 3)
+        data = GaussianDataset(64, (6, 3), 2.0, 0.5, static=False, seed=0)
+        optimizer = torch.optim.Adam(model.parameters())
+        for epoch in range(3):
+            for step, (x, y) in enumerate(DataLoader(data, 32)):
+                share = (2 * epoch + step) / 6
+                optimizer.param_groups[0]["lr"] = 0.02 * (1 + math.cos(math.pi * share)) / 2
+                loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+    for own, slow in zip(comparison["mlp"].model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(own, slow)
+    assert "with learning rates that fall to 0" in str(comparison)
+
+
 def test_models_are_ranked_by_their_mean_score():
     names = ["mlp", "deep-sets", "radial"]
     comparison = compare(names, TASK, epochs=8, seeds=2)
@@ -263,7 +283,7 @@ def test_validation_sets_choose_the_rate_of_each_model():
 def test_by_default_each_task_has_rates_of_its_own():
     task = SetsTask(easy_sets(False))
     assert compare(["radial"], task, epochs=1, seeds=1).rates == RATES
-    assert Plan(None, task, 1, 1, 1, None, None, None, False).rates == RATES
+    assert Plan(None, task, 1, 1, 1, None, "constant", None, None, False).rates == RATES
     assert compare(["radial"], SMALL, epochs=1, seeds=1)["radial"].lr == MODELS["radial"].lr
 
 
@@ -352,10 +372,10 @@ def test_a_model_without_outputs_enough_is_refused():
 
 
 def test_models_that_exchange_columns_are_not_for_sets_of_your_own_unless_named():
-    plan = Plan(None, SETS, 1, 1, 1, None, None, None, False)
+    plan = Plan(None, SETS, 1, 1, 1, None, "constant", None, None, False)
     assert list(plan.models) == [name for name in MODELS if MODELS[name].data == "sets"]
     assert "exchangeable" not in plan.models
-    named = Plan(["exchangeable"], SETS, 1, 1, 1, None, None, None, False)
+    named = Plan(["exchangeable"], SETS, 1, 1, 1, None, "constant", None, None, False)
     assert list(named.models) == ["exchangeable"]
 
 
@@ -529,6 +549,7 @@ def test_the_bar_counts_all_steps_and_names_the_training(capfd, tmp_path):
         ({"lr": []}, r"lr must be at least one rate, and differ, got \[\]"),
         ({"lr": [0.1, 0.1]}, "lr must be at least one rate, and differ"),
         ({"lr": [0.1, -1]}, "lr must be positive and finite, got -1"),
+        ({"schedule": "linear"}, "schedule must be one of 'constant', 'cosine', got 'linear'"),
         ({"device": "abacus"}, "device must be one that torch can use, got abacus"),
         ({"device": "meta"}, "device must be one that torch can use, got meta"),
     ],

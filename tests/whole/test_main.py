@@ -96,7 +96,7 @@ ALL = """
     --models mlp radial -n 4 -d 3 --var1 2 --var2 .5 --static --sets 9 --test-sets 8 --epochs 2
     --batch-size 5 --seeds 1 --lr 1e-2 3e-2 --device cpu --json a --figure b --checkpoint c --data d
     --test-share .5 --validation-share .1 --labels classes --per-member --set-column s
-    --label-column l --split-column p --features u v --report r
+    --label-column l --split-column p --features u v --report r --schedule cosine
 """
 
 
@@ -111,7 +111,7 @@ def test_options_are_read(words):
         **{"json": "a", "figure": "b", "checkpoint": "c", "data": "d", "test_share": 0.5},
         **{"validation_share": 0.1, "labels": "classes", "per_member": True, "lr": [0.01, 0.03]},
         **{"set_column": "s", "label_column": ["l"], "split_column": "p", "features": ["u", "v"]},
-        "report": "r",
+        **{"report": "r", "schedule": "cosine"},
     }
 
 
