@@ -169,7 +169,7 @@ def test_sets_from_a_file_are_checked_and_copied_once(tmp_path, monkeypatch, rag
     monkeypatch.setattr(torch.Tensor, "isfinite", counted_check)
     monkeypatch.setattr(torch.Tensor, "to", counted_copy)
     task = SetsTask.from_file(tmp_path / "sets.pt")
-    assert (len(task.train), len(task.test)) == ((12, 4) if split else (8, 4))
+    assert (len(task.train), len(task.test)) == ((10, 4) if split else (6, 4))
     assert sum(checked) == numbers
     assert sum(copied) == (0 if ragged else numbers)
 
