@@ -135,7 +135,9 @@ data:
   and, where sets are smaller than n, a boolean mask (sets, n) that is true
   where a member is. A test split of its own: x_test, y_test, mask_test. In a
   .pt, x may also be a list of sets of different sizes, and the whole a tuple
-  (x, y). Bring features to similar scales first.
+  (x, y). Or a .csv or .parquet with a row per member: its column set says of
+  which set, label has the set's label, all others are features; a column split
+  may say train or test. Bring features to similar scales first.
 
 examples:
   the comparison of chapter 11, about a minute:
@@ -209,7 +211,7 @@ def _add_options(parser: Parser) -> None:
 
     option(parser, "--models", "NAME", str, "which models, listed below; all by default", nargs="+")
     data = parser.add_argument_group("your own sets")
-    option(data, "--data", "FILE", str, "an .npz or .pt file of sets and labels, as below")
+    option(data, "--data", "FILE", str, "an .npz, .pt, .csv or .parquet of labeled sets, as below")
     option(
         data, "--test-share", "SHARE", float, "test sets among them, if none are set apart (0.25)"
     )

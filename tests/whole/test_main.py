@@ -265,7 +265,7 @@ def _no_training_where_something_is_refused(request, monkeypatch):
         ("--data sets.npz --test-sets 3", "--test-sets is for the Gaussian task"),
         ("--data sets.npz --test-share 1", "test_share must lie between 0 and 1, got 1.0"),
         ("--data none.npz", "none.npz: there is no such file"),
-        ("--data .", ". is a folder; a file .npz or .pt is needed"),
+        ("--data .", ". is a folder; a file .npz, .pt, .csv or .parquet is needed"),
         ("--data torn.npz", "torn.npz is torn"),
         ("--data lacks.npz", "lacks.npz: the keys x and y are needed, got x, labels, without y"),
         ("--data alone.npz", "alone.npz: train must have sets of both labels, got label 1 only"),
