@@ -35,7 +35,8 @@ FIRST = """
     PermutationGroup PositionalEncoding Ranks Run SetAttentionBlock SetFile SetFileError
     SetNetwork SetPooling SetsTask SparseExchangeableEquivariant SymmetricElements
     SymmetricElementsInvariant SymmetryModel SymmetryReport WeightedOrders alternating_group
-    assert_equivariant assert_invariant attention_from_state average_over bayes_accuracy bayes_loss bayes_threshold
+    assert_equivariant assert_invariant attention_from_state average_over bayes_accuracy bayes_loss
+    bayes_threshold
     build_model collate_sets columnwise_sort compare create_all_permutations
     create_permutations_from_generators create_random_permutations cyclic_elements
     cyclic_generator cyclic_group deep_sets dihedral_group direct_product entrywise
