@@ -56,7 +56,8 @@ class MultiheadAttentionBlock(nn.Module):
     Three options make it the block of Lee et al.'s published code, whose weights
     `attention_from_state` loads: `bias=True`; `residual="query"`, where every head stands on its
     query and there is no $O$, $h = \bigl[\,x Q_a + \mathrm{softmax}(\ldots)\, y V_a\,\bigr]_a$; and
-    `dim_feedforward=0`, where $\mathrm{rFF}(h) = \mathrm{ReLU}(h W + b)$ has one layer.
+    `dim_feedforward=0`, where $\mathrm{rFF}(h) = \mathrm{ReLU}(h W + b)$ has one layer. That code
+    divides the scores by $\sqrt d$; keys $K / \sqrt k$ give the same ones here.
 
     The softmax is PyTorch's fused `scaled_dot_product_attention`. Its kernel for CPUs has no rule
     for `torch.func.vmap` and no second derivative; under

@@ -63,8 +63,8 @@ class SetPooling(nn.Module):
     References:
         Zaheer et al. (2017), *Deep Sets*; Qi et al. (2017), *PointNet: Deep Learning on Point Sets
         for 3D Classification and Segmentation*, for the maximum; Corso et al. (2020), *Principal
-        Neighbourhood Aggregation for Graph Nets*, for the deviation; Li, Xiong, Thabet & Ghanem
-        (2020), *DeeperGCN: All You Need to Train Deeper GCNs*, for the softmax and the power mean.
+        Neighbourhood Aggregation for Graph Nets*, for the deviation; G. Li et al., *DeeperGCN: All
+        You Need to Train Deeper GCNs*, 2020, for the softmax and the power mean.
 
     Used in chapter 13.
     """

@@ -153,6 +153,26 @@ def test_dropout_acts_on_the_attention_and_both_branches_while_training():
         assert torch.equal(one(x, y), one(x, y)) == (len(silent) == 2)
 
 
+class Doubling(nn.Module):
+    """In the place of dropout, so that it shows where that acts."""
+
+    p = 0.5
+
+    def forward(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize("dim_feedforward", [None, 0])
+def test_what_is_dropped_are_entries_of_each_branch_and_of_the_hidden_layer(dim_feedforward):
+    options = {"bias": True, "dim_feedforward": dim_feedforward}
+    block, x, y, mask = drawn(2, 3, 4, 2, 2, False, seed=0, **options)
+    h = x + 2 * attention_by_loops(block, x, y, mask)
+    hidden = block.linear1(h).relu()
+    branch = hidden if dim_feedforward == 0 else block.linear2(2 * hidden)
+    block.dropout = Doubling()
+    torch.testing.assert_close(block.eval()(x, y, mask), h + 2 * branch)
+
+
 @pytest.mark.parametrize("dim_feedforward", [None, 0])
 def test_dropout_keeps_the_mean_of_a_branch(dim_feedforward):
     block = MultiheadAttentionBlock(4, 2, dropout=0.5, dim_feedforward=dim_feedforward)

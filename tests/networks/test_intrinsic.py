@@ -79,8 +79,10 @@ def test_the_last_layer_of_outputs_per_member_keeps_the_mean_square():
         torch.testing.assert_close(matrix @ matrix.T / 36, torch.eye(6), atol=1e-5, rtol=1e-4)
 
 
-def test_cyclic_shifts_of_the_features_do_not_change_outputs_per_member():
-    network = shuffle_parameters(cyclic_elements(4, 5, outputs=2, per_member=True).double())
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+def test_cyclic_shifts_of_the_features_do_not_change_outputs_per_member(pooling):
+    options = {"outputs": 2, "per_member": True, "pooling": pooling}
+    network = shuffle_parameters(cyclic_elements(4, 5, **options).double())
     x = torch.randn(8, 4, 5, dtype=torch.float64)
     torch.testing.assert_close(network(x.roll(2, -1)), network(x))
     with pytest.raises(AssertionError):
@@ -89,7 +91,7 @@ def test_cyclic_shifts_of_the_features_do_not_change_outputs_per_member():
     h = x
     for module in layers:
         h = module(h)
-    pool = readout.shared(h.mean(1))
+    pool = readout.shared(h.mean(1) if pooling == "mean" else h.sum(1))
     each = torch.stack([readout.element(h[:, i]) + pool for i in range(4)], 1)
     torch.testing.assert_close(network(x), each)
 

@@ -210,6 +210,14 @@ def test_a_deviation_far_from_zero_does_not_cancel(pooling):
     assert not torch.allclose(naive.double(), SetPooling("var")(moved.double()), rtol=1e-1)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("layer", [SetPooling("var"), *ROOTS, SetPooling("softmax")], ids=repr)
+def test_what_is_pooled_in_half_precision_is_rounded_once(layer, dtype):
+    x = (100 + torch.randn(3, 500, 2, generator=torch.Generator().manual_seed(0))).to(dtype)
+    y, rounding = layer(x), torch.finfo(dtype).eps
+    torch.testing.assert_close(y.double(), layer(x.double()), rtol=rounding, atol=0)
+
+
 def test_a_single_member_does_not_deviate():
     x = torch.randn(2, 3, 2)
     mask = torch.tensor([[True, False, False]] * 2)
