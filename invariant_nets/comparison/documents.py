@@ -75,7 +75,7 @@ def _notes(comparison: Comparison) -> list[str]:
     for name, result in comparison.results.items():
         if result.rates:
             tried = ", ".join(
-                f"{rate:g} {'failed' if loss is None else f'{loss:.4f}'}"
+                f"{'failed' if loss is None else f'{loss:.4f}'} at {rate:g}"
                 for rate, loss in result.rates.items()
             )
             lines.append(f"{name}: validation loss by learning rate: {tried}")

@@ -49,10 +49,9 @@ class Fixed:
 # Every part runs
 
 
-LAUNCHING = {"importing"}
+LONG = {"importing", "growth", "averaging"}
 parts = [
-    pytest.param(part, marks=pytest.mark.slow) if part in LAUNCHING else part
-    for part in running.PARTS
+    pytest.param(part, marks=pytest.mark.slow) if part in LONG else part for part in running.PARTS
 ]
 
 
@@ -654,6 +653,7 @@ def test_numbers_have_units():
     ]
 
 
+@pytest.mark.slow
 def test_the_page_of_the_book_is_made_from_the_results(tmp_path):
     template = (ROOT / "docs" / "benchmarks.md").read_text()
     text, curves = render(template, ROOT / "benchmarks" / "results.json")

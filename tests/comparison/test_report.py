@@ -187,7 +187,11 @@ def test_a_page_needs_nothing_else(tmp_path):
     assert "b" not in page.tags
     assert all(link.startswith("#") for link in page.links)
     assert "http" not in "".join(page.links)
-    for part in (made.budget, *made.problems, "radial: validation loss by learning rate: 0.001 "):
+    for part in (
+        made.budget,
+        *made.problems,
+        "radial: validation loss by learning rate: 0.6100 at 0.001",
+    ):
         assert part in page.text
     for row in made.table(formulas=False).rows:
         assert all(cell in page.text for cell in row)
@@ -206,7 +210,7 @@ def test_a_page_in_markdown_has_its_figure_beside_it(tmp_path):
     assert {row.count("|") for row in rows} == {len(made.table().header) + 1}
     assert any("](a%20b.svg)" in line for line in lines)
     assert f"{made.budget}." in lines
-    assert any("0.01 failed" in line for line in lines)
+    assert any("failed at 0.01" in line for line in lines)
 
 
 def test_a_page_of_another_kind_is_refused(tmp_path):

@@ -135,9 +135,16 @@ def assert_means_do_not_depend_on_the_number_of_equal_sets(module, entry, dtype,
             torch.testing.assert_close(several, few, rtol=0, atol=0.06 * scale)
 
 
+# Averages over all orders take seconds each.
+LIGHT = [
+    pytest.param(name, marks=pytest.mark.slow) if "all orders" in name else name
+    for name in DETERMINED
+]
+
+
 @every_half
 @modes
-@pytest.mark.parametrize("name", DETERMINED)
+@pytest.mark.parametrize("name", LIGHT)
 def test_gradients_of_a_mean_do_not_depend_on_the_number_of_equal_sets(name, dtype, autocast):
     module = made(name)
     assert_means_do_not_depend_on_the_number_of_equal_sets(module, CATALOGUE[name], dtype, autocast)

@@ -62,6 +62,7 @@ def hands_of(x):
     ]
 
 
+@pytest.mark.slow
 def test_every_category_has_as_many_hands_as_combinatorics_counts():
     assert sum(COUNTS.values()) == HANDS == math.comb(52, 5)
     counts = torch.bincount(_categories()).tolist()
@@ -97,6 +98,7 @@ def test_no_hand_comes_twice(balanced):
     assert all(len(set(hand)) == 5 for hand in hands_of(sets.x))
 
 
+@pytest.mark.slow
 def test_labels_are_invariant_to_orders_of_cards_and_of_suits_and_not_of_ranks():
     draw = random.Random(0)
     moved = 0
@@ -134,6 +136,7 @@ def test_uniform_hands_come_as_often_as_they_should():
         assert abs(own - mean) < 5 * math.sqrt(mean) + 1
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_hands_and_more_of_them_begin_with_those():
     first = poker_hands(50, seed=7)
     assert torch.equal(first.x, poker_hands(50, seed=7).x)
