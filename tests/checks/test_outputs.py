@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from invariant_nets.checks.outputs import Leaf, wide
+from invariant_nets.checks.outputs import Leaf, gap, tensors_of, wide
 
 EPSILON = torch.finfo(torch.float32).eps
 
@@ -64,3 +64,45 @@ def test_a_set_of_another_scale_widens_no_tolerance(scale, center):
 
 def test_an_entry_that_is_mostly_the_same_is_compared_with_its_standard_deviation():
     assert tolerance([0.0] * 99 + [10.0]) == pytest.approx(1e-3 * 0.99**0.5)
+
+
+def test_every_part_of_an_output_is_kept_and_sparse_ones_are_written_out():
+    first, second = torch.ones(2, 1), torch.ones(2, 3).to_sparse()
+    found = tensors_of((first, {"again": second}))
+    assert list(found) == ["output[0]", "output[1]['again']"]
+    assert all(part.layout == torch.strided for part in found.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8])
+def test_whole_numbers_are_apart_by_their_difference(dtype):
+    a, b = torch.tensor([5, 2, 7]).to(dtype), torch.tensor([2, 5, 7]).to(dtype)
+    assert gap(a, b).tolist() == [3, 3, 0]
+
+
+def test_what_is_true_is_apart_from_what_is_false_by_one():
+    assert gap(torch.tensor([True, False]), torch.tensor([False, False])).tolist() == [1, 0]
+    large = torch.tensor([2**60 + 1])  # of which double precision makes 2**60
+    assert gap(large, large - 1).tolist() == [1]
+
+
+def test_whole_numbers_round_nothing_and_are_tolerated_as_one_says():
+    samples = torch.tensor([[1], [5]])
+    found = Leaf.of("output", samples, samples, None, 2.0)
+    assert found.rounding.tolist() == [[0], [0]]
+    assert found.tolerance.tolist() == [[2], [2]]
+    assert {found.rounding.dtype, found.tolerance.dtype} == {torch.float64}
+    assert found.spread.tolist() == [2]
+
+
+def test_complex_numbers_vary_in_both_parts():
+    samples = torch.tensor([[1j], [-1j]])
+    assert Leaf.of("output", samples, samples, None, 0.0).spread.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "units"), [(torch.bfloat16, 4), (torch.float16, 4), (torch.float32, 32)]
+)
+def test_rounding_is_so_many_units_of_the_number(dtype, units):
+    y = torch.full((2, 1), 3.0, dtype=dtype)
+    rounding = Leaf.of("output", y, y, None, 0.0).rounding
+    assert rounding.tolist() == [[units * torch.finfo(dtype).eps * 3]] * 2

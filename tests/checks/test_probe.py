@@ -236,3 +236,50 @@ def test_sets_and_masks_are_checked_by_their_names():
     with pytest.raises(ValueError, match=r"^mask must have shape"):
         set_like(torch.ones(2, 3, 1), torch.ones(2, 4, dtype=torch.bool))
     assert set_like(torch.ones(2, 3, 1), torch.ones(2, 3, dtype=torch.bool)) is None
+
+
+def test_a_single_set_is_drawn_anew_with_its_mask():
+    x, mask, seen = sets(1), torch.tensor([[True, True, True, False]]), []
+
+    def function(x, mask):
+        seen.append((len(x), mask.clone()))
+        return (x * mask[..., None]).sum(1)
+
+    with probe_of(function, x, mask=mask):
+        assert [count for count, _ in seen] == [1, 1, 64]
+        assert all(torch.equal(given, mask.expand(count, -1)) for count, given in seen)
+
+
+def test_outputs_that_are_nan_at_every_call_do_not_differ_from_call_to_call():
+    report = symmetry_report(lambda x: x.sum(1) * torch.nan, sets(5))
+    assert (report.call_to_call, report.is_random, report.holds) == (0, False, False)
+
+
+def test_an_output_of_another_size_is_named_if_it_has_a_name():
+    with (
+        pytest.raises(ValueError, match=r"\(batch, 4, …\), got \(5, 3, 2\)$"),
+        probe_of(lambda x: x[:, 1:], sets(5), equivariant=True),
+    ):
+        pass
+    with (
+        pytest.raises(ValueError, match=r"\(batch, 4, …\), got \(5, 3, 2\) as output\[1\]$"),
+        probe_of(lambda x: (x, x[:, 1:]), sets(5), equivariant=True),
+    ):
+        pass
+
+
+def test_a_row_of_which_an_entry_is_there_is_a_member():
+    x = sets(5, 4, 2)
+    mask = torch.ones(5, 4, 2, dtype=torch.bool)
+    mask[:, 2, 0] = False  # in part
+    mask[:, 3] = False  # as a whole
+
+    def on_padding(x, mask):
+        return torch.where(mask.any(-1, keepdim=True), x, torch.arange(4.0)[:, None])
+
+    def on_members(x, mask):
+        return torch.where(mask.all(-1, keepdim=True), x, torch.arange(4.0)[:, None])
+
+    for function, holds in ((on_padding, True), (on_members, False)):
+        with probe_of(function, x, equivariant=True, mask=mask) as probe:
+            assert bool(probe.holds(S_4).all()) == holds
