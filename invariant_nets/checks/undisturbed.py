@@ -42,7 +42,6 @@ class Held:
             modules = [m for m in value.modules() if m not in self.modules]
             self.modules += modules
             for module in modules:
-                self._seen.add(id(module))
                 own = vars(module).items()
                 self._all((value for name, value in own if name not in _REGISTERED), depth)
         elif isinstance(value, torch.Generator | np.random.Generator | random.Random):
