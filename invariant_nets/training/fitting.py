@@ -51,7 +51,8 @@ def fitted(
 
     join_ranks()
     ranks = Ranks(trainer.process_group)
-    if ranks.size > 1 and getattr(task.loss_fn, "weight", None) is not None:
+    weighted = task.labels == "classes" and getattr(task.loss_fn, "weight", None) is not None
+    if weighted and ranks.size > 1:
         raise ValueError(
             "loss_fn must weigh all labels alike when several ranks train, whose means are put "
             "together by how many labels each has; got weights"

@@ -146,10 +146,9 @@ class Passes:
 
     def _labels_of(self, counted: Counted) -> int:
         samples, (inputs, _) = counted
-        if not samples or not self.task.per_member:
-            return samples
-        x, mask = inputs if isinstance(inputs, tuple | list) else (inputs, None)
-        return x.shape[0] * x.shape[1] if mask is None else int(mask.sum())
+        if not samples:  # a stand-in, where there are more ranks than samples
+            return 0
+        return self.task.count(*(inputs if isinstance(inputs, tuple | list) else (inputs, None)))
 
     def _judged(self, batch: Batch, name: str, forward: Forward) -> _Judged:
         inputs, label = batch

@@ -198,10 +198,6 @@ class Task:
             None if ideal is None else finite("ideal", ideal),
         )
 
-    def better(self, first: float, second: float) -> bool:
-        """Return whether the first score is better than the second; NaN never is."""
-        return first > second if self.maximize else first < second
-
     def check_labels(
         self, label: Shaped[Tensor, "batch *labels"], output: Float[Tensor, "batch *out"], name: str
     ) -> None:
