@@ -21,6 +21,7 @@ from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.model import Estimate, SymmetryModel
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
+from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
@@ -124,6 +125,7 @@ __all__ = [
     "Permutation",
     "PermutationGroup",
     "PositionalEncoding",
+    "PrincipalAxesModel",
     "Ranks",
     "Run",
     "SetAttentionBlock",
