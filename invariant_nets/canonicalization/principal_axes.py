@@ -76,6 +76,8 @@ class PrincipalAxesModel(nn.Module):
 
     References:
         Puny et al. (2022), *Frame Averaging for Invariant and Equivariant Network Design*.
+
+    Derived in chapter 15.
     """
 
     def __init__(
