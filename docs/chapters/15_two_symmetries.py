@@ -237,8 +237,8 @@ table([{"invariant to": name} | kept for name, kept in promises.items()])
 #     function $f$. If $f$ is invariant to $S_n$, so is $\bar f$.
 #
 # *Proof.* $(xQ)^\top (xQ) = (Q^\top V) \operatorname{diag}(\lambda)\, (Q^\top V)^\top$, so the columns of $Q^\top V$
-# are eigenvectors of the turned cloud and, since eigenvalues are distinct, the only ones but for signs. And $x Q\,
-# Q^\top V = x V$: the sum has the terms that it had. No order of the rows changes $x^\top x$. $\blacksquare$
+# are eigenvectors of the turned cloud and, since eigenvalues are distinct, the only ones but for signs. And
+# $x Q\, Q^\top V = x V$: the sum has the terms that it had. No order of the rows changes $x^\top x$. $\blacksquare$
 #
 # [`PrincipalAxesModel`][invariant_nets.PrincipalAxesModel] puts this around any model. We train on solids that stand
 # upright, 300 clouds, and test on 1,200 turned ones. Against the frame we hold *augmentation*, which turns each cloud
