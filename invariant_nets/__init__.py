@@ -3,11 +3,11 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | room | what is in it | chapters |
 |---|---|---|
 | `groups` | permutations and groups | 1, 12 |
-| `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13 |
+| `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13, 15 |
 | `checks` | how far from a symmetry, and which one | 3 |
 | `layers` | the linear layers of a group | 4, 5, 6, 12 |
 | `networks` | modules in turn, on sets of every size | 4, 6, 10, 13 |
-| `canonicalization` | one order for every set | 7 |
+| `canonicalization` | one order for every set | 7, 15 |
 | `averaging` | averages over permutations, and augmentation | 8, 9, 14 |
 | `training` | a trainer that can be cut off | 10, 14 |
 | `comparison` | all models on one task | 11 |
@@ -21,6 +21,7 @@ from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.model import Estimate, SymmetryModel
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
+from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
@@ -124,6 +125,7 @@ __all__ = [
     "Permutation",
     "PermutationGroup",
     "PositionalEncoding",
+    "PrincipalAxesModel",
     "Ranks",
     "Run",
     "SetAttentionBlock",

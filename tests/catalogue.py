@@ -29,6 +29,7 @@ from invariant_nets import (
     OrbitLinear,
     PermutationGroup,
     PositionalEncoding,
+    PrincipalAxesModel,
     SetAttentionBlock,
     SetNetwork,
     SetPooling,
@@ -246,6 +247,15 @@ MODULES = {
         ),
         features=(2,),
         keeps=("n",),
+    ),
+    "PrincipalAxesModel": Entry(lambda: PrincipalAxesModel(reader()), group=NOTHING),
+    "PrincipalAxesModel, members, rotations": moves(
+        lambda: PrincipalAxesModel(
+            intrinsic(N, D, outputs=2, per_member=True),
+            rotations_only=True,
+            centered=True,
+            chunksize=3,
+        )
     ),
     "Augmentation": Entry(lambda: Augmentation(reader()), group=NOTHING, random=True),
     "SymmetryModel": placed(lambda: SymmetryModel(reader(), C), C),

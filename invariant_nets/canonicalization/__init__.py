@@ -2,13 +2,15 @@ r"""One order for every set: sort it, and any network on the sorted set is invar
 
 Of the average over $\mu(x)$ this is the case of a single permutation, the one that sorts $x$:
 exactly invariant, and not continuous for $d > 1$. A weighted frame, which averages a few sorts with
-weights that depend on $x$, is both.
+weights that depend on $x$, is both. A set of vectors that may be turned has a frame of another
+kind: its principal axes.
 
-Chapter 7 derives it.
+Chapter 7 derives it, chapter 15 goes on to rotations.
 """
 
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
+from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
@@ -20,6 +22,7 @@ __all__ = [
     "CanonicalModel",
     "CircleFrame",
     "DirectionFrame",
+    "PrincipalAxesModel",
     "WeightedOrders",
     "columnwise_sort",
     "least_rotation",

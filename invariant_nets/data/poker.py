@@ -23,7 +23,8 @@ def poker_hands(count: int, seed: int = 0, *, balanced: bool = False) -> Labeled
     r"""Draw different hands of five cards, each with the category that the rules give it.
 
     A card is a row: a one in one of 13 columns for its rank, ace first and king last, and a one in
-    one of 4 for its suit. The label is a function of the set of cards, and of the suits only by
+    one of 4 for its suit. The cards of a hand come from king to ace: shuffle them if the network
+    is not to know that. The label is a function of the set of cards, and of the suits only by
     which of them are equal:
 
     $$y\bigl((\sigma, \pi) \cdot x\bigr) = y(x), \qquad (\sigma, \pi) \in S_5 \times S_4,$$
@@ -68,6 +69,8 @@ def poker_hands(count: int, seed: int = 0, *, balanced: bool = False) -> Labeled
     References:
         R. Cattral, F. Oppacher and D. Deugo (2002), *Evolutionary Data Mining with Automatic Rule
         Generalization*, whose ten categories these are.
+
+    Used in chapter 15.
     """
     if positive_int("count", count) > HANDS:
         raise ValueError(f"count must be at most {HANDS}, the number of hands, got {count}")

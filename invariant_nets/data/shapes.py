@@ -61,6 +61,8 @@ def random_shapes(
         (torch.Size([60, 100, 3]), (10, 10, 10, 10, 10, 10))
         >>> clouds.class_names[:3]
         ('sphere', 'cube', 'torus')
+
+    Used in chapter 15.
     """
     count, points = positive_int("count", count), positive_int("points", points)
     if isinstance(noise, bool) or not isinstance(noise, int | float):
