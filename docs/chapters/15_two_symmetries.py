@@ -184,7 +184,8 @@ patient = {}
 for name in ("$S_5$, sorted", "$S_5$, set transformer"):
     model, _ = fitted(readers[name], poker, pool, valid, 1e-2, 0, 1250)
     patient[name] = right(model, unseen).mean().item()
-    print(f"{name}, 1,250 steps: {patient[name]:.3f}")
+    plain = name.replace("$", "")
+    print(f"{plain}, 1,250 steps: {patient[name]:.3f}")
 
 # %% [markdown]
 # It lacked steps. But neither reaches what both groups reach in a fifth of the steps. Which group helps where? The

@@ -99,7 +99,16 @@ def test_functions_in_functions_are_looked_into_twelve_deep():
     coin = np.random.default_rng(0)
     assert Held(nested(12, coin)).generators == [coin]
     assert Held(nested(13, coin)).generators == []
-    # A method is one more, and its function another one.
+    # What a method encloses is its function's, which is one more.
+    coins = []
+    for functions in (10, 11):
+
+        class Nested:
+            def method(self, x, inner=nested(functions, coin)):  # noqa: B008
+                return inner
+
+        coins.append(Held(Nested().method).generators)
+    assert coins == [[coin], []]
     method = Owner(nested(11, coin)).method
     assert coin in Held(method).generators
     assert coin not in Held(Owner(nested(12, coin)).method).generators
