@@ -112,21 +112,22 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 def need_matplotlib(name: str) -> None:
     """Raise unless matplotlib is installed, which what has this name needs."""
-    try:
-        importlib.import_module("matplotlib.figure")
-    except ImportError as error:
-        message = f"{name} needs matplotlib: pip install 'invariant_nets[plot]'"
-        raise ImportError(message) from error
+    _need(name, "matplotlib.figure", "plot")
 
 
 def need_pandas(kind: str) -> None:
     """Raise unless what reads tables of a kind, such as `.csv`, is installed."""
     for package in ("pandas", "pyarrow")[: 1 + (kind == ".parquet")]:
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            message = f"a {kind} needs {package}: pip install 'invariant_nets[tables]'"
-            raise ImportError(message) from error
+        _need(f"a {kind}", package, "tables")
+
+
+def _need(name: str, module: str, extra: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        message = f"{name} needs {package}: pip install 'invariant_nets[{extra}]'"
+        raise ImportError(message) from error
 
 
 def set_batch(

@@ -9,7 +9,6 @@ the outputs over different sets.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
+from invariant_nets._arguments import warn
 from invariant_nets.checks.probe import probing, rank, set_like
 from invariant_nets.checks.tries import permutations_to_try
 from invariant_nets.groups.group import PermutationGroup
@@ -213,4 +213,4 @@ def _warn_unmoved(
         words = f"{generators[0]} moves nothing in the input, so that this much was not tested"
     else:
         return
-    warnings.warn(f"{words}; take sets whose rows differ", UserWarning, stacklevel=4)
+    warn(f"{words}; take sets whose rows differ")

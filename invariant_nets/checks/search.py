@@ -7,7 +7,6 @@ every order gives the same output, and one row of each block stands for all.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
+from invariant_nets._arguments import warn
 from invariant_nets.checks.probe import Probe, probing, set_like
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import cyclic_group, dihedral_group
@@ -107,11 +107,9 @@ def _warn_equal_rows(x: Shaped[Tensor, "batch n *rest"]) -> None:
     first: dict[int, int] = {}
     for row, kind in enumerate(kinds.tolist()):
         if kind in first:
-            warnings.warn(
+            warn(
                 f"rows {first[kind]} and {row} are equal in all sets of the input: whether the "
                 "function tells them apart was not tested; take sets whose rows differ",
-                UserWarning,
-                stacklevel=3,
             )
             return
         first[kind] = row

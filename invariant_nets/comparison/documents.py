@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html as escaping
 import io
-import re
+import sys
 from typing import TYPE_CHECKING
+
+import torch
 
 from invariant_nets._arguments import need_matplotlib
 
@@ -71,7 +73,8 @@ _ALT = "The scores of all models, a dot per seed, the best on top"
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    lines = [re.sub(r"^(\S+(?: \S+)*) {2,}", r"\1: ", line) for line in comparison.legend() if line]
+    lines = [f"{name}: {text}" for name, text in comparison.legend().items()]
+    lines += [comparison.beside] if comparison.beside else []
     for name, result in comparison.results.items():
         if result.rates:
             tried = ", ".join(
@@ -79,9 +82,17 @@ def _notes(comparison: Comparison) -> list[str]:
                 for rate, loss in result.rates.items()
             )
             lines.append(f"{name}: validation loss by learning rate: {tried}")
-    versions = comparison.to_dict()["versions"]
-    made = ", ".join(f"{name} {number}" for name, number in versions.items())
+    made = ", ".join(f"{name} {number}" for name, number in versions().items())
     return [*lines, *comparison.problems, f"{comparison.stopped}; {made}"]
+
+
+def versions() -> dict[str, str]:
+    """Return with what a comparison was made."""
+    return {
+        "invariant_nets": sys.modules["invariant_nets"].__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "torch": str(torch.__version__),
+    }
 
 
 def drawn(comparison: Comparison, kind: str) -> bytes:

@@ -75,8 +75,10 @@ class Plan:
         self.device = checked_device(device)
         self.log = log
         # Seed by seed, so that an interrupted comparison is one of all models.
-        tried = self.rates if len(self.rates) > 1 else ()
-        self.choices = [Training(name, CHOOSING_SEED, r) for name in self.models for r in tried]
+        self.tried = self.rates if len(self.rates) > 1 else ()
+        self.choices = [
+            Training(name, CHOOSING_SEED, rate) for name in self.models for rate in self.tried
+        ]
         self.pairs = [(name, seed) for seed in self.seeds for name in self.models]
         self.test = _test_data(self.task)
         if self.checkpoint is not None:
@@ -122,7 +124,7 @@ class Plan:
             self._ranked(runs, losses),
             stopped,
             interrupted,
-            self.rates if len(self.rates) > 1 else (),
+            self.tried,
             self.schedule,
         )
 
@@ -157,7 +159,7 @@ class Plan:
         name, seed, rate = training.name, training.seed, f"-lr-{training.lr:g}"
         if training.choosing:
             return f"{name}-chooses{rate}"
-        return f"{name}-seed-{seed}" + (rate if len(self.rates) > 1 else "")
+        return f"{name}-seed-{seed}" + (rate if self.tried else "")
 
     def _run(self, training: Training, bar: Any, ranks: Ranks) -> Run:
         test, folder, goal = self.test, None, self.task.goal

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from invariant_nets._files import output_file, write_whole
-from invariant_nets.comparison.documents import cells_of, drawn, html, markdown, ranking
+from invariant_nets.comparison.documents import (
+    cells_of,
+    drawn,
+    html,
+    markdown,
+    ranking,
+    versions,
+)
 from invariant_nets.comparison.results import ModelResult
 from invariant_nets.comparison.tasks import DataTask
 
@@ -151,11 +155,15 @@ class Comparison:
         if not self.results:
             return f"no model was trained ({self.stopped})"
         lines = [str(self.task), *textwrap.wrap(self.budget, 88), ""]
-        lines += [str(self.table(formulas=False)), "", *self.legend()]
+        legend = self.legend()
+        width = max(map(len, legend)) + 2
+        lines += [str(self.table(formulas=False)), ""]
+        lines += [f"{name:<{width}}{text}" for name, text in legend.items()]
+        lines += ["", self.beside] if self.beside else []
         return "\n".join([*lines, *(["", *self.problems] if self.problems else [])])
 
-    def legend(self) -> list[str]:
-        """Return what the columns mean, a line each, and what an answer without looking gets."""
+    def legend(self) -> dict[str, str]:
+        """Return what the columns mean."""
         goal, settings = self.task.goal, self.task.settings()
         better = "" if goal.maximize else ", the smaller the better"
         meanings = {
@@ -170,11 +178,17 @@ class Comparison:
         if self.rates:
             meanings["lr"] = "the learning rate that was chosen"
         meanings["ms"] = "milliseconds an epoch, the median"
-        width = max(map(len, meanings)) + 2
-        lines = [f"{name:<{width}}{text}" for name, text in meanings.items()]
-        if (constant := settings.get("constant_score")) is not None:
-            lines += ["", f"The best answer that does not look at a set: {constant:.3f}."]
-        return lines
+        return meanings
+
+    @property
+    def beside(self) -> str:
+        """What an answer gets that does not look, in words; empty if that is not known."""
+        constant = self.task.settings().get("constant_score")
+        return (
+            ""
+            if constant is None
+            else f"The best answer that does not look at a set: {constant:.3f}."
+        )
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -183,11 +197,7 @@ class Comparison:
         """Return all but the weights in plain values: settings, limit, scores, histories."""
         apart = {name: self.behind(name) for name in self.results}
         return {
-            "versions": {
-                "invariant_nets": sys.modules["invariant_nets"].__version__,
-                "python": ".".join(map(str, sys.version_info[:3])),
-                "torch": str(torch.__version__),
-            },
+            "versions": versions(),
             "task": {"description": str(self.task), **self.task.settings()},
             "epochs": self.epochs,
             "batch_size": self.batch_size,

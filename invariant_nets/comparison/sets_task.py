@@ -7,8 +7,6 @@ import os
 from functools import cached_property
 from typing import Any
 
-from torch import Tensor
-
 from invariant_nets._arguments import open_share
 from invariant_nets.comparison.tasks import Setting
 from invariant_nets.data.labeled_sets import LabeledSets
@@ -150,14 +148,16 @@ class SetsTask:
         """The number of features."""
         return self.train.d
 
-    @property
+    @cached_property
     def constant_score(self) -> float:
         """The score on the test sets of the best answer that does not look at a set.
 
         It is the most frequent label of the training sets, their median for a mean absolute error,
         and their mean for a squared one.
         """
-        train, test = (_labels(sets) for sets in (self.train, self.test))
+        train, test = (
+            self.goal.of_members(sets.y, sets.y, sets.mask)[1] for sets in (self.train, self.test)
+        )
         if self.goal.labels == "numbers":
             median = "absolute" in self.goal.score
             answer = train.median(0).values if median else train.mean(0)
@@ -238,9 +238,3 @@ def _goal_of(sets: LabeledSets) -> Task:
     if sets.labels == "numbers":
         return Task.regression(sets.y.shape[-1], per_member=per_member)
     return Task.binary(outputs=sets.y.shape[-1], per_member=per_member)
-
-
-def _labels(sets: LabeledSets) -> Tensor:
-    if not sets.per_member:
-        return sets.y
-    return sets.y.flatten(0, 1) if sets.mask is None else sets.y[sets.mask]

@@ -16,6 +16,9 @@ from invariant_nets.ranks import Ranks, shard
 Batch = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
 Counted = tuple[int, Batch]
 
+IN_WORDS = {"dl_train": "training", "dl_valid": "validation", "dl_test": "test"}
+"""What the batches of a loader are, by its name."""
+
 _STARTED: WeakSet[DataLoader[Any]] = WeakSet()  # loaders whose workers stay, once they run
 _OPTIONS = (
     *("num_workers", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context"),

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from invariant_nets._arguments import positive_int
 from invariant_nets.ranks import Ranks, join_ranks
 from invariant_nets.training.arguments import check_optimizer
-from invariant_nets.training.batches import Batch, ShardedBatches, check_loader
+from invariant_nets.training.batches import IN_WORDS, Batch, ShardedBatches, check_loader
 from invariant_nets.training.data_parallel import DataParallel
 from invariant_nets.training.history import Epoch, History
 from invariant_nets.training.passes import Passes, Steps
@@ -37,7 +37,7 @@ def fitted(
 ) -> History:
     """Fit the model of a trainer, as `Trainer.fit` describes; the loaders have their names."""
     model, task, device, optimizer = trainer.model, trainer.task, trainer.device, trainer.optimizer
-    held_out = "test" if "dl_test" in loaders else "validation"
+    _, held_out = (IN_WORDS[name] for name in loaders)
     num_epochs = positive_int("num_epochs", num_epochs)
     print_every = None if print_every is None else positive_int("print_every", print_every)
     patience = None if early_stopping is None else positive_int("early_stopping", early_stopping)

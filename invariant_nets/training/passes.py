@@ -25,7 +25,7 @@ from invariant_nets.training.arguments import (
     takes_probabilities,
     warn_of_sigmoid,
 )
-from invariant_nets.training.batches import Batch, Counted, ShardedBatches
+from invariant_nets.training.batches import IN_WORDS, Batch, Counted, ShardedBatches
 from invariant_nets.training.data_parallel import DataParallel
 from invariant_nets.training.tasks import Task
 
@@ -89,9 +89,7 @@ class Passes:
             lowest, highest = min(lowest, *least), max(highest, *most)
             value = batch_loss / labels if labels else math.nan
             if not math.isfinite(value):
-                kind = (
-                    "training" if steps else name.removeprefix("dl_").replace("valid", "validation")
-                )
+                kind = IN_WORDS.get(name, name)
                 message = f"the {kind} loss became {value} in epoch {epoch}"
                 raise FloatingPointError(message) from judged.problem
             if epoch == 1 and not all_labels:

@@ -71,6 +71,12 @@ class Task:
     per_member: bool = False
     ideal: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", positive_int("outputs", self.outputs))
+        object.__setattr__(self, "per_member", bool(self.per_member))
+        if self.ideal is not None:
+            object.__setattr__(self, "ideal", finite("ideal", self.ideal))
+
     @classmethod
     def binary(
         cls,
@@ -109,9 +115,7 @@ class Task:
         def right(output: Tensor, label: Tensor) -> Tensor:
             return ((output > limit) == (label > 0.5)).to(output.dtype)
 
-        outputs = positive_int("outputs", outputs)
-        best = None if ideal is None else finite("ideal", ideal)
-        return cls("binary", outputs, loss_fn, right, per_member=bool(per_member), ideal=best)
+        return cls("binary", outputs, loss_fn, right, per_member=per_member, ideal=ideal)
 
     @classmethod
     def classes(
@@ -150,8 +154,7 @@ class Task:
         def right(output: Tensor, label: Tensor) -> Tensor:
             return (output.argmax(-1) == label).to(output.dtype)
 
-        best = None if ideal is None else finite("ideal", ideal)
-        return cls("classes", count, loss_fn, right, per_member=bool(per_member), ideal=best)
+        return cls("classes", count, loss_fn, right, per_member=per_member, ideal=ideal)
 
     @classmethod
     def regression(
@@ -186,17 +189,7 @@ class Task:
             raise ValueError(f"loss_fn must compare numbers, got {loss_fn!r} of several classes")
         check_mean(loss_fn)
         name, error = _ERRORS[score]
-        outputs = positive_int("outputs", outputs)
-        return cls(
-            "numbers",
-            outputs,
-            loss_fn,
-            error,
-            name,
-            False,
-            bool(per_member),
-            None if ideal is None else finite("ideal", ideal),
-        )
+        return cls("numbers", outputs, loss_fn, error, name, False, per_member, ideal)
 
     def check_labels(
         self, label: Shaped[Tensor, "batch *labels"], output: Float[Tensor, "batch *out"], name: str

@@ -1,4 +1,5 @@
 import inspect
+import itertools
 import json
 import math
 import os
@@ -38,6 +39,18 @@ NAMES = ["sampled-mlp", "radial"]
 
 def small(models=tuple(NAMES), task=SMALL, epochs=3, seeds=2, **options):
     return compare(models, task, epochs=epochs, seeds=seeds, batch_size=8, **options)
+
+
+def interrupt_at_steps(monkeypatch, *at):
+    """Let Ctrl-C come at some steps of Adam, counted over all trainings."""
+    count, step = itertools.count(1), torch.optim.Adam.step
+
+    def interrupted(self, *arguments, **options):
+        if next(count) in at:
+            raise KeyboardInterrupt
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
 
 
 def by_hand(name, seed, epochs, lr, batch_size):
@@ -311,16 +324,7 @@ def test_the_test_sets_choose_nothing():
 def test_an_interrupted_choice_goes_on_to_the_same(tmp_path, monkeypatch):
     options = {"task": SETS, "lr": [1e-3, 1e-2], "models": ["mlp", "radial"]}
     expected = untimed(small(**options).to_dict())
-    steps, step = 0, torch.optim.Adam.step
-
-    def interrupted(self, *arguments, **more):
-        nonlocal steps
-        steps += 1
-        if steps in (5, 30, 60):
-            raise KeyboardInterrupt
-        return step(self, *arguments, **more)
-
-    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
+    interrupt_at_steps(monkeypatch, 5, 30, 60)
     done = [small(**options, checkpoint=tmp_path) for _ in range(4)]
     assert [comparison.interrupted for comparison in done] == [True, True, True, False]
     assert untimed(done[-1].to_dict()) == expected
@@ -460,17 +464,7 @@ def kept(folder):
 @pytest.mark.parametrize("task", [TASK, SETS])
 def test_an_interrupted_comparison_goes_on_to_the_same(tmp_path, monkeypatch, task):
     expected = untimed(small(task=task, lr=1e-2).to_dict())
-    steps = 0
-    step = torch.optim.Adam.step
-
-    def interrupted(self, *arguments, **options):
-        nonlocal steps
-        steps += 1
-        if steps in (20, 25, 31):
-            raise KeyboardInterrupt
-        return step(self, *arguments, **options)
-
-    monkeypatch.setattr(torch.optim.Adam, "step", interrupted)
+    interrupt_at_steps(monkeypatch, 20, 25, 31)
     folder = tmp_path / "runs"
     done = [small(task=task, checkpoint=folder, lr=1e-2) for _ in range(4)]
     assert [comparison.interrupted for comparison in done] == [True, True, True, False]

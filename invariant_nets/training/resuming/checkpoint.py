@@ -11,12 +11,12 @@ import hashlib
 import io
 import os
 import pickle
-import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from invariant_nets._arguments import warn
 from invariant_nets._files import explained, make_folder, write_whole
 
 _MAGIC = b"invariant_nets checkpoint 1\n"
@@ -83,7 +83,7 @@ class CheckpointFolder:
                 problems.append(str(error))
                 continue
             for problem in problems:
-                warnings.warn(f"{problem}; the one before it is used", RuntimeWarning, stacklevel=2)
+                warn(f"{problem}; the one before it is used", RuntimeWarning)
             return state
         if problems:
             raise CheckpointError("; ".join(problems))
