@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from invariant_nets._arguments import one_of, positive_int
 from invariant_nets._files import make_folder
-from invariant_nets._sets import call
+from invariant_nets._sets import at_least_single, call
 from invariant_nets.comparison.models import MODELS, chosen_models
 from invariant_nets.comparison.report import Comparison
 from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
@@ -195,12 +195,17 @@ class Plan:
             if training.choosing:
                 return Run(seed, history, model, None, None)
             outputs = _outputs(model, test, trainer.device)
-        found, labels = goal.of_members(outputs.double(), test.y, test.mask)
+        found, labels = goal.of_members(outputs, test.y, test.mask)
         if not found.isfinite().all():
             problem = "the outputs on the test sets are not finite"
             return Run(seed, history, model, None, None, problem)
-        labels = labels.double() if labels.is_floating_point() else labels
-        by_set = _by_set(goal.score_fn(found, labels), test, goal.per_member)
+        exact = labels.double() if labels.is_floating_point() else labels
+        by_set = _by_set(goal.score_fn(found.double(), exact), test, goal.per_member)
+        # As in training: where the loss may have weights, in the type that they have.
+        found = found.to(trainer.device, at_least_single(found.dtype))
+        labels = labels.to(
+            found.device, found.dtype if labels.is_floating_point() else labels.dtype
+        )
         loss = goal.loss_fn(found, labels).item()
         return Run(seed, history, model, by_set.mean().item(), loss, by_set=by_set)
 

@@ -19,6 +19,7 @@ from invariant_nets import (
     ModelSpec,
     SetNetwork,
     SetsTask,
+    Task,
     Trainer,
     build_model,
     compare,
@@ -350,6 +351,18 @@ def test_classes_numbers_and_members_are_compared_too():
     assert found["mlp"].score == pytest.approx(
         (found["mlp"].model(task.test.x) - task.test.y).abs().mean().item()
     )
+
+
+def test_a_loss_may_weigh_classes():
+    x = torch.randn(60, 4, 2, generator=torch.Generator().manual_seed(0))
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    sets = LabeledSets(x, torch.arange(60) % 3, labels="classes")
+    task = SetsTask(sets, goal=Task.classes(3, nn.CrossEntropyLoss(weight=weights)))
+    run = compare(["mlp"], task, epochs=2, seeds=1, lr=1e-2)["mlp"].runs[0]
+    truth, logits = task.test.y, run.model(task.test.x)
+    losses = logits.logsumexp(1) - logits[torch.arange(len(truth)), truth]
+    expected = (weights[truth] * losses).sum() / weights[truth].sum()
+    assert run.loss == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_labels_of_members_are_compared_over_all_members():
