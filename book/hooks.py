@@ -116,8 +116,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     State.notation = files.get_file_from_path(NOTATION)
     symbols[:] = read(State.notation.content_string) if State.notation else []
     for uri, chapter in chapters.items():
-        content = download(chapter.notebook)
-        files.append(File.generated(config, notebook_uri(uri), content=content))
+        for solved in (False, True):
+            content = download(chapter.notebook, solved)
+            files.append(File.generated(config, notebook_uri(uri, solved), content=content))
     return files
 
 
@@ -179,7 +180,7 @@ def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) 
     if not (chapter := chapters.get(page.file.src_uri)):
         return text
     page.meta["number"] = int(page.file.name.split("_")[0])
-    page.meta["notebook"] = notebook_uri(page.file.src_uri)
+    page.meta["notebooks"] = [notebook_uri(page.file.src_uri, solved) for solved in (True, False)]
     return markdown(chapter.notebook, page.meta["number"])
 
 
@@ -277,9 +278,9 @@ def typeset_entry(entry: AnchorLink) -> None:
         typeset_entry(child)
 
 
-def notebook_uri(uri: str) -> str:
-    """Returns where the notebook of a chapter is, below the site's root."""
-    return Path(uri).with_suffix(".ipynb").as_posix()
+def notebook_uri(uri: str, solved: bool) -> str:
+    """Returns where a notebook of a chapter is, below the site's root."""
+    return Path(uri).with_suffix(".solved.ipynb" if solved else ".ipynb").as_posix()
 
 
 def notebook_of_cells(notebook: NotebookNode) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from nbformat import NotebookNode
 
 from book.pages.outputs import CAPTION, rendered
-from book.running.chapters import code_cells
+from book.running.chapters import code_cells, hidden
 from book.running.live import Status
 
 PLACEHOLDER = re.compile(r"<p>CODE-CELL-(\d+)</p>(?:\s*<p class=\"caption\">(.*?)</p>)?", re.DOTALL)
@@ -32,6 +32,8 @@ def markdown(notebook: NotebookNode, number: int) -> str:
             parts.append(cell.source)
         elif cell.source.strip():
             cells += 1
+            if hidden(cell):
+                continue
             parts.append(f"CODE-CELL-{cells}")
             if caption := cell.metadata.get("caption"):
                 parts.append(f"{caption}\n{{: .caption }}")

@@ -1,9 +1,15 @@
-"""Makes the notebook that a reader downloads: a chapter that runs beside an installed package."""
+"""Makes the notebooks that a reader downloads: chapters that run beside an installed package.
+
+A chapter comes in two forms: to work, with the exercises open and their checks in place, and
+solved.
+"""
 
 import re
 
 import nbformat
 from nbformat import NotebookNode
+
+from book.running.chapters import hidden
 
 NOTE = (
     "This notebook is a chapter of the book on permutation-invariant neural networks. It runs "
@@ -23,8 +29,13 @@ LINK = re.compile(
 )
 
 
-def download(chapter: NotebookNode) -> str:
-    """Returns a chapter as the text of an `.ipynb` file, without outputs."""
+def download(chapter: NotebookNode, solved: bool) -> str:
+    """Returns a chapter as the text of an `.ipynb` file, without outputs.
+
+    Args:
+        chapter: The chapter.
+        solved: Whether it shows the solutions of its exercises.
+    """
     notebook = nbformat.v4.new_notebook(
         metadata={
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -34,14 +45,25 @@ def download(chapter: NotebookNode) -> str:
     notebook.cells = [nbformat.v4.new_markdown_cell(NOTE)]
     for cell in chapter.cells:
         if cell.cell_type == "markdown":
-            notebook.cells.append(nbformat.v4.new_markdown_cell(plain_markdown(cell.source)))
-        elif cell.source.strip():
+            source = cell.source if solved else ADMONITION.sub(unsolved, cell.source)
+            notebook.cells.append(nbformat.v4.new_markdown_cell(plain_markdown(source)))
+        elif cell.source.strip() and not hidden(cell) and (solved or not solves(cell)):
             notebook.cells.append(nbformat.v4.new_code_cell(cell.source))
     for index, cell in enumerate(notebook.cells):
         cell.id = f"cell-{index}"
     nbformat.validate(notebook)
     text: str = nbformat.writes(notebook)
     return text
+
+
+def solves(cell: NotebookNode) -> bool:
+    """Returns whether a cell is the solution of an exercise."""
+    return "solution" in cell.metadata or "Solution" in cell.metadata.get("fold", "")
+
+
+def unsolved(match: re.Match[str]) -> str:
+    """Leaves an admonition as it is, unless it is the solution of an exercise."""
+    return "" if match["title"] == "Solution" else match[0]
 
 
 def plain_markdown(source: str) -> str:

@@ -27,6 +27,11 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
+def hidden(cell: NotebookNode) -> bool:
+    """Returns whether a cell runs and is shown nowhere: it tries wrong answers on an exercise."""
+    return "wrong" in cell.metadata
+
+
 class ChapterError(Exception):
     """What is wrong with one cell of a chapter, in words that name the chapter and the cell."""
 

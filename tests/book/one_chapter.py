@@ -48,7 +48,19 @@ plt.show()
 # %%
 table([{"model": "MLP", "group": "$S_n$", "accuracy": 0.5}])
 
-# %% fold="Solution, in code"
+# %% exercise="1"
+answer = ...
+
+# %% solution="1"
+answer = "what was asked"
+
+# %% check="1"
+print("Right." if answer != ... else "Not yet.")
+
+# %% wrong="1"
+print("tried in vain")
+
+# %% fold="An aside"
 "the last cell"
 """
 NOTATION = r"""

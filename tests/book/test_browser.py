@@ -106,9 +106,10 @@ def test_page(checked):
 
 
 @pytest.mark.parametrize("checked", CHAPTERS, indirect=True, scope="module")
-def test_download_opens_as_a_notebook(checked, tmp_path):
+@pytest.mark.parametrize("label", ["Notebook", "Solved"])
+def test_download_opens_as_a_notebook(checked, label, tmp_path):
     with checked.expect_download() as download:
-        checked.click("a[download]")
+        checked.click(f"a[download]:has-text('{label}')")
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     assert path.suffix == ".ipynb"

@@ -43,7 +43,10 @@ def test_every_chapter_and_module_is_in_the_book():
         for node in ast.parse((ROOT / "invariant_nets" / room / "__init__.py").read_text()).body
         if isinstance(node, ast.ImportFrom)
     }
-    others = {"pytest_invariant_nets", "invariant_nets.ranks", "invariant_nets.figures"}
+    others = {
+        "pytest_invariant_nets",
+        *(f"invariant_nets.{name}" for name in ("ranks", "figures", "exercises")),
+    }
     assert homes | others | {f"invariant_nets.{room}" for room in rooms} <= set(shown)
 
 

@@ -74,7 +74,16 @@ def test_a_page(project):
     assert page.title.text.startswith("A small chapter")
     assert page.select_one(".chapter-number").text == "Chapter 1"
     assert len(page.select(".md-content math")) == 6  # 3 in prose, solution, caption, table
-    assert len([tag.extract() for tag in page.select("pre code")]) == 6
+    solution = page.select_one("details.example")
+    assert solution.summary.text == "Solution of exercise 1, in code"
+    assert "what was asked" in solution.text
+    assert "Right." in source
+    assert "in vain" not in source
+    folded = page.select("details.code")
+    assert [fold.summary.text for fold in folded] == 3 * ["Code of the figure"]
+    assert all("plt.plot" in fold.text for fold in folded)
+    assert not page.select("details.code figure")
+    assert len([tag.extract() for tag in page.select("pre code")]) == 9
     assert not page.find(string=re.compile(r"\$|\\\(|\\\[|In \[|Out\[|Copied!"))
     assert page.select_one("a[href='../../core/#invariant_nets.core.double']")
     assert page.select_one("details.success math")
@@ -131,14 +140,22 @@ def test_a_page(project):
     assert {"n", "sigma", "x"} <= {cell.get("id") for cell in notation.select("td")}
     assert not notation.select("a.symbol")
 
-    link = page.select_one("a[download]")["href"]
-    notebook = nbformat.read(site / "chapters" / "01_small" / link, as_version=4)
-    nbformat.validate(notebook)
-    assert "pip install" in notebook.cells[0].source
-    assert "[plot]" in notebook.cells[0].source
-    assert [cell.source for cell in code_cells(notebook)] == [
-        cell.source for cell in code_cells(read(project / "docs" / "chapters" / "01_small.py"))
-    ]
+
+def test_the_downloads(project):
+    assert build(project).returncode == 0
+    folder = project / "site" / "chapters" / "01_small"
+    page = BeautifulSoup((folder / "index.html").read_text(), "html.parser")
+    solved, to_work = (
+        nbformat.read(folder / link["href"], as_version=4) for link in page.select("a[download]")
+    )
+    cells = code_cells(read(project / "docs" / "chapters" / "01_small.py"))
+    for notebook, hidden in ((solved, {"wrong"}), (to_work, {"wrong", "solution"})):
+        nbformat.validate(notebook)
+        assert "pip install" in notebook.cells[0].source
+        assert "[plot]" in notebook.cells[0].source
+        shown = [cell.source for cell in cells if not hidden & cell.metadata.keys()]
+        assert [cell.source for cell in code_cells(notebook)] == shown
+    assert ["Folded, with" in nbformat.writes(n) for n in (solved, to_work)] == [True, False]
 
 
 def foreign(page):
