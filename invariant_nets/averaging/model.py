@@ -116,7 +116,7 @@ class SymmetryModel(Indexed):
         Murphy et al. (2019), *Janossy Pooling*; Puny et al. (2022), *Frame Averaging for Invariant
         and Equivariant Network Design*.
 
-    Derived in chapter 8; chapter 14 shards it.
+    Derived in chapter 8; appendix B divides it.
     """
 
     def __init__(
