@@ -24,7 +24,6 @@ UNCHECKED = {
     "04_averaged_layer",
     "05_why_sums_saturate",
     "06_rows_and_columns",
-    "07_canonicalization",
     "08_symmetrization",
     "09_augmentation",
     "10_overfitting",
