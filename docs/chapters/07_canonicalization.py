@@ -113,22 +113,12 @@ def position(x):
     return torch.arange(float(n))[:, None].expand(len(x), n, 1)
 
 
-shared_position = CanonicalModel(position, equivariant=True)
+functions = unsorted_position, CanonicalModel(position, equivariant=True)
 tied = sets.clone()
 tied[:, 1] = tied[:, 0]
-moves = {
-    name: [test_equivariant(f, x).holds for x in (sets, tied)]
-    for name, f in (
-        ("plainly undone", unsorted_position),
-        ("equal rows share", shared_position),
-    )
-}
-table(
-    [
-        {"equivariant?": k, "distinct rows": str(a), "two equal rows": str(b)}
-        for k, (a, b) in moves.items()
-    ]
-)
+moves = [[test_equivariant(f, x).holds for x in (sets, tied)] for f in functions]
+print("equivariant on distinct rows, on two equal rows")
+print(f"plainly undone {moves[0]}, equal rows share {moves[1]}")
 
 # %% [markdown]
 # ## Other groups
@@ -160,31 +150,23 @@ def rows_then_columns(x):
 
 
 source = torch.Generator().manual_seed(8)
-normal = sets[:32]
 whole = torch.randint(0, 2, (32, n, d), generator=source).float()
-groups = {"$C_n$": cyclic_group(n), "$S_n$": symmetric_group(n)}
 both = direct_product(symmetric_group(n), symmetric_group(d), on="grid")
-groups["$S_n \\times S_d$"] = both
-found = {
-    (sort.__name__, kind): {
-        name: "yes"
-        if test_invariant(CanonicalModel(backbone, sort), x, g)
-        else "no"
-        for name, g in groups.items()
-    }
-    for sort, kind, x in (
-        (lexicographic_sort, "normal", normal),
-        (least_rotation, "normal", normal),
-        (rows_then_columns, "normal", normal),
-        (row_column_sort, "normal", normal),
-        (row_column_sort, "random 0-1", whole),
-        (exact_form, "random 0-1", whole),
+groups = {"C_n": cyclic_group(n), "S_n": symmetric_group(n), "S_n × S_d": both}
+sorts = lexicographic_sort, least_rotation, rows_then_columns, row_column_sort
+tried = [(sort, "normal", sets[:32]) for sort in sorts]
+tried += [(sort, "random 0-1", whole) for sort in (row_column_sort, exact_form)]
+found = []
+for sort, kind, x in tried:
+    reports = [
+        test_invariant(CanonicalModel(backbone, sort), x, g)
+        for g in groups.values()
+    ]
+    answers = dict(
+        zip(groups, ("yes" if r else "no" for r in reports), strict=True)
     )
-}
-table(
-    [{"sort": k, "entries": kind} | row for (k, kind), row in found.items()],
-    caption="invariant?",
-)
+    found.append({"sort": sort.__name__, "entries": kind} | answers)
+table(found, caption="invariant?")
 
 # %% [markdown]
 # For fixed $d$ the exact form is polynomial in $n$. If both sides may grow, a canonical form of 0-1 matrices would
@@ -364,61 +346,42 @@ for name, m in (("columns", plane[:, :2]), ("with one more direction", plane)):
 
 # %%
 torch.manual_seed(11)
-flat_net, wide_net = mlp(n, 2).double(), mlp(n, 2 + K).double()
+flat, wide = mlp(n, 2).double(), mlp(n, 2 + K).double()
 start = torch.randn(n, 2, dtype=torch.float64)
-end = start.clone()
-end[0] = -start[0]
+end = torch.cat((-start[:1], start[1:]))
 angles = torch.linspace(0, 3, 13, dtype=torch.float64)
 meeting = start.repeat(13, 1, 1)
 meeting[:, 1] = meeting[:, 0] + 1e-8 * torch.stack((angles.cos(), angles.sin()), -1)
 b = DirectionFrame(2, K, seed=1).directions
+wider = one(partial(projections, A=torch.cat((torch.eye(2), b.T), 1)))
 in_plane = {
-    "lexicographic sort": (flat_net, one(lexicographic_sort)),
-    "8 directions, equal weights": (flat_net, partial(equal_weights, a=b)),
-    "8 directions, gap weights": (flat_net, partial(gap_weights, a=b)),
-    "circle": (flat_net, None),
-    "sorted projections": (
-        wide_net,
-        one(partial(projections, A=torch.cat((torch.eye(2), b.T), 1))),
-    ),
+    "lexicographic sort": partial(averaged, flat, one(lexicographic_sort)),
+    "equal weights": partial(averaged, flat, partial(equal_weights, a=b)),
+    "gap weights": partial(averaged, flat, partial(gap_weights, a=b)),
+    "circle": CanonicalModel(flat, frame=CircleFrame()),
+    "sorted projections": partial(averaged, wide, wider),
 }
-paths, continuity = {}, {}
-for name, (network, view) in in_plane.items():
-    f = partial(averaged, network, view)
-    if view is None:
-        f = CanonicalModel(network, frame=CircleFrame())
-    with torch.no_grad():
-        for count in (501, 5001):
-            t = torch.linspace(0, 1, count, dtype=torch.float64)[:, None, None]
-            x = start + t * (end - start)
-            paths[name, count] = torch.cat(
-                [f(part).flatten() for part in x.split(500)]
-            )
-        sides = f(meeting)
-    steps = [paths[name, m].diff().abs().max().item() for m in (501, 5001)]
-    sides = (sides.max() - sides.min()).item()
-    continuity[name] = *steps, steps[1] / steps[0], sides
-table(
-    [
-        {
-            "behind": name,
-            "500 steps": f"{coarse:.1e}",
-            "5,000 steps": f"{fine:.1e}",
-            "ratio": ratio,
-            "where rows meet": f"{sides:.0e}",
-        }
-        for name, (coarse, fine, ratio, sides) in continuity.items()
-    ],
-    caption="largest change between neighbors on a path",
-)
+paths, continuity = {}, []
+for name, f in in_plane.items():
+    row = {"behind": name}
+    for count in (500, 5000):
+        t = torch.linspace(0, 1, count + 1, dtype=torch.float64)[:, None, None]
+        parts = (start + t * (end - start)).split(500)
+        with torch.no_grad():
+            paths[name] = torch.cat([f(part).flatten() for part in parts])
+            sides = f(meeting)
+        row[f"{count:,} steps"] = paths[name].diff().abs().max().item()
+    row["where rows meet"] = (sides.max() - sides.min()).item()
+    continuity.append(row)
+caption = "largest change between neighbors on a path"
+table(continuity, digits=dict.fromkeys(list(row)[1:], 6), caption=caption)
 
 # %% alt="Output of one network along a path on which one point moves past nine others. Behind the lexicographic sort it makes a few large jumps; behind eight directions with equal weights it makes more and smaller jumps; with gap weights it is a continuous curve with kinks."
 fig, ax = plt.subplots(figsize=(8, 3.4))
-t = torch.linspace(0, 1, 5001)
 for name in list(in_plane)[:3]:
-    y = paths[name, 5001].clone()
-    y[1:][y.diff().abs() > 20 * y.diff().abs().median()] = torch.nan  # lift the pen
-    ax.plot(t, y, lw=1.6, label=name)
+    y, steps = paths[name].clone(), paths[name].diff().abs()
+    y[1:][steps > 20 * steps.median()] = torch.nan  # lift the pen at a jump
+    ax.plot(torch.linspace(0, 1, len(y)), y, lw=1.6, label=name)
 ax.set(xlabel="position on the path", ylabel="output of the network")
 ax.legend()
 plt.show()
@@ -434,7 +397,7 @@ plt.show()
 # and report the largest change of the output, divided by the deviation of the outputs.
 
 # %%
-SEEDS, STEPS, BATCH = 3, 900, 64
+SEEDS, STEPS, BATCH = 3, 800, 64
 fixed = torch.rand(K, n, generator=torch.Generator().manual_seed(4)).argsort(1)
 unsorted, lexicographic = one(lambda x: x), one(lexicographic_sort)
 
@@ -525,19 +488,19 @@ def gain(name, other):
     return more.mean().item(), error.sqrt().item()
 
 
-accuracy = {name: h.mean().item() for name, h in hits.items()}
 table(
     [
         {
             "model": name,
-            "accuracy": f"{accuracy[name]:.3f}",
+            "accuracy": h.mean().item(),
             "over mlp": "{:+.3f} ± {:.3f}".format(*gain(name, "mlp")),
-            "order": f"{order[name]:.2f}",
-            "ε = 0.01": f"{noise[name][0]:.3f}",
-            "ε = 0.0001": f"{noise[name][1]:.4f}",
+            "order": order[name],
+            "ε = 0.01": noise[name][0],
+            "ε = 0.0001": noise[name][1],
         }
-        for name in routes
+        for name, h in hits.items()
     ],
+    digits={"ε = 0.0001": 5},
     caption=f"Limit {limit:.3f}. Order: the deviation of the output over orders of a "
     "set, divided by that over sets and orders. Last columns: the largest change.",
 )
@@ -567,16 +530,9 @@ table(
 # without any sort:
 
 # %%
-torch.manual_seed(0)
-with_places = transformer(n, d)
-code, layer, norm, *readout = with_places
-
-
-def without_places(x):
-    return norm(layer(x)).mean(1)
-
-
-attention = [bool(test_invariant(f, sets)) for f in (with_places, without_places)]
+code, layer, norm, *readout = with_places = transformer(n, d)
+models = with_places, lambda x: norm(layer(x)).mean(1)
+attention = [bool(test_invariant(f, sets)) for f in models]
 print(f"invariant: with places {attention[0]}, without {attention[1]}")
 
 # %% [markdown]
@@ -584,17 +540,22 @@ print(f"invariant: with places {attention[0]}, without {attention[1]}")
 
 # %%
 # Each sort keeps its own group; ties break equivariance unless equal rows share.
-assert moves == {"plainly undone": [True, False], "equal rows share": [True, True]}
-answers = ["".join(a[0] for a in row.values()) for row in found.values()]
+assert moves == [[True, False], [True, True]]
+answers = ["".join(row[group][0] for group in groups) for row in found]
 assert answers == ["yyn", "ynn", "yyn", "yyy", "yyn", "yyy"]
 
 # One sort and equal weights jump; the others do not. Meeting rows: only gap weights.
-by_sort, by_equal, by_gap, by_circle, by_projections = continuity.values()
-assert min(by_sort[2], by_equal[2]) > 0.9
-assert max(by_gap[2], by_circle[2], by_projections[2]) < 0.3
-assert by_sort[1] > 1.5 * by_equal[1] > 3 * by_gap[1]
-assert by_gap[3] > 1e-4
-assert max(by_sort[3], by_equal[3], by_circle[3], by_projections[3]) < 1e-7
+coarse, fine, sides = (
+    dict(zip(in_plane, column, strict=True))
+    for column in list(zip(*(row.values() for row in continuity), strict=True))[1:]
+)
+ratio = {name: fine[name] / coarse[name] for name in in_plane}
+assert min(ratio["lexicographic sort"], ratio["equal weights"]) > 0.9
+assert max(list(ratio.values())[2:]) < 0.3
+assert fine["lexicographic sort"] > 1.5 * fine["equal weights"]
+assert fine["equal weights"] > 2 * fine["gap weights"]
+assert sides.pop("gap weights") > 1e-4
+assert max(sides.values()) < 1e-7
 assert CircleFrame()(torch.randn(1, n, 2)).orders.shape[1] == n * (n - 1)
 assert torch.equal(columnwise_sort(together), columnwise_sort(apart))
 assert distance > 0.5

@@ -25,7 +25,6 @@ UNCHECKED = {
     "05_why_sums_saturate",
     "06_rows_and_columns",
     "08_symmetrization",
-    "09_augmentation",
     "10_overfitting",
     "11_comparison",
     "12_any_group",
