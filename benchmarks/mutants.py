@@ -39,7 +39,7 @@ AREAS = {  # rooms of the package, and the modules that are changed
     "layers": ("averaged",),
     "averaging": ("model", "chunked"),
     "canonicalization": ("model", "sorting", "row_order"),
-    "checks": ("assertions", "probe"),
+    "checks": ("assertions", "outputs", "probe", "tries", "undisturbed"),
 }
 CONTRACTS = tuple(
     f"contracts/test_{name}.py"
