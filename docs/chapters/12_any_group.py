@@ -407,29 +407,23 @@ differ = {
     "a one-to-one function": told_apart(coded),
     "average over $S_7$ of it": told_apart(SymmetryModel(coded, two)),
 }
-table(
-    [
-        {"function": "color refinement", "told apart": len(numbers)},
-        *(
-            {"function": name, "told apart": classes(d)}
-            for name, d in differ.items()
-        ),
-    ],
-    caption=f"of {len(graphs):,} graphs",
-)
+told = {"color refinement": len(numbers)} | {
+    k: classes(d) for k, d in differ.items()
+}
+table([{"function": k, "told apart, of 1,044 graphs": n} for k, n in told.items()])
 
-colors = torch.nn.functional.one_hot(label).double()
+colors = nn.functional.one_hot(label).double()
 best = colors @ (colors.T @ connectivity.double() / colors.sum(0))  # mean per class
 missed = (connectivity - best).square().mean() / connectivity.var(correction=0)
 print(f"the best function of the colors explains {1 - missed:.4f} of the variance")
 
 # %% [markdown]
 # Pair layers approach the bound from below as they grow deeper. And they cannot be blamed for the 5 percent: the best
-# function of the colors explains all but a third of a percent. What the networks miss they have not learned, although
-# they could see it.
+# function of the colors explains all but a third of a percent. What networks of pair layers miss here they have not learned,
+# although they could see it.
 #
-# Two graphs that share their colors are a ring of six nodes beside a single node, and two triangles beside a single
-# node: in both, six nodes have two neighbors each. Two ways lead further.
+# A ring of six nodes beside a single node, and two triangles beside a single node, share their colors: in both, six
+# nodes have two neighbors each. Two ways lead further.
 #
 # **Another action.** Let the same $S_7$ permute the $7^3$ triples of nodes, with `out_group=`. From pairs to triples
 # there are 52 orbitals, from triples to triples 203 (Bell numbers), and a network of them tells all graphs apart.
@@ -518,13 +512,8 @@ assert [int(three.orbitals(g).max()) + 1 for g in (two, three)] == [52, 203]
 answer_1 = ...  # three numbers in a tuple
 
 # %% solution="1"
-answer_1 = tuple(
-    int(orbital_numbers(g).max()) + 1
-    for g in (
-        dihedral_group(101),
-        *(symmetric_group(n).on_tuples(2) for n in (3, 2)),
-    )
-)
+of = dihedral_group(101), *(symmetric_group(n).on_tuples(2) for n in (3, 2))
+answer_1 = tuple(int(orbital_numbers(group).max()) + 1 for group in of)
 
 # %% check="1"
 check_1 = AnswerCheck("12.1", digest="26fb80fb6849bf71")
@@ -659,10 +648,7 @@ check_5.holds(answer_5, wrong=[(9, 181440), (18, 362880), (362880, 362880)])
 # %% [markdown]
 # ## Sources
 #
-# - [Ravanbakhsh et al. (2017)](../bibliography.md#ravanbakhsh-2017), *Equivariance Through Parameter-Sharing*: weights
-#   shared along orbits.
-# - [Maron et al. (2019)](../bibliography.md#maron-2019), *Invariant and Equivariant Graph Networks*: the 15 maps, and
-#   those on $k$-tuples.
-# - [Dixon and Mortimer (1996)](../bibliography.md#dixon-1996), *Permutation Groups*: orbitals, 2-closure.
-# - [Geerts (2020)](../bibliography.md#geerts-2020), *The Expressive Power of kth-order Invariant Graph Networks*: the
-#   theorem for every $k$.
+# - [Ravanbakhsh et al. (2017)](../bibliography.md#ravanbakhsh-2017): weights shared along orbits.
+# - [Maron et al. (2019)](../bibliography.md#maron-2019): the 15 maps, and those on $k$-tuples.
+# - [Dixon and Mortimer (1996)](../bibliography.md#dixon-1996): orbitals, 2-closure.
+# - [Geerts (2020)](../bibliography.md#geerts-2020): the theorem on colors, for every $k$.

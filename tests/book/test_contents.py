@@ -8,9 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from book.docstrings import adapt
 from book.pages import outputs
 from book.pages.notation import read as read_symbols
-from book.running.chapters import read
+from book.running.chapters import numbered, read
 from invariant_nets import figures
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,15 @@ def test_every_chapter_and_module_is_in_the_book():
 def test_chapters_hold_no_outputs_and_the_style_has_one_ink():
     assert outputs.INK == figures.INK
     assert not list((ROOT / "docs" / "chapters").glob("*.ipynb"))
+
+
+def test_chapters_have_numbers_and_appendices_letters():
+    assert numbered(Path("chapters/04_averaged_layer.py")) == ("chapter", "4")
+    assert numbered(Path("a_computing_groups.py")) == ("appendix", "A")
+    text = "Derived in chapter 12 and appendix B."
+    links = "[chapter 12][chapter-12] and [appendix B][appendix-b]"
+    assert links in adapt(text)
+    assert adapt("    An appendix A of another book.") == "    An appendix A of another book."
 
 
 def test_vendored_packages_name_no_registry():
