@@ -20,7 +20,7 @@ ROOT = Path.cwd()
 
 
 def find(number: str) -> Path:
-    """Returns the chapter whose file name starts with `number`, or with the letter of an appendix."""
+    """Returns the chapter or appendix whose file name starts with its number or letter."""
     paths = chapters(number)
     if len(paths) != 1:
         sys.exit(f"{number} must name one chapter, and names {[path.name for path in paths]}")

@@ -33,7 +33,7 @@ def hidden(cell: NotebookNode) -> bool:
 
 
 def numbered(path: Path) -> tuple[str, str]:
-    """Returns what a file is and its number, by its name: a chapter and "4", an appendix and "A"."""
+    """Returns what a file is and its number, by its name: `chapter` and 4, `appendix` and A."""
     number = path.name.split("_")[0]
     if number.isdigit():
         return "chapter", str(int(number))

@@ -412,7 +412,7 @@ for name, found in audit.items():
 # How much a symmetry is worth now has theorems. [Tahmasebi and Jegelka (2023)](../bibliography.md#tahmasebi-2023) prove
 # for kernel regression that invariance to a finite group acts as if the number of samples were multiplied by its size.
 # Our networks are no such kernels, and the size of the group alone does not order them. Does symmetry pay at scale?
-# [Brehmer et al. 2025)](../bibliography.md#brehmer-2025) compare transformers with and without equivariance over
+# [Brehmer et al. (2025)](../bibliography.md#brehmer-2025) compare transformers with and without equivariance over
 # compute budgets: augmentation can close the gap in data efficiency, given enough epochs, and at equal compute the
 # equivariant ones stay ahead. On the rules themselves, [Bouthillier et al. (2021)](../bibliography.md#bouthillier-2021)
 # measure how data, initialization and hyperparameters move benchmark results, and recommend to vary all of them.
