@@ -23,10 +23,6 @@ UNCHECKED = {
     "03_measuring_invariance",
     "04_averaged_layer",
     "05_why_sums_saturate",
-    "06_rows_and_columns",
-    "08_symmetrization",
-    "10_overfitting",
-    "11_comparison",
     "13_real_data",
     "14_two_symmetries",
 }
