@@ -45,7 +45,9 @@ class OrbitLinear(InUnits, Indexed):
 
     The orbits decide how it is computed: pooled where the group is doubly transitive on its orbits
     ($S_n$, $A_n$ and their products on a union) and for $S_n \times S_d$ on a grid, by FFT for
-    cyclic patterns of 64 points and more, with the weights written out otherwise.
+    cyclic patterns of 64 points and more, with the weights written out otherwise. So it is for
+    $S_n$ on pairs, the layers of graphs: a matrix of $n^4$ numbers per pair of channels, and thus
+    for small graphs only. Chapter 12 has the same 15 maps as sums.
 
     With a mask the sum is over the points that are there, and the others go out as 0 (with another
     `out_group`, all points go out). For $S_n$ that is the layer of the smaller symmetric group,
