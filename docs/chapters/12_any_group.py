@@ -148,7 +148,7 @@ plt.show()
 
 # %%
 def fifteen(x):
-    """Apply the 15 maps, with means for sums: (batch, n, n, c) to (batch, n, n, 15 c)."""
+    """Apply the 15 maps, as means: (batch, n, n, c) to (batch, n, n, 15 c)."""
     n = x.shape[1]
     diagonal, rows, columns = x.diagonal(dim1=1, dim2=2).mT, x.mean(2), x.mean(1)
     i = torch.cat((diagonal, rows, columns), 2)[:, :, None].expand(-1, -1, n, -1)
@@ -208,7 +208,7 @@ target = (connectivity - connectivity[train].mean()) / connectivity[train].std()
 
 
 def explained(outputs, which):
-    """Return the share of the variance that is explained, for each row of outputs."""
+    """Return the explained share of the variance, for each row of outputs."""
     errors = (outputs[..., which] - target[which]).square().mean(-1)
     return 1 - errors / target[which].var(correction=0)
 
@@ -241,7 +241,7 @@ def drawn(x, draws, generator):
 
 
 def fitted(build, draws=0, epochs=160, seeds=4):
-    """Train several initializations at once; return outputs(draws) for all graphs."""
+    """Train several networks at once; return outputs(draws) for all graphs."""
     torch.manual_seed(0)
     models = [build() for _ in range(seeds)]
 
@@ -355,7 +355,7 @@ names = {}  # a number for each color that ever occurs
 
 
 def refined(rows):
-    """Return the sorted colors of the nodes of a graph, after as many rounds as nodes."""
+    """Return the sorted colors of a graph, after as many rounds as nodes."""
     colors = [0] * len(rows)
     for _ in rows:
         seen = [
@@ -373,7 +373,7 @@ same_colors = label[:, None] == label
 
 
 def told_apart(model):
-    """Compare the outputs of a network on all pairs of graphs; True where they differ."""
+    """Compare outputs on all pairs of graphs; True where they differ."""
     exact = adjacency.flatten(1)[..., None].double()
     with torch.no_grad():
         model = model.double().eval()
