@@ -51,10 +51,10 @@ def tensors_of(output: object, name: str = "output") -> dict[str, Tensor]:
 
 
 def wide(y: Tensor) -> Tensor:
-    """Return a copy in double precision; integers and booleans as they are."""
+    """Return a tensor in double precision; integers and booleans as they are."""
     if y.is_complex():
-        return y.to(torch.complex128, copy=True)
-    return y.to(torch.float64, copy=True) if y.is_floating_point() else y.clone()
+        return y.to(torch.complex128)
+    return y.double() if y.is_floating_point() else y
 
 
 def gap(a: Tensor, b: Tensor) -> Float[Tensor, "*out"]:

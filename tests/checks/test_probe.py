@@ -76,6 +76,12 @@ def test_a_function_of_the_whole_batch_is_tried_on_all_of_it_and_by_one_permutat
         assert torch.equal(probe.holds(S_4), S_4[:, 0] == 0)
 
 
+def test_a_function_of_the_number_of_sets_is_tried_on_as_many():
+    for batch in (1, 3, 9):
+        with probe_of(lambda x: len(x) * x.sum(1), sets(batch)) as probe:
+            assert probe.holds(S_4).all()
+
+
 def test_a_function_of_a_single_set_and_its_batch_is_tried_by_one_permutation_at_a_time():
     with probe_of(lambda x: x[:, 0] - x[:, 0].mean(0), sets(1)) as probe:
         assert probe.holds(S_4).all()  # it is 0
@@ -280,6 +286,12 @@ def test_a_row_of_which_an_entry_is_there_is_a_member():
     def on_members(x, mask):
         return torch.where(mask.all(-1, keepdim=True), x, torch.arange(4.0)[:, None])
 
-    for function, holds in ((on_padding, True), (on_members, False)):
+    def one_number(x, mask):
+        return on_padding(x, mask).sum(-1)
+
+    def more_numbers(x, mask):
+        return torch.cat(3 * [on_padding(x, mask)], -1)
+
+    for function in (on_padding, on_members, one_number, more_numbers):
         with probe_of(function, x, equivariant=True, mask=mask) as probe:
-            assert bool(probe.holds(S_4).all()) == holds
+            assert bool(probe.holds(S_4).all()) == (function is not on_members)
