@@ -611,7 +611,7 @@ assert attention == [False, True]
 # ## Where the field went
 #
 # [Puny et al. (2022)](../bibliography.md#puny-2022) made frames a general tool, with frames from principal axes for
-# rotations ([chapter 15](15_two_symmetries.py)). [Kaba et al. (2023)](../bibliography.md#kaba-2023) *learn* the
+# rotations ([chapter 14](14_two_symmetries.py)). [Kaba et al. (2023)](../bibliography.md#kaba-2023) *learn* the
 # canonicalization: an equivariant network puts out the group element, or the representative minimizes an energy
 # (exercise 3). [Mondal et al. (2023)](../bibliography.md#mondal-2023) put such a canonicalization before large
 # pretrained models, with a prior that fits it to the data these were trained on.
