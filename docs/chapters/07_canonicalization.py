@@ -506,7 +506,7 @@ table(
 )
 
 # %% [markdown]
-# **Averaging helps; neither continuity nor the sorts do.** The frame learns far better than a single sort. But the
+# **Averaging makes the frame; neither continuity nor its sorts do.** The frame learns far better than a single sort. But the
 # same eight directions with equal weights, which jump, learn no worse, and neither do eight fixed random orders, which
 # sort nothing and are not invariant. What the three share is that they average eight readings of each set. The gain
 # is the one of [symmetrization](08_symmetrization.py).
@@ -514,7 +514,7 @@ table(
 # **Continuity is for robustness.** Behind the sort a noise of $10^{-4}$ can move the output by as much as outputs
 # differ between sets. Behind gap weights a hundredth of the noise makes about a hundredth of the change. Even so this
 # frame is steep, because a small gap can rule its weights. Sorted projections, which have a Lipschitz bound, are as
-# calm as the plain perceptron, are invariant, and learn as well as the frame.
+# calm as the plain perceptron, are invariant, and learn better than the single sort.
 #
 # **A sort teaches what it puts in order.** Sorting the rows orders one column of five, and gains a little. With three
 # columns sorted, each by itself, the gain is larger, and with all five it is largest. Sorted columns are blind to
@@ -571,7 +571,7 @@ projected = "mlp, sorted projections"
 for name in (gap, equal, orders):
     assert gain(name, rows)[0] > 0.01 + gain(name, rows)[1]
 assert min(gain(equal, gap)[0], gain(orders, gap)[0]) > -0.004
-assert gain(projected, gap)[0] > -0.008
+assert gain(projected, rows)[0] > 0.005
 assert order["mlp"] > 0.5
 assert order[orders] > 0.15
 assert max(order[name] for name in (rows, gap, equal, columns, projected)) < 1e-5
