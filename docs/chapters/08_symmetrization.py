@@ -386,7 +386,7 @@ TESTS["32 random"] = torch.rand(32, n, generator=one).argsort(-1)
 
 
 @torch.no_grad()
-def tested(network, weights, orders, count=10_000):
+def fresh_logits(network, weights, orders, count=10_000):
     """Return the logits (models, sets, orders) of the fresh sets."""
     parts = [x.expand(SEEDS, -1, -1, -1) for x in x_fresh[:count].split(500)]
     logits = [all_logits(network, weights, x, orders) for x in parts]
@@ -424,7 +424,7 @@ for static in (False, True):
         trainings[kind, view] = trained
         row = {"data": kind, "averaged in training": view}
         for test, orders in TESTS.items():
-            logits[kind, view, test] = tested(*trained, orders)
+            logits[kind, view, test] = fresh_logits(*trained, orders)
             row[f"test: {test}"] = shown(hits(logits[kind, view, test].mean(2)))
         rows.append(row | {"loss": shown(losses(logits[kind, view, test].mean(2)))})
 table(rows, caption="accuracy, and loss with 32 orders at test time; ± over seeds")
@@ -548,7 +548,7 @@ ATTENTION = {
 z_of = {"perceptron": [logits["dynamic", "no", test] for test in list(TESTS)[:2]]}
 for name, (build, view) in ATTENTION.items():
     trained = train(build, MODELS["transformer"].lr, VIEWS[view], False, 15)
-    z_of[name] = [tested(*trained, orders) for orders in (as_it_is, shifts)]
+    z_of[name] = [fresh_logits(*trained, orders) for orders in (as_it_is, shifts)]
 
 
 def squared(p):
@@ -823,8 +823,8 @@ def random_cosets(n, k, generator):
 
 
 few, own = torch.Generator().manual_seed(2), trainings["dynamic", "no"]
-cosets = tested(*own, random_cosets(n, 20, few), 1000).unflatten(2, (20, n))
-independent = tested(*own, torch.rand(20 * n, n, generator=few).argsort(-1), 1000)
+cosets = fresh_logits(*own, random_cosets(n, 20, few), 1000).unflatten(2, (20, n))
+independent = fresh_logits(*own, torch.rand(20 * n, n, generator=few).argsort(-1), 1000)
 left = [
     (z.mean(3).var(2).mean() / independent.var(2).mean()).item()
     for z in (cosets, independent.unflatten(2, (20, n)))
