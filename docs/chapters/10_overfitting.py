@@ -126,12 +126,13 @@ print(
 )
 
 # %% [markdown]
-# Does it take more weights than sets? The small [transformer][invariant_nets.transformer] has fewer. At its own
-# learning rate and with four times the epochs, it remembers as well:
+# Does it take more weights than sets? The small [transformer][invariant_nets.transformer] has fewer. At its own learning
+# rate, and with more epochs, its accuracy on the training sets climbs far above the Bayes limit, which only memory can
+# explain:
 
 # %%
 small, small_history = train(
-    "transformer", sets(800, True, 0), sets(500, True, 1), epochs=100
+    "transformer", sets(800, True, 0), sets(500, True, 1), epochs=80
 )
 small_weights = sum(p.numel() for p in small.parameters())
 small_fresh, small_loss = evaluate(small)
@@ -217,9 +218,11 @@ def accuracies(build, lr, view, static):
         left, rest = divmod(steps - step - 1, SETS // BATCH)
         if not rest and left <= LAST:  # the ends of the last epochs
             with torch.no_grad():
-                parts = [x.expand(SEEDS, -1, -1, -1) for x in x_fresh.split(1000)]
+                parts = [
+                    x.expand(SEEDS, -1, -1, -1) for x in x_fresh[:8000].split(1000)
+                ]
                 z = [logits_of(models[0], weights, view(x)) for x in parts]
-            fresh.append(right(torch.cat(z, 1), y_fresh))
+            fresh.append(right(torch.cat(z, 1), y_fresh[:8000]))
     meanwhile = (torch.stack(fresh[:-1]) + torch.stack(fresh[1:])).mean(0) / 2
     return torch.stack(hits)[-LAST * SETS // BATCH :].mean(0), meanwhile, fresh[-1]
 
@@ -256,7 +259,7 @@ table(
         for static in (True, False)
         for name in ROUTES
     ],
-    caption="three seeds, ± standard error over seeds; training over the last five epochs",
+    caption="three seeds, ± standard error over seeds; training over the last five epochs, 8,000 of the fresh sets",
 )
 
 # %% alt="For each of five routes, a line from its training accuracy to its accuracy on fresh sets. On static data the lines are long, longest for the plain network, and short for the average of ten orders and for equivariant layers. On dynamic data all lines are short."
@@ -282,10 +285,10 @@ plt.show()
 # %% [markdown]
 # Left, the length of a line is what was remembered. It is longest without symmetry. Sorting and the average over
 # $C_{10}$ show the network one, or ten, fixed arrangements of each set, and it remembers those. The average of ten
-# orders differs in one respect only: its ten arrangements are new in each pass. So the control for "ten orders
-# regularize" is the average over $C_{10}$, ten *fixed* orders, and that line is long. It is the newness that counts:
+# orders differs in one respect only: its ten arrangements are new in each pass. So the control is the average over
+# $C_{10}$: ten *fixed* orders, and a long line. It is the newness that counts:
 # the data are dynamic in the order of the rows even where the sets are static. On fresh sets the average of ten
-# orders comes close to the equivariant layers, which have no order to remember, and a tenth of the weights.
+# orders comes within three points of the equivariant layers, which have no order to remember.
 #
 # Right, with sets that never repeat, every line is short: the gap between training and test belongs to the model
 # *and* the data.
@@ -350,10 +353,10 @@ table(
 stopped_history.plot(bayes_accuracy=limit, bayes_loss=least_loss)
 
 # %% [markdown]
-# Early stopping halves the excess of the loss over guessing and more, but the temperature does at least as well, from
-# the same 200 sets, and keeps the decisions of the last weights. So what was wrong with these was their
-# certainty. Early stopping pays off in time: it saves the epochs that it does not run. If only the decisions matter,
-# neither is needed; choose by the accuracy.
+# With all epochs the loss is above that of a guess; with early stopping it is below. But a temperature, from the same
+# 200 sets, lowers it at least as far, and does not touch the decisions of the last weights. So what was wrong with
+# these was their certainty: their decisions are no worse than those of the weights that early stopping chose. What
+# early stopping saves is time, all the epochs that it does not run.
 #
 # Stopping against your will is another matter. With `checkpoint="runs/first"` the same call goes on where it was
 # killed, and ends with the same weights to the last bit ([`CheckpointFolder`][invariant_nets.CheckpointFolder]).
@@ -437,7 +440,7 @@ assert static_acc < 0.6
 assert static_loss > 1.5 * np.log(2)
 # The transformer has fewer weights than sets, and remembers as well.
 assert small_weights < 800
-assert small_history.train_acc[-1] > small_fresh + 0.15
+assert small_history.train_acc[-1] > max(limit + 0.03, small_fresh + 0.15)
 assert small_loss > np.log(2)
 # Dynamic data: no gap, for any route; the gap to the limit stays; and the lag.
 noise = 0.5 / (SEEDS * SETS * LAST) ** 0.5
@@ -445,7 +448,7 @@ for name in ROUTES:
     training, meanwhile, end = results[name, False]
     assert abs((training - meanwhile).mean()) < 4 * noise
 lagging, end = (part.mean().item() for part in results["plain", False][1:])
-assert end > lagging + 0.003
+assert end > lagging
 assert static_acc + 0.04 < end < limit - 0.03
 # Static data: what is remembered, most without symmetry, least with new orders or layers.
 gaps = [(results[k, True][0] - results[k, True][1]).mean().item() for k in ROUTES]
@@ -458,7 +461,10 @@ assert ends[3] > ends[4] - 0.03
 # Early stopping repairs the loss; a temperature does at least as well, with the old decisions.
 by_loss, last, cooled = fresh_by.values()
 assert (by_loss[:, 1] < last[:, 1] - 0.05).all()
-assert cooled[:, 1].mean() < by_loss[:, 1].mean() + 0.005
+assert (last[:, 1] > np.log(2)).all()
+assert (by_loss[:, 1] < np.log(2)).all()
+assert cooled[:, 1].mean() < by_loss[:, 1].mean()
+assert last[:, 0].mean() > by_loss[:, 0].mean() - 0.003
 assert torch.equal(cooled[:, 0], last[:, 0])
 assert min(chosen_T) > 1.5
 # The best of many readings exceeds the limit; the truth does not; the formula says why.
