@@ -20,7 +20,7 @@ ROOT = Path.cwd()
 
 
 def find(number: str) -> Path:
-    """Returns the chapter whose file name starts with `number`."""
+    """Returns the chapter or appendix whose file name starts with its number or letter."""
     paths = chapters(number)
     if len(paths) != 1:
         sys.exit(f"{number} must name one chapter, and names {[path.name for path in paths]}")
@@ -62,7 +62,7 @@ def build(number: str) -> None:
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: problems.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("mkdocs").addHandler(handler)
-    target = ROOT / "build" / path.name[:2]
+    target = ROOT / "build" / path.name.split("_")[0]
     config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(target))
     config.plugins.on_startup(command="build", dirty=False)
     mkdocs_build(config)
@@ -93,7 +93,7 @@ def main() -> None:
         (build, "render the page of a chapter, and say what is wrong with it"),
     ):
         command = commands.add_parser(function.__name__, help=words, description=words)
-        command.add_argument("chapter", help="its number, such as 04")
+        command.add_argument("chapter", help="its number, such as 04, or the letter of an appendix")
         command.set_defaults(call=lambda arguments, f=function: f(arguments.chapter))
     words = "execute chapters once more, and say which cells put out something else"
     command = commands.add_parser(

@@ -4,11 +4,11 @@ import re
 
 from griffe import Alias, Extension, Module, Object
 
-CHAPTER = re.compile(r"\b[Cc]hapter (\d+)")
+PLACE = re.compile(r"\b([Cc]hapter|[Aa]ppendix) (\d+|[A-Z])\b")
 
 
 class Docstrings(Extension):
-    """Makes `Example:` the section that it is, and "chapter 4" a link to this book's chapter.
+    """Makes `Example:` the section that it is, and "chapter 4" a link to it, as "appendix A" is.
 
     Of a module in a room, public is what the face of the room names.
     """
@@ -32,4 +32,6 @@ def adapt(line: str) -> str:
     """Adapts a line; an indented one may name a chapter of another book, which it cites."""
     if line == "Example:":
         return "Examples:"
-    return line if line.startswith(" ") else CHAPTER.sub(r"[\g<0>][chapter-\1]", line)
+    if line.startswith(" "):
+        return line
+    return PLACE.sub(lambda m: f"[{m[0]}][{m[0].lower().replace(' ', '-')}]", line)

@@ -37,7 +37,7 @@ from book.pages.kept import kept
 from book.pages.notation import Symbol, read
 from book.pages.searched import Aside
 from book.pages.symbols import Links
-from book.running.chapters import ChapterError, code_cells
+from book.running.chapters import ChapterError, code_cells, numbered
 from book.running.chapters import read as read_chapter
 from book.running.live import Status, status_of
 from book.running.run import Runner
@@ -179,9 +179,10 @@ def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) 
     """Returns the prose of a chapter as Markdown, with a placeholder for each code cell."""
     if not (chapter := chapters.get(page.file.src_uri)):
         return text
-    page.meta["number"] = int(page.file.name.split("_")[0])
+    kind, number = numbered(Path(page.file.src_uri))
+    page.meta["number"] = f"{kind.capitalize()} {number}"
     page.meta["notebooks"] = [notebook_uri(page.file.src_uri, solved) for solved in (True, False)]
-    return markdown(chapter.notebook, page.meta["number"])
+    return markdown(chapter.notebook, f"{kind}-{number.lower()}")
 
 
 @event_priority(100)
@@ -265,10 +266,10 @@ def taken(host: str, port: int) -> bool:
 def links_of(page: Page) -> Links:
     """Returns what typesets the displayed formulas of a page, with links to the notation."""
     name = page.file.name
-    number = re.match(r"\d+", name) if page.file.src_uri in chapters else None
+    key = name.split("_")[0] if page.file.src_uri in chapters else name
     address = State.notation.url_relative_to(page.file) if State.notation else ""
     # Also where no server finds the index of a folder.
-    return Links(symbols, number[0] if number else name, re.sub(r"/$", "/index.html", address))
+    return Links(symbols, key, re.sub(r"/$", "/index.html", address))
 
 
 def typeset_entry(entry: AnchorLink) -> None:

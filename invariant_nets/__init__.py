@@ -2,14 +2,14 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 
 | room | what is in it | chapters |
 |---|---|---|
-| `groups` | permutations and groups | 1, 12 |
-| `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13, 15 |
+| `groups` | permutations and groups | 1, 12, A |
+| `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13, 14 |
 | `checks` | how far from a symmetry, and which one | 3 |
 | `layers` | the linear layers of a group | 4, 5, 6, 12 |
 | `networks` | modules in turn, on sets of every size | 4, 6, 10, 13 |
-| `canonicalization` | one order for every set | 7, 15 |
-| `averaging` | averages over permutations, and augmentation | 8, 9, 14 |
-| `training` | a trainer that can be cut off | 10, 14 |
+| `canonicalization` | one order for every set | 7, 14 |
+| `averaging` | averages over permutations, and augmentation | 8, 9, B |
+| `training` | a trainer that can be cut off | 10, B |
 | `comparison` | all models on one task | 11 |
 
 What the rooms hold can be imported from here. Beside them, `figures` is the book's look, which

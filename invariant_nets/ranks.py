@@ -46,7 +46,7 @@ def join_ranks() -> None:
         >>> Ranks().size
         1
 
-    Used in chapter 14.
+    Used in appendix B.
     """
     if not dist.is_available() or dist.is_initialized():
         return
@@ -88,7 +88,7 @@ class Ranks:
         >>> ranks.first, ranks.part, ranks.gather([1.0, 2.0])
         (True, (0, 1), [[1.0, 2.0]])
 
-    Used in chapter 14.
+    Used in appendix B.
     """
 
     def __init__(self, process_group: dist.ProcessGroup | None = None) -> None:
@@ -227,7 +227,7 @@ def shard(length: int, rank: int, ranks: int) -> range:
         >>> [shard(10, rank, 3) for rank in range(3)]
         [range(0, 3), range(3, 6), range(6, 10)]
 
-    Derived in chapter 14.
+    Derived in appendix B.
     """
     length, ranks = int_at_least("length", length, 0), positive_int("ranks", ranks)
     rank = int_at_least("rank", rank, 0)

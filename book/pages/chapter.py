@@ -23,7 +23,7 @@ OUTPUTS = re.compile(
 STATE = "<!--state-->"  # the place of the notice, under the title
 
 
-def markdown(notebook: NotebookNode, number: int) -> str:
+def markdown(notebook: NotebookNode, anchor: str) -> str:
     """Returns the prose of a chapter as Markdown, with a placeholder for each code cell."""
     parts: list[str] = []
     cells = 0
@@ -38,7 +38,7 @@ def markdown(notebook: NotebookNode, number: int) -> str:
             if caption := cell.metadata.get("caption"):
                 parts.append(f"{caption}\n{{: .caption }}")
     # With this anchor `[chapter 4][chapter-4]` leads here from any docstring.
-    title = rf"\g<0> {{#chapter-{number}}}\n\n{STATE}"
+    title = rf"\g<0> {{#{anchor}}}\n\n{STATE}"
     parts[0] = re.sub(r"^# .*$", title, parts[0], count=1, flags=re.M)
     return "\n\n".join(parts)
 

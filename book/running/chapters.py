@@ -32,6 +32,14 @@ def hidden(cell: NotebookNode) -> bool:
     return "wrong" in cell.metadata
 
 
+def numbered(path: Path) -> tuple[str, str]:
+    """Returns what a file is and its number, by its name: `chapter` and 4, `appendix` and A."""
+    number = path.name.split("_")[0]
+    if number.isdigit():
+        return "chapter", str(int(number))
+    return "appendix", number.upper()
+
+
 class ChapterError(Exception):
     """What is wrong with one cell of a chapter, in words that name the chapter and the cell."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from book.pages.chapter import ChapterPage
+from book.running.chapters import numbered
 from book.running.live import Live, Status
 from book.running.run import Runner
 from book.serving.notice import notice
@@ -53,11 +54,11 @@ class Served:
     def _turn(self, path: Path) -> str:
         paths = list(self.live.status)
         ahead = [
-            other.name.split("_")[0].lstrip("0")
+            " ".join(numbered(other))
             for other in paths[: paths.index(path)]
             if self.live.status[other].state not in ("done", "failed")
         ]
-        return f"; it runs after chapter {ahead[-1]}" if ahead else "; it is the next to run"
+        return f"; it runs after {ahead[-1]}" if ahead else "; it is the next to run"
 
 
 def write(path: Path, text: str) -> None:

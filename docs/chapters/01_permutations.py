@@ -234,7 +234,7 @@ plt.show()
 # %% [markdown]
 # A group acts on its points as well: the orbit of point 0 is where its elements send 0. Here is the
 # theorem on groups of quite different sizes. Orders and stabilizers come from the generators,
-# without listing (chapter 12 says how); the orbits are found separately.
+# without listing (appendix A says how); the orbits are found separately.
 
 # %%
 parts = direct_product(symmetric_group(3), symmetric_group(7))

@@ -161,7 +161,7 @@ dynamic_history.plot(bayes_accuracy=limit, bayes_loss=least_loss)
 # ## Symmetry against overfitting
 #
 # A network that treats all orders of a set alike cannot remember the order. Five routes, each on static and on dynamic
-# data, with three seeds that train side by side ([chapter 8](08_symmetrization.py) explains the stacked weights).
+# data, with three seeds that train side by side ([chapter 8](08_symmetrization.py) trains in the same way).
 #
 # One detail first. A training accuracy is collected *while* the weights change. Over an epoch it belongs to the
 # weights of half an epoch before the end, and the mean over the last five epochs to those of two and a half epochs

@@ -25,9 +25,9 @@ from invariant_nets.averaging.recompute import recomputed_average
 from invariant_nets.averaging.sharded import process_group_of, sharded_average
 from invariant_nets.averaging.sources import (
     check_source,
+    created,
     group_chunks,
     kept_elements,
-    stacked,
 )
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.permutation import Permutation
@@ -116,7 +116,7 @@ class SymmetryModel(Indexed):
         Murphy et al. (2019), *Janossy Pooling*; Puny et al. (2022), *Frame Averaging for Invariant
         and Equivariant Network Design*.
 
-    Derived in chapter 8; chapter 14 shards it.
+    Derived in chapter 8; appendix B divides it.
     """
 
     def __init__(
@@ -238,7 +238,7 @@ class SymmetryModel(Indexed):
         size = chunk_size(self.chunksize, x.shape[0])
         if self.group is None:
             assert self.perm_creator is not None
-            return stacked(self.perm_creator(), size)  # type: ignore[operator]
+            return created(self.perm_creator, size)  # type: ignore[arg-type]
         kept = self._on(x.device, "_elements") if "_elements" in self._indices else None
         return group_chunks(self.group, kept, self.samples, self.generator, size, part)
 

@@ -84,7 +84,7 @@ def sharded_average(
         [4.5, 4.5]
         >>> dist.destroy_process_group()
 
-    Derived in chapter 14.
+    Derived in appendix B.
     """
     device = x.device if isinstance(x, Tensor) else torch.device("cpu")
     wanted = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from jaxtyping import Int
@@ -75,6 +75,21 @@ def group_chunks(
         )
     start, stop, _ = part.indices(group.order)
     return group.elements(start, stop, size)
+
+
+def created(
+    perm_creator: Callable[[], Iterable[Permutation]], size: int
+) -> Iterator[Int[Tensor, "k n"]]:
+    """Return what a function returns, in chunks."""
+    if not is_in_onnx_export():
+        return stacked(perm_creator(), size)
+    try:
+        return iter(list(stacked(perm_creator(), size)))
+    except RuntimeError as error:
+        raise ValueError(
+            "perm_creator makes its permutations from tensors at each call, which cannot be "
+            "exported to ONNX: make them once, SymmetryModel(model, lambda: chosen)"
+        ) from error
 
 
 def stacked(permutations: Iterable[Permutation], size: int) -> Iterator[Int[Tensor, "k n"]]:

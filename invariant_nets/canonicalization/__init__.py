@@ -5,7 +5,7 @@ exactly invariant, and not continuous for $d > 1$. A weighted frame, which avera
 weights that depend on $x$, is both. A set of vectors that may be turned has a frame of another
 kind: its principal axes.
 
-Chapter 7 derives it, chapter 15 goes on to rotations.
+Chapter 7 derives it, chapter 14 goes on to rotations.
 """
 
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders

@@ -77,7 +77,7 @@ class PrincipalAxesModel(nn.Module):
     References:
         Puny et al. (2022), *Frame Averaging for Invariant and Equivariant Network Design*.
 
-    Derived in chapter 15.
+    Derived in chapter 14.
     """
 
     def __init__(

@@ -70,7 +70,7 @@ def poker_hands(count: int, seed: int = 0, *, balanced: bool = False) -> Labeled
         R. Cattral, F. Oppacher and D. Deugo (2002), *Evolutionary Data Mining with Automatic Rule
         Generalization*, whose ten categories these are.
 
-    Used in chapter 15.
+    Used in chapter 14.
     """
     if positive_int("count", count) > HANDS:
         raise ValueError(f"count must be at most {HANDS}, the number of hands, got {count}")

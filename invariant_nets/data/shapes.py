@@ -62,7 +62,7 @@ def random_shapes(
         >>> clouds.class_names[:3]
         ('sphere', 'cube', 'torus')
 
-    Used in chapter 15.
+    Used in chapter 14.
     """
     count, points = positive_int("count", count), positive_int("points", points)
     if isinstance(noise, bool) or not isinstance(noise, int | float):

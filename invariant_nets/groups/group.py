@@ -57,7 +57,7 @@ class PermutationGroup:
         Sims (1970), *Computational Methods in the Study of Permutation Groups*; Seress (2003),
         *Permutation Group Algorithms*, chapter 4.
 
-    Derived in chapter 12; chapter 1 introduces groups.
+    Derived in appendix A and chapter 12; chapter 1 introduces groups.
     """
 
     # What may be known of a group: its chain and its orbitals by a formula, a faster way to draw.

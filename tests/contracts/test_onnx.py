@@ -13,6 +13,8 @@ from invariant_nets import (
     SymmetryModel,
     _rows,
     build_model,
+    create_permutations_from_generators,
+    create_random_permutations,
     mlp,
     symmetric_group,
 )
@@ -81,6 +83,28 @@ def test_an_average_over_chosen_permutations_is_exported(tmp_path):
     with torch.no_grad():
         expected = average(x).numpy()
     np.testing.assert_allclose(exported(average, tmp_path, x), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("perm_creator", "words"),
+    [
+        (lambda: create_random_permutations(N, 3), "draws permutations anew at each call"),
+        (
+            lambda: create_permutations_from_generators([Permutation(torch.arange(N).roll(1))]),
+            "perm_creator makes its permutations from tensors at each call",
+        ),
+        (
+            lambda: (Permutation(torch.tensor([1, 0, *range(2, N)])) for _ in range(2)),
+            "perm_creator makes its permutations from tensors at each call",
+        ),
+    ],
+)
+def test_permutations_that_are_made_anew_are_not_exported(perm_creator, words, tmp_path):
+    average, x = SymmetryModel(mlp(N, D), perm_creator), some_sets()[0]
+    average(x)
+    with pytest.raises(Exception, match=words) as raised:
+        exported(average, tmp_path, x)
+    assert isinstance(raised.value.__cause__, ValueError)
 
 
 @pytest.mark.parametrize("dim", [1, -1])

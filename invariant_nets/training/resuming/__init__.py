@@ -1,6 +1,6 @@
 """What a training run depends on, kept after each epoch, so that it goes on where it was killed.
 
-Chapter 14 kills one.
+Used in chapter 10.
 """
 
 from invariant_nets.training.resuming.checkpoint import CheckpointError, CheckpointFolder
