@@ -287,8 +287,8 @@ table([dict(zip(heads, line, strict=True)) for line in lines])
 # 10,000 less than one. The layers show the same, and capacity is not the reason: the wide $S_n$ layers have three times
 # the weights of the $S_n \times S_d$ layers and are behind them.
 #
-# **What helps is to average.** One sort gains little. Ten sorts jump too, and gain several points more. Ten
-# fixed orders never jump and are not invariant, and gain about as much over no sort. So neither jumps nor a lack of
+# **What helps is to average.** One sort gains little. Ten sorts jump too, and gain several points more. Ten fixed
+# orders never jump and are not invariant, and gain about as much over no sort. So neither jumps nor a lack of
 # invariance explain why one sort fails. [Chapter 7](07_canonicalization.py) says what continuity is for.
 #
 # ## Do the models keep their promises?
@@ -419,7 +419,8 @@ for name, found in audit.items():
 #
 # ## Exercises
 #
-# **1.** How many elements has the smallest group that contains $(S_n)^d$ and $S_d$ on the columns, for $n = 3$, $d = 2$?
+# **1.** How many elements has the smallest group that contains $(S_n)^d$ and $S_d$ on the columns, for $n = 3$,
+# $d = 2$?
 #
 # ??? success "Solution"
 #     It is the wreath product $S_n \wr S_d$, of order $(n!)^d \, d! = 6^2 \cdot 2 = 72$.
