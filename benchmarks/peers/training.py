@@ -1,6 +1,6 @@
 """Trains a network on more and more of the same data, by one rule for all; torch alone will do.
 
-The rule is that of chapter 6 with more steps: AdamW with PyTorch's weight decay, batches of 64, and
+The rule: AdamW with PyTorch's weight decay, batches of 64, and
 in the end the mean of the weights over the second half of the steps. For every size the step size
 is the one that was best with data, weights and test sets of their own.
 """

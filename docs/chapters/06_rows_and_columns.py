@@ -21,8 +21,7 @@ from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import INK, PALETTE, table, use_book_style
 
 use_book_style()
-n, d, v1, v2 = 10, 5, 1.0, 0.8
-limit = nets.bayes_accuracy(n, d, v1, v2)
+n, d = 10, 5
 
 # %% [markdown]
 # ## Which symmetry do the data have?

@@ -190,7 +190,7 @@ class ModelSpec:
         group: the name of the largest group that it is exactly invariant to, by construction.
         chapter: the number of the chapter that builds it.
         lr: the learning rate of Adam with which it is compared on the running task, chosen for a
-            short training on it as chapter 11 says.
+            short training on it.
         data: what its group is a symmetry of: `"sets"`, whose rows are exchanged and whose columns
             are features, or `"tables"`, in which columns, or single entries, are exchanged too.
     """
