@@ -135,8 +135,8 @@ def _task(options: argparse.Namespace) -> DataTask:
 
 DESCRIPTION = """\
 Train models on one task with one budget, and rank them by their score on test
-sets that chose nothing. As it stands it is the comparison of chapter 11: all
-models of the book on its Gaussian task, whose best possible accuracy is known.
+sets that chose nothing. As it stands it compares all models of the book on its
+Gaussian task, whose best possible accuracy is known, as in chapter 11.
 With --data it is yours, and validation sets choose each model's learning rate."""
 
 EPILOG = """\
@@ -153,7 +153,7 @@ data:
   tuple (x, y). Bring features to similar scales first.
 
 examples:
-  the comparison of chapter 11, about a minute:
+  all models of the book on its own task, about a minute:
     python -m invariant_nets compare
   three models on larger sets, with all that was measured:
     python -m invariant_nets compare --models mlp cyclic-mlp deep-sets \\
