@@ -15,10 +15,14 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.colors import ListedColormap
 
-import invariant_nets as nets
 from invariant_nets import direct_product, symmetric_group
+from invariant_nets.checks import test_equivariant
+from invariant_nets.comparison import GaussianTask, ModelSpec, SetsTask, compare
+from invariant_nets.data import LabeledSets
 from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import INK, PALETTE, table, use_book_style
+from invariant_nets.layers import ExchangeableEquivariant
+from invariant_nets.networks import entrywise, exchangeable_matrix
 
 use_book_style()
 n, d = 10, 5
@@ -157,7 +161,7 @@ def four_terms(layer, x):
 
 
 torch.manual_seed(0)
-layer = nets.ExchangeableEquivariant(3, 8)
+layer = ExchangeableEquivariant(3, 8)
 x = torch.randn(64, n, d, 3)
 difference = (layer(x) - four_terms(layer, x)).abs().max().item()
 print(f"largest difference {difference:.1e}")
@@ -169,10 +173,10 @@ print(f"largest difference {difference:.1e}")
 
 # %%
 grid = direct_product(symmetric_group(n), symmetric_group(d), on="grid")
-one_feature = nets.ExchangeableEquivariant(1, 8)
+one_feature = ExchangeableEquivariant(1, 8)
 probe = torch.randn(256, n, d, generator=torch.Generator().manual_seed(1))
-holds = nets.test_equivariant(lambda x: one_feature(x[..., None]), probe, grid)
-fails = nets.test_equivariant(
+holds = test_equivariant(lambda x: one_feature(x[..., None]), probe, grid)
+fails = test_equivariant(
     lambda x: one_feature(x[..., None]) + x[:, :, :1, None], probe, grid
 )
 print(holds)
@@ -280,15 +284,15 @@ print(f"largest difference {part_error:.1e}")
 # weights. The third network is the control for that: $S_{nd}$ again, but wider.
 
 # %%
-task = nets.GaussianTask(train_sets=1_920, validation_sets=1_000, test_sets=20_000)
+task = GaussianTask(train_sets=1_920, validation_sets=1_000, test_sets=20_000)
 rivals = {
-    "S_n × S_d": nets.exchangeable_matrix,
-    "S_{nd}": nets.entrywise,
-    "S_{nd}, wider": lambda n, d: nets.entrywise(n, d, hidden=(19, 19)),
+    "S_n × S_d": exchangeable_matrix,
+    "S_{nd}": entrywise,
+    "S_{nd}, wider": lambda n, d: entrywise(n, d, hidden=(19, 19)),
 }
-specs = {k: nets.ModelSpec(b, "layers", k, 6) for k, b in rivals.items()}
+specs = {k: ModelSpec(b, "layers", k, 6) for k, b in rivals.items()}
 budget = {"epochs": 6, "batch_size": 64, "schedule": "cosine", "seeds": 8}
-comparison = nets.compare(specs, task, lr=[1e-2, 3e-2], **budget)
+comparison = compare(specs, task, lr=[1e-2, 3e-2], **budget)
 behind = [comparison[k].behind(comparison["S_n × S_d"]) for k in list(specs)[1:]]
 comparison.table(["model", "score", "behind", "lr", "weights"], formulas=False)
 
@@ -319,9 +323,9 @@ def placed_scales(count, generator):
 
 
 x_and_y = placed_scales(20_000, torch.Generator().manual_seed(4))
-placed = nets.SetsTask(nets.LabeledSets(*x_and_y))
+placed = SetsTask(LabeledSets(*x_and_y))
 two = {name: specs[name] for name in ("S_{nd}", "S_n × S_d")}
-blind = nets.compare(two, placed, epochs=2, batch_size=64, lr=[3e-3, 1e-2])
+blind = compare(two, placed, epochs=2, batch_size=64, lr=[3e-3, 1e-2])
 blind.table(["model", "score", "lr"], formulas=False)
 
 # %% [markdown]

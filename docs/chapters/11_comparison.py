@@ -18,10 +18,22 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.utils.data import DataLoader
 
-import invariant_nets as nets
 from invariant_nets import MODELS, CanonicalModel, ModelSpec, SymmetryModel, mlp
+from invariant_nets.canonicalization import (
+    columnwise_sort,
+    lexicographic_sort,
+    row_column_sort,
+)
+from invariant_nets.comparison import GaussianTask, compare
 from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import INK, PALETTE, table, use_book_style
+from invariant_nets.groups import cyclic_group, direct_product, symmetric_group
+from invariant_nets.networks import (
+    entrywise,
+    exchangeable_matrix,
+    intrinsic,
+    radial,
+)
 
 use_book_style()
 n, d = 10, 5
@@ -77,28 +89,28 @@ def sorted_entries(x):
     return x.flatten(1).sort(1).values.view_as(x)
 
 
-shifts = nets.direct_product(*map(nets.cyclic_group, (n, d)), on="grid")
+shifts = direct_product(*map(cyclic_group, (n, d)), on="grid")
 builders = {
-    "layers, S_n": partial(nets.intrinsic, hidden=(16, 16)),
-    "layers, S_n × S_d": nets.exchangeable_matrix,
-    "layers, S_{nd}": nets.entrywise,
+    "layers, S_n": partial(intrinsic, hidden=(16, 16)),
+    "layers, S_n × S_d": exchangeable_matrix,
+    "layers, S_{nd}": entrywise,
     "perceptron, none": mlp,
-    "sorted, S_n": lambda *nd: CanonicalModel(mlp(*nd), nets.lexicographic_sort),
-    "sorted, S_n × S_d": lambda *nd: CanonicalModel(mlp(*nd), nets.row_column_sort),
+    "sorted, S_n": lambda *nd: CanonicalModel(mlp(*nd), lexicographic_sort),
+    "sorted, S_n × S_d": lambda *nd: CanonicalModel(mlp(*nd), row_column_sort),
     "sorted, S_{nd}": lambda *nd: CanonicalModel(mlp(*nd), sorted_entries),
-    "averaged, C_n": lambda *nd: SymmetryModel(mlp(*nd), nets.cyclic_group(n)),
+    "averaged, C_n": lambda *nd: SymmetryModel(mlp(*nd), cyclic_group(n)),
     "averaged, C_n × C_d": lambda *nd: SymmetryModel(mlp(*nd), shifts),
     "entries, none": lambda n, d: nn.Sequential(nn.Flatten(), nn.Linear(n * d, 1)),
     "squares, none": lambda n, d: nn.Sequential(
         CenteredSquares(), nn.Linear(n * d, 1)
     ),
-    "squares, O(nd)": nets.radial,
+    "squares, O(nd)": radial,
 }
 keys = {name: name.split(", ") for name in builders}  # route and group
 specs = {name: ModelSpec(builders[name], *key, 11) for name, key in keys.items()}
-task = nets.GaussianTask(train_sets=2_880, validation_sets=1_000, test_sets=10_000)
+task = GaussianTask(train_sets=2_880, validation_sets=1_000, test_sets=10_000)
 budget = {"epochs": 3, "batch_size": 60, "schedule": "cosine", "seeds": 3}
-comparison = nets.compare(specs, task, lr=[3e-3, 1e-2, 3e-2], **budget)
+comparison = compare(specs, task, lr=[3e-3, 1e-2, 3e-2], **budget)
 comparison.table(["model", "score", "behind", "lr", "weights"], formulas=False)
 
 # %% [markdown]
@@ -181,13 +193,13 @@ def ten_sorts(x):
 
 views = {  # from (sets, n, d) to (sets, orders, n, d)
     "as it is": lambda x: x[:, None],
-    "one sort": lambda x: nets.lexicographic_sort(x)[:, None],
+    "one sort": lambda x: lexicographic_sort(x)[:, None],
     "ten sorts": ten_sorts,
     "ten fixed orders": lambda x: x[:, fixed_orders],
 }
 rate_of = dict.fromkeys(views, "averaged, C_n")  # whose rate the view takes
 rate_of |= {"as it is": "perceptron, none", "one sort": "sorted, S_n"}
-wide = partial(nets.intrinsic, hidden=(32, 32))
+wide = partial(intrinsic, hidden=(32, 32))
 trained = {view: (mlp, rate) for view, rate in rate_of.items()}
 trained |= {"wide layers, S_n": (wide, "layers, S_n")}
 trained |= {k: (builders[k], k) for k in keys if k in (*pairs[0], *pairs[5])}
@@ -199,7 +211,7 @@ trained |= {k: (builders[k], k) for k in keys if k in (*pairs[0], *pairs[5])}
 
 
 # %%
-static = nets.GaussianTask(static=True, train_sets=sizes[-1])
+static = GaussianTask(static=True, train_sets=sizes[-1])
 whole = [DataLoader(static.training_data(k), sizes[-1]) for k in seeds]
 drawn = [next(iter(sets)) for sets in whole]
 x_train, y_train = map(torch.stack, zip(*drawn, strict=True))
@@ -362,7 +374,7 @@ for k, most in ((0, 0.03), (2, 0.03), (5, 0.012)):
 assert step[1] < max(0.003, 3 * gains[1][1])
 assert abs(step[3]) < 0.025 < 0.08 < step[4]
 # Across routes the group says little, and the feature more.
-assert nets.symmetric_group(n).order * nets.symmetric_group(d).order > 4e8
+assert symmetric_group(n).order * symmetric_group(d).order > 4e8
 assert min(step[6], step[7], step[9]) > 0.05
 assert step[8] > 0.003
 assert abs(hits["entries, none"].mean() - 0.5) < 0.015
@@ -443,7 +455,7 @@ def canonical(x): ...  # (batch, n, d) to the same shape
 
 # %% solution="2"
 def canonical(x):
-    return nets.lexicographic_sort(nets.columnwise_sort(x).mT).mT
+    return lexicographic_sort(columnwise_sort(x).mT).mT
 
 
 # %% check="2"
@@ -463,7 +475,7 @@ check_2 = CodeCheck("2", law_2)
 check_2(canonical)
 
 # %% wrong="2"
-sorts = [nets.columnwise_sort, nets.row_column_sort, sorted_entries]
+sorts = [columnwise_sort, row_column_sort, sorted_entries]
 check_2.holds(canonical, wrong=[*sorts, torch.zeros_like])
 
 # %% [markdown]
