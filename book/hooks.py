@@ -181,7 +181,10 @@ def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) 
         return text
     kind, number = numbered(Path(page.file.src_uri))
     page.meta["number"] = f"{kind.capitalize()} {number}"
-    page.meta["notebooks"] = [notebook_uri(page.file.src_uri, solved) for solved in (True, False)]
+    page.meta["notebooks"] = {
+        label: notebook_uri(page.file.src_uri, label == "Solved")
+        for label in ("Solved", "Notebook")
+    }
     return markdown(chapter.notebook, f"{kind}-{number.lower()}")
 
 

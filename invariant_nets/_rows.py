@@ -24,6 +24,15 @@ def _asked() -> bool:  # at once: a compiler would take it for false
     return torch.onnx.is_in_onnx_export()
 
 
+def refuse_onnx(name: str, instead: str) -> None:
+    """Raise if torch is exporting what draws permutations to ONNX, and say what to do instead."""
+    if is_in_onnx_export():
+        raise ValueError(
+            f"{name} draws permutations anew at each call, which cannot be exported to ONNX: "
+            f"{instead}"
+        )
+
+
 def stable_sort(
     x: Shaped[Tensor, "*shape"], dim: int = 1, descending: bool = False
 ) -> tuple[Shaped[Tensor, "*shape"], Int[Tensor, "*shape"]]:

@@ -585,8 +585,8 @@ table(
 #
 # The exact average over $S_{12}$ takes 479,001,600 passes of the network for each set. A thousand random
 # orders take a thousand passes, and leave $1 / \sqrt{1000}$, three percent, of the standard deviation over
-# orders. [Equivariant layers](04_averaged_layer.py) take one pass and are exactly invariant. So average
-# exactly if the group is small, or if it must be *this* network and *exactly* invariant.
+# orders. [Equivariant layers](04_averaged_layer.py) take one pass and are exactly invariant. So take
+# the exact average where the group is small, or where *this* network must be *exactly* invariant.
 #
 # ## Check the claims
 

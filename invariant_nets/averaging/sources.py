@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets._rows import is_in_onnx_export
+from invariant_nets._rows import is_in_onnx_export, refuse_onnx
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.permutation import Permutation, stack_permutations
 
@@ -62,11 +62,10 @@ def group_chunks(
     if elements is not None:
         return iter(torch.split(elements[part], size))
     if samples is not None:
-        if is_in_onnx_export():
-            raise ValueError(
-                "SymmetryModel with samples draws permutations anew at each call, which cannot be "
-                "exported to ONNX: average over chosen ones, SymmetryModel(model, lambda: chosen)"
-            )
+        refuse_onnx(
+            "SymmetryModel with samples",
+            "average over chosen ones, SymmetryModel(model, lambda: chosen)",
+        )
         return iter(torch.split(group.sample(samples, generator)[part], size))
     if torch.compiler.is_compiling():
         raise ValueError(

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from invariant_nets._arguments import positive_int
-from invariant_nets._rows import is_in_onnx_export
+from invariant_nets._rows import refuse_onnx
 from invariant_nets._sets import is_traced
 from invariant_nets.groups.permutation import (
     Permutation,
@@ -105,11 +105,7 @@ def create_random_permutations(
     Chapter 8 shows what such a sample costs in exactness.
     """
     k, n = positive_int("k", k), positive_int("n", n)
-    if is_in_onnx_export():
-        raise ValueError(
-            "create_random_permutations draws permutations anew at each call, which cannot be "
-            "exported to ONNX: draw once, and average over what was drawn"
-        )
+    refuse_onnx("create_random_permutations", "draw once, and average over what was drawn")
     return [Permutation._trusted(index) for index in uniform_orders(n, k, generator).unbind()]
 
 
