@@ -1,0 +1,68 @@
+r"""Random weights under which a tensor layer keeps the scale of its signal at every n.
+
+A tensor is a sum of effects: what its entries have more than the means over some of their indices.
+On effects a layer is block diagonal, one block for each kind of maps, and each block is drawn as a
+random semi-orthogonal matrix that commutes with permutations of the kept indices. A map of means
+then gets its own block less those of the finer effects that pass through it too.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from invariant_nets.layers.tensors.partitions import Partition, coarser, numbered
+from invariant_nets.layers.tensors.plan import Kind, Plan
+from invariant_nets.layers.tensors.symmetric import Classes
+
+
+def drawn_weights(
+    plan: Plan, classes: Classes, channels: tuple[int, int], gain: float, like: Tensor
+) -> Float[Tensor, "maps in out"]:
+    """Draw weights that multiply the energy of the strata by `gain`², in the type of `like`."""
+    blocks = [_block(kind, classes, channels, gain, like) for kind in plan.kinds]
+    of_effects = torch.cat(blocks)
+    matrix = torch.tensor(_from_effects(plan), dtype=like.dtype, device=like.device)
+    return (matrix @ of_effects.flatten(1)).view_as(of_effects)
+
+
+def _block(
+    kind: Kind, classes: Classes, channels: tuple[int, int], gain: float, like: Tensor
+) -> Float[Tensor, "maps in out"]:
+    """Draw the block of one kind: the polar factor of a normal one has all its symmetries."""
+    (s, r, p), (i, o) = kind.shape, channels
+    inner, outer = classes.slots(kind)
+    rank = min(inner * i, outer * o)
+    normal = torch.empty(s * r * p, i, o, dtype=like.dtype, device=like.device).normal_()
+    normal = classes.averaged(normal, kind.slice).view(s, r, p, i, o)
+    # Between orderings of the kept indices, the bijection that leads from one to the other.
+    index = [[kind.bijections.index(_after(a, b)) for b in kind.bijections] for a in kind.bijections]
+    full = normal[torch.tensor(index, device=like.device)]
+    u, _, v = torch.linalg.svd(full.permute(0, 2, 4, 1, 3, 5).reshape(s * r * i, s * p * o), False)
+    polar = (u[:, :rank] @ v[:rank]).view(s, r, i, s, p, o)[0].permute(2, 0, 3, 1, 4)
+    scale = math.sqrt(p * o / (r * i) * inner * i / rank)
+    return gain * scale * polar.reshape(s * r * p, i, o)
+
+
+def _after(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    """Return one⁻¹ ∘ other."""
+    return tuple(one.index(image) for image in other)
+
+
+def _from_effects(plan: Plan) -> list[list[float]]:
+    """Return W_k = Σ (-1)^{|k'| - |k|} V_{k'} over the maps k' that match what k does, and more."""
+    k = len(plan.inner.axes)
+    alike: dict[tuple[Partition, Partition], list[int]] = {}
+    for number, labels in enumerate(plan.maps):
+        alike.setdefault((numbered(labels[:k]), numbered(labels[k:])), []).append(number)
+    matched = [sum(kept for kept, _ in counts.values()) for counts in plan.matched]
+    matrix = [[0.0] * len(plan.maps) for _ in plan.maps]
+    for numbers in alike.values():
+        for one in numbers:
+            for other in numbers:
+                if coarser(plan.maps[other], plan.maps[one]):
+                    matrix[one][other] = (-1.0) ** (matched[other] - matched[one])
+    return matrix

@@ -1,0 +1,83 @@
+"""Maps that are one and the same where the input, or the output, is a symmetric tensor."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from invariant_nets.layers.tensors.partitions import Partition, numbered
+from invariant_nets.layers.tensors.plan import Kind, Plan
+
+Symmetric = Literal["none", "input", "output", "both"]
+
+
+class Classes:
+    """The orbits of maps under permutations of the axes of one name.
+
+    Attributes:
+        plan: the maps.
+        of: the number of each map's class.
+        first: one map of each class.
+        sizes: how many maps each class holds.
+        of_bias: the number of the class of each partition of the output.
+    """
+
+    def __init__(self, plan: Plan, symmetric: Symmetric) -> None:
+        self.plan, self.symmetric = plan, symmetric
+        sides = (symmetric in ("input", "both"), symmetric in ("output", "both"))
+        self.of = self._numbers(*sides)
+        self.first = [self.of.index(number) for number in range(max(self.of) + 1)]
+        self.sizes = [self.of.count(number) for number in range(len(self.first))]
+        outer = plan.outer
+        orders = list(_orders(outer.axes, sides[1]))
+        least = [min(numbered([p[a] for a in order]) for order in orders) for p in outer.partitions]
+        self.of_bias = list(numbered(least))
+
+    def _numbers(self, inner: bool, outer: bool) -> list[int]:
+        """Return the number of each map's class."""
+        k = len(self.plan.inner.axes)
+        before = list(_orders(self.plan.inner.axes, inner))
+        after = list(_orders(self.plan.outer.axes, outer))
+
+        def least(labels: Partition) -> Partition:
+            return min(
+                numbered([*(labels[a] for a in one), *(labels[k + a] for a in other)])
+                for one in before
+                for other in after
+            )
+
+        return list(numbered([least(labels) for labels in self.plan.maps]))
+
+    def slots(self, kind: Kind) -> tuple[int, int]:
+        """Return how many different tensors the nodes of each side are, in all orders."""
+        s, r, p = kind.shape
+        sides = self.symmetric in ("input", "both"), self.symmetric in ("output", "both")
+        inner, outer = s * r, s * p
+        if sides[0]:
+            of = torch.tensor(self._numbers(True, False)[kind.slice]).view(s, r, p)
+            inner = len(of[:, :, 0].unique())
+        if sides[1]:
+            of = torch.tensor(self._numbers(False, True)[kind.slice]).view(s, r, p)
+            outer = len(of[:, 0].unique())
+        return inner, outer
+
+    def averaged(self, weight: Float[Tensor, "some in out"], part: slice) -> Tensor:
+        """Return weights that are the same in each class; `part` says which maps' they are."""
+        if self.symmetric == "none":
+            return weight
+        matrix = torch.tensor([[float(a == b) for b in self.of[part]] for a in self.of[part]])
+        matrix = (matrix / matrix.sum(1, keepdim=True)).to(weight)
+        return (matrix @ weight.flatten(1)).view_as(weight)
+
+
+def _orders(axes: Sequence[str], any_order: bool) -> Iterator[list[int]]:
+    """Return all orders of the axes that keep their names, or that in which they stand."""
+    orders = itertools.permutations(range(len(axes))) if any_order else [range(len(axes))]
+    for order in orders:
+        if all(axes[a] == name for a, name in zip(order, axes, strict=True)):
+            yield list(order)
