@@ -9,9 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invariant_nets._sets import is_transformed
-from invariant_nets.layers.tensors.partitions import Node
 from invariant_nets.layers.tensors.plan import Plan
-from invariant_nets.layers.tensors.sums import Sums
+from invariant_nets.layers.tensors.sums import Sums, sums_of
 
 
 def tensor_maps(
@@ -32,14 +31,14 @@ def tensor_maps(
         bias: what is added to each diagonal of the output, or None.
         sizes: how many indices each name has.
     """
-    sums = Sums(plan, sizes)
+    sums = sums_of(plan)
     if is_transformed(x):
-        return sums.placed(x, top, sums.mixed(sums.reduced(x), lower, bias))
+        return sums.placed(x, top, sums.mixed(sums.reduced(x), lower, bias), sizes)
     tensors = [t for t in (x, top, lower, bias) if t is not None]
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-        y: Tensor = _Maps.apply(sums, x, top, lower, bias)  # type: ignore[no-untyped-call]
+        y: Tensor = _Maps.apply(sums, sizes, x, top, lower, bias)  # type: ignore[no-untyped-call]
         return y
-    return sums.placed_in(x, top, sums.mixed(sums.reduced(x), lower, bias))[0]
+    return sums.placed_in(x, top, sums.mixed(sums.reduced(x), lower, bias), sizes)[0]
 
 
 class _Maps(torch.autograd.Function):
@@ -47,16 +46,22 @@ class _Maps(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, sums: Sums, x: Tensor, top: Tensor, lower: Tensor, bias: Tensor | None
+        ctx: Any,
+        sums: Sums,
+        sizes: dict[str, int],
+        x: Tensor,
+        top: Tensor,
+        lower: Tensor,
+        bias: Tensor | None,
     ) -> Tensor:
         nodes = sums.reduced(x)
-        ctx.sums, ctx.keys, ctx.biased = sums, list(nodes), bias is not None
+        ctx.sums, ctx.sizes, ctx.keys, ctx.biased = sums, sizes, list(nodes), bias is not None
         ctx.save_for_backward(x, top, lower, *nodes.values())
-        return sums.placed_in(x, top, sums.mixed(nodes, lower, bias))[0]
+        return sums.placed_in(x, top, sums.mixed(nodes, lower, bias), sizes)[0]
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        sums: Sums = ctx.sums
+        sums, sizes = ctx.sums, ctx.sizes
         x, top, lower, *values = ctx.saved_tensors
         others = sums.transposed.reduced(g)
         created = torch.is_grad_enabled()  # a derivative of the derivative is asked for
@@ -64,21 +69,22 @@ class _Maps(torch.autograd.Function):
         mixed = sums.transposed.mixed(others, lower, None)
         flat = x.reshape(-1, x.shape[-1])
         if created:
-            of_x = sums.transposed.placed(g, top.mT, mixed)
+            of_x = sums.transposed.placed(g, top.mT, mixed, sizes)
             products = [
                 flat.mT @ g.permute(order).reshape(-1, g.shape[-1])
                 for order in sums.transposed.orders
             ]
         else:
-            of_x, products = sums.transposed.placed_in(g, top.mT, mixed, flat)
+            of_x, products = sums.transposed.placed_in(g, top.mT, mixed, sizes, flat)
         of_bias = None
         if ctx.biased:
-            every = [others[Node(p, ())].sum(0) for p in sums.outer.partitions]
-            of_bias = torch.stack(every)
+            every = [others[d.nodes[-1].index] for d in sums.outer.diagonals]
+            of_bias = torch.stack(every).sum(1)
         return (
+            None,
             None,
             of_x,
             torch.stack(products) if products else torch.zeros_like(top),
-            sums.gathered(nodes, others, lower),
+            sums.gathered(nodes, others, lower.ndim == 3),
             of_bias,
         )

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invariant_nets.layers.tensors.partitions import Partition, coarser, numbered
+from invariant_nets.layers.tensors.coefficients import of_effects
 from invariant_nets.layers.tensors.plan import Kind, Plan
 from invariant_nets.layers.tensors.symmetric import Classes
 
@@ -23,10 +23,11 @@ def drawn_weights(
     plan: Plan, classes: Classes, channels: tuple[int, int], gain: float, like: Tensor
 ) -> Float[Tensor, "maps in out"]:
     """Draw weights that multiply the energy of the strata by `gain`², in the type of `like`."""
-    blocks = [_block(kind, classes, channels, gain, like) for kind in plan.kinds]
-    of_effects = torch.cat(blocks)
-    matrix = torch.tensor(_from_effects(plan), dtype=like.dtype, device=like.device)
-    return (matrix @ of_effects.flatten(1)).view_as(of_effects)
+    kinds = ([] if plan.top is None else [plan.top]) + plan.lower
+    blocks = [_block(kind, classes, channels, gain, like) for kind in kinds]
+    effects = torch.cat(blocks)
+    matrix = torch.tensor(of_effects(plan), dtype=like.dtype, device=like.device)
+    return (matrix @ effects.flatten(1)).view_as(effects)
 
 
 def _block(
@@ -37,7 +38,7 @@ def _block(
     inner, outer = classes.slots(kind)
     rank = min(inner * i, outer * o)
     normal = torch.empty(s * r * p, i, o, dtype=like.dtype, device=like.device).normal_()
-    normal = classes.averaged(normal, kind.slice).view(s, r, p, i, o)
+    normal = classes.averaged(normal, slice(kind.start, kind.stop)).view(s, r, p, i, o)
     # Between orderings of the kept indices, the bijection that leads from one to the other.
     index = [[kind.bijections.index(_after(a, b)) for b in kind.bijections] for a in kind.bijections]
     full = normal[torch.tensor(index, device=like.device)]
@@ -50,19 +51,3 @@ def _block(
 def _after(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
     """Return one⁻¹ ∘ other."""
     return tuple(one.index(image) for image in other)
-
-
-def _from_effects(plan: Plan) -> list[list[float]]:
-    """Return W_k = Σ (-1)^{|k'| - |k|} V_{k'} over the maps k' that match what k does, and more."""
-    k = len(plan.inner.axes)
-    alike: dict[tuple[Partition, Partition], list[int]] = {}
-    for number, labels in enumerate(plan.maps):
-        alike.setdefault((numbered(labels[:k]), numbered(labels[k:])), []).append(number)
-    matched = [sum(kept for kept, _ in counts.values()) for counts in plan.matched]
-    matrix = [[0.0] * len(plan.maps) for _ in plan.maps]
-    for numbers in alike.values():
-        for one in numbers:
-            for other in numbers:
-                if coarser(plan.maps[other], plan.maps[one]):
-                    matrix[one][other] = (-1.0) ** (matched[other] - matched[one])
-    return matrix

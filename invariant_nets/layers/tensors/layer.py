@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from invariant_nets._arguments import dense, of_weights, one_of, positive_int
 from invariant_nets._indices import Indexed
 from invariant_nets._precision import as_written, widened
-from invariant_nets._sets import Mask, at_least_single
+from invariant_nets._sets import Mask, at_least_single, is_traced
+from invariant_nets.layers.tensors.at_sizes import indices, matrix_at
 from invariant_nets.layers.tensors.function import tensor_maps
 from invariant_nets.layers.tensors.initialization import drawn_weights
 from invariant_nets.layers.tensors.masks import checked_masks, zero_outside
-from invariant_nets.layers.tensors.partitions import numbered
 from invariant_nets.layers.tensors.pattern import described, parsed, written
-from invariant_nets.layers.tensors.plan import Plan, plan_of
-from invariant_nets.layers.tensors.symmetric import Classes, Symmetric
+from invariant_nets.layers.tensors.plan import plan_of
+from invariant_nets.layers.tensors.symmetric import Symmetric, classes_of
 from invariant_nets.layers.units import UNIT, InUnits, Shown
 
 
@@ -132,14 +132,14 @@ class TensorLinear(InUnits, Indexed):
         one_of("symmetric", symmetric, get_args(Symmetric))
         self.symmetric = symmetric
         self.plan = plan = plan_of(inner, outer)
-        self.classes = classes = Classes(plan, symmetric)
+        self.classes = classes = classes_of(plan, symmetric)
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         channels = self.in_channels, self.out_channels
         self.stored_weight = nn.Parameter(torch.empty(len(classes.first), *channels, **factory))
         own = torch.empty(max(classes.of_bias) + 1, self.out_channels, **factory) if bias else None
         self.stored_bias = None if own is None else nn.Parameter(own)
         here = self.stored_weight.device
-        for name, index in _indices(plan, classes).items():
+        for name, index in indices(plan, classes).items():
             self._keep(name, index, here)
         self.reset_parameters()
 
@@ -213,25 +213,33 @@ class TensorLinear(InUnits, Indexed):
         self, lengths: dict[str, int], masks: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the weights of plain sums: of the top, of the others, and the bias."""
-        weight, bias = self._coefficients()
-        wide, here = widened(weight), weight.device
-        matrix = self._on(here, "_distinct").to(wide.dtype)
-        one = wide / self._on(here, "_class_size").to(wide.dtype)[:, None, None]
-        share = self._share(lengths, masks, wide)
-        number = 0 if self.plan.top is None else self.plan.top.slice.stop
+        stored, bias = self.stored_weight, self.stored_bias
+        wide, here, plan = widened(stored), stored.device, self.plan
+        number = 0 if plan.top is None else plan.top.stop
         with as_written(wide):
-            # What the top keeps is an index each: its weights know no size.
-            top = (matrix[:number] @ one.flatten(1)).view(number, *one.shape[1:])
-            lower = matrix[number:] @ (one * share[..., None, None]).flatten(-2)
-            lower = lower.unflatten(-1, one.shape[1:])
+            if masks or is_traced():
+                weight = wide * self._unit("weight", wide)
+                weight = weight / self._on(here, "_class_size").to(wide.dtype)[:, None, None]
+                matrix = self._on(here, "_distinct").to(wide.dtype)
+                share = self._share(lengths, masks, wide)
+                # The top keeps every index: its weights know no size.
+                top = (matrix[:number] @ weight.flatten(1)).unflatten(-1, weight.shape[1:])
+                lower = matrix[number:] @ (weight * share[..., None, None]).flatten(-2)
+                lower = lower.unflatten(-1, weight.shape[1:])
+            else:
+                sizes = tuple(lengths[name] for name in plan.names)
+                at_sizes = matrix_at(plan, self.symmetric, self.in_channels, sizes)
+                matrix = torch.from_numpy(at_sizes).to(here, wide.dtype)
+                weight = (matrix @ wide.flatten(1)).unflatten(-1, wide.shape[1:])
+                top, lower = weight[:number], weight[number:]
             if bias is not None:
-                bias = self._on(here, "_of_bias").to(wide.dtype) @ widened(bias)
-        return top.to(weight.dtype), lower, bias
+                bias = self._on(here, "_of_bias").to(wide.dtype) @ (UNIT * widened(bias))
+        return top.to(stored.dtype), lower, bias
 
     def _share(
         self, lengths: dict[str, int], masks: dict[str, Tensor], like: Tensor
     ) -> Float[Tensor, "*batch maps"]:
-        r"""Return one over the number of distinct indices that each map has a mean over."""
+        """Return one over the number of distinct indices that each map has a mean over."""
         kept, summed = (self._on(like.device, name) for name in ("_kept", "_summed"))
         number = torch.ones((), dtype=like.dtype, device=like.device)
         for k, name in enumerate(self.plan.names):
@@ -252,25 +260,3 @@ class TensorLinear(InUnits, Indexed):
             f"bias={self.stored_bias is not None}"
         )
 
-
-def _indices(plan: Plan, classes: Classes) -> dict[str, Tensor]:
-    """Return the integers of a plan that its layer computes with, on the CPU."""
-    cpu, k = torch.device("cpu"), len(plan.inner.axes)
-    of, of_bias = (torch.tensor(c, device=cpu) for c in (classes.of, classes.of_bias))
-    matched = [[plan.matched[c][name] for c in classes.first] for name in plan.names]
-    counts = torch.tensor(matched, device=cpu)
-    bias = [
-        classes.of_bias[plan.outer.partitions.index(numbered(plan.maps[c][k:]))]
-        for c in classes.first
-    ]
-    distinct = torch.tensor(plan.of_distinct, device=cpu)
-    on_strata = torch.tensor(plan.of_bias, device=cpu)
-    return {
-        "_class_of": of,
-        "_class_size": of.bincount(),
-        "_distinct": distinct @ nn.functional.one_hot(of),
-        "_of_bias": on_strata @ nn.functional.one_hot(of_bias),
-        "_kept": counts[..., 0],
-        "_summed": counts[..., 1],
-        "_beside": torch.tensor([max(2, bias.count(b)) for b in bias], device=cpu),
-    }

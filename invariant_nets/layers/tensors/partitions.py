@@ -9,8 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import NamedTuple
 
 Partition = tuple[int, ...]  # the number of each axis's block; blocks come in order of first axes
 
@@ -72,54 +70,3 @@ def numbered(labels: Sequence[object]) -> Partition:
     """Return the partition of axes whose labels are equal."""
     order: dict[object, int] = {}
     return tuple(order.setdefault(label, len(order)) for label in labels)
-
-
-class Node(NamedTuple):
-    """The blocks of one side's axes, and which of them are kept: the others are summed over, or
-    broadcast along. Blocks are numbered by name, then by first axis."""
-
-    partition: Partition
-    kept: tuple[int, ...]
-
-
-class Side:
-    """The axes of one side of a map, and the nodes to which they can be reduced."""
-
-    def __init__(self, axes: tuple[str, ...], names: tuple[str, ...]) -> None:
-        self.axes = axes
-        self.names = names
-        self.partitions = partitions(axes)
-
-    def blocks(self, partition: Partition) -> list[tuple[int, ...]]:
-        """Return the axes of each block, by name and then by first axis."""
-        found: list[list[int]] = [[] for _ in range(count(partition))]
-        for axis, block in enumerate(partition):
-            found[block].append(axis)
-        return sorted(map(tuple, found), key=lambda b: (self.names.index(self.axes[b[0]]), b))
-
-    def kind(self, node: Node) -> tuple[int, ...]:
-        """Return how many blocks of each name a node keeps."""
-        blocks = self.blocks(node.partition)
-        kept = [self.axes[blocks[k][0]] for k in node.kept]
-        return tuple(kept.count(name) for name in self.names)
-
-    @cached_property
-    def order(self) -> list[int]:
-        """The axes by name, and then as they stand."""
-        return [axis for (axis,) in self.blocks(self.finest.partition)]
-
-    def kept(self, partition: Partition) -> Iterator[tuple[int, ...]]:
-        """Return all choices of blocks, small before large."""
-        blocks = range(count(partition))
-        for number in range(len(blocks) + 1):
-            yield from itertools.combinations(blocks, number)
-
-    @cached_property
-    def nodes(self) -> list[Node]:
-        """All nodes, those of fine partitions first."""
-        return [Node(p, kept) for p in self.partitions for kept in self.kept(p)]
-
-    @property
-    def finest(self) -> Node:
-        """The node that leaves a tensor as it is."""
-        return Node(tuple(range(len(self.axes))), tuple(range(len(self.axes))))

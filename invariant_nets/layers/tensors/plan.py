@@ -2,32 +2,22 @@ r"""Every linear map between tensors is a sum, a product with a matrix of channe
 
 A set partition of all axes is the same as a node of the input (its axes in blocks, some of which
 are kept), a node of the output, and a bijection of their kept blocks. So the maps whose kept blocks
-have the same names are all triples of a node, a node and a bijection, and one matrix product
-computes them together.
+have the same names are all triples of a bijection and two nodes, and one matrix product computes
+them together.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
+from typing import Any
 
-from invariant_nets.layers.tensors.partitions import (
-    Node,
-    Partition,
-    Side,
-    coarser,
-    join,
-    moebius,
-    numbered,
-    partitions,
-)
-
-Matrix = tuple[tuple[int, ...], ...]
+from invariant_nets.layers.tensors.partitions import Partition, numbered
+from invariant_nets.layers.tensors.sides import Diagonal, Node, Side
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Kind:
     """The maps whose kept blocks have the same names: all triples (bijection, row, column).
 
@@ -35,23 +25,28 @@ class Kind:
         bijections: to which kept block of the input each kept block of the output belongs.
         rows: the nodes of the input.
         columns: the nodes of the output.
-        slice: where these maps are in the order of all.
+        start: the number of the first of these maps.
     """
 
     bijections: tuple[tuple[int, ...], ...]
     rows: tuple[Node, ...]
     columns: tuple[Node, ...]
-    slice: slice
+    start: int
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """How many bijections, rows and columns there are."""
         return len(self.bijections), len(self.rows), len(self.columns)
 
+    @property
+    def stop(self) -> int:
+        """The number behind the last of these maps."""
+        return self.start + len(self.bijections) * len(self.rows) * len(self.columns)
+
     def transposed(self) -> Kind:
-        """Return the kind of the transposed maps."""
+        """Return the kind of the transposed maps, in the same order of weights."""
         inverse = tuple(tuple(map(s.index, range(len(s)))) for s in self.bijections)
-        return Kind(inverse, self.columns, self.rows, self.slice)
+        return Kind(inverse, self.columns, self.rows, self.start)
 
 
 class Plan:
@@ -61,138 +56,80 @@ class Plan:
         names: the sets whose permutations move the axes.
         inner: the side that comes in.
         outer: the side that goes out.
-        kinds: the maps by what they keep, most first.
+        top: the kind that keeps all axes of both sides, if there is one: permutations of axes.
+        lower: the other kinds, those that keep much first.
         maps: the partition of all axes that each map is, those of the input first.
     """
 
     def __init__(self, inner: tuple[str, ...], outer: tuple[str, ...]) -> None:
         self.names = tuple(dict.fromkeys(inner + outer))
         self.inner, self.outer = Side(inner, self.names), Side(outer, self.names)
-        rows, columns = ({} for _ in "ab")  # type: ignore[var-annotated]
-        for side, found in ((self.inner, rows), (self.outer, columns)):
-            for node in side.nodes:
-                found.setdefault(side.kind(node), []).append(node)
-        self.kinds: list[Kind] = []
+        self.top: Kind | None = None
+        self.lower: list[Kind] = []
         self.maps: list[Partition] = []
+        rows, columns = _by_kind(self.inner), _by_kind(self.outer)
         for counts in sorted(rows.keys() & columns.keys(), key=lambda c: (-sum(c), c)):
-            bijections = _bijections(counts)
-            begin = len(self.maps)
-            self.maps += [
-                self._partition(row, column, bijection)
-                for bijection in bijections
-                for row in rows[counts]
-                for column in columns[counts]
+            kind = Kind(_bijections(counts), rows[counts], columns[counts], len(self.maps))
+            if sum(counts) == len(inner) == len(outer):
+                self.top = kind
+            else:
+                self.lower.append(kind)
+            for maps in itertools.product(kind.bijections, kind.rows, kind.columns):
+                self.maps.append(self._partition(*maps))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be made once, also by what is read from a file."""
+        return plan_of, (self.inner.axes, self.outer.axes)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Plan:
+        """Be shared by copies of a layer."""
+        return self
+
+    @cached_property
+    def counts(self) -> list[tuple[tuple[int, int], ...]]:
+        """For each map and name: how many blocks of the input are kept, and how many summed."""
+        k, found = len(self.inner.axes), []
+        for labels in self.maps:
+            outer = set(labels[k:])
+            blocks = [
+                {label for a, label in zip(self.inner.axes, labels, strict=False) if a == name}
+                for name in self.names
             ]
-            place = slice(begin, len(self.maps))
-            self.kinds.append(Kind(bijections, (*rows[counts],), (*columns[counts],), place))
+            found.append(tuple((len(b & outer), len(b - outer)) for b in blocks))
+        return found
 
-    @property
-    def top(self) -> Kind | None:
-        """The kind that keeps all axes of both sides, if there is one: permutations of axes."""
-        first = self.kinds[0]
-        all_kept = first.rows == (self.inner.finest,) and first.columns == (self.outer.finest,)
-        return first if all_kept and self.inner.axes else None
-
-    @property
-    def lower(self) -> list[Kind]:
-        """The kinds that are not the top."""
-        return self.kinds[self.top is not None :]
-
-    def _partition(self, row: Node, column: Node, bijection: tuple[int, ...]) -> Partition:
+    def _partition(self, bijection: tuple[int, ...], row: Node, column: Node) -> Partition:
         labels: dict[int, tuple[str, int]] = {}
-        for number, block in enumerate(self.inner.blocks(row.partition)):
+        for number, block in enumerate(_diagonal_of(self.inner, row).blocks):
             labels |= {axis: ("in", number) for axis in block}
         owner = {column.kept[j]: row.kept[i] for j, i in enumerate(bijection)}
-        for number, block in enumerate(self.outer.blocks(column.partition)):
+        for number, block in enumerate(_diagonal_of(self.outer, column).blocks):
             label = ("in", owner[number]) if number in owner else ("out", number)
             labels |= {len(self.inner.axes) + axis: label for axis in block}
         return numbered([labels[axis] for axis in range(len(labels))])
 
-    # Integer matrices that make weights those of plain sums, added to all that a node holds.
 
-    @cached_property
-    def matched(self) -> list[dict[str, tuple[int, int]]]:
-        """For each map and name: how many blocks of the input are kept, and how many summed."""
-        return [{name: self._counts(labels, name) for name in self.names} for labels in self.maps]
-
-    def _counts(self, labels: Partition, name: str) -> tuple[int, int]:
-        k = len(self.inner.axes)
-        inner = {label for label, own in zip(labels, self.inner.axes, strict=False) if own == name}
-        kept = len(inner & set(labels[k:]))
-        return kept, len(inner) - kept
-
-    @cached_property
-    def of_distinct(self) -> Matrix:
-        r"""How sums over distinct indices, written to entries of exactly one pattern, are made.
-
-        By inclusion-exclusion: over coarser partitions of the input that merge no two kept blocks,
-        and then over coarser partitions of the output.
-        """
-        k, l = len(self.inner.axes), len(self.outer.axes)
-        inner = [(*p, *range(k, k + l)) for p in self.inner.partitions]
-        outer = [(*range(k), *(k + block for block in p)) for p in self.outer.partitions]
-
-        def terms(labels: Partition) -> list[tuple[Partition, int]]:
-            number = _kept(labels, k)
-            return [
-                (last, factor * second)
-                for first, factor in _coarsenings(labels, inner, slice(0, k))
-                if _kept(first, k) == number
-                for last, second in _coarsenings(first, outer, slice(k, k + l))
-            ]
-
-        return self._matrix(terms)
-
-    @cached_property
-    def of_orbits(self) -> Matrix:
-        """How sums over the indices of exactly one partition of all axes are made."""
-        every = partitions(self.inner.axes + self.outer.axes)
-        return self._matrix(lambda labels: _coarsenings(labels, every, slice(None)))
-
-    def _matrix(self, terms: Callable[[Partition], list[tuple[Partition, int]]]) -> Matrix:
-        where = {labels: number for number, labels in enumerate(self.maps)}
-        rows = [[0] * len(self.maps) for _ in self.maps]
-        for column, labels in enumerate(self.maps):
-            for image, factor in terms(labels):
-                rows[where[image]][column] += factor
-        return tuple(map(tuple, rows))
-
-    @cached_property
-    def of_bias(self) -> Matrix:
-        """How constants on the entries of one pattern are constants on all that are coarser."""
-        found = self.outer.partitions
-        return tuple(
-            tuple(moebius(fine, p) if coarser(p, fine) else 0 for fine in found) for p in found
-        )
-
-
-def _kept(labels: Partition, k: int) -> int:
-    """Return how many blocks hold axes of both sides."""
-    return len(set(labels[:k]) & set(labels[k:]))
-
-
-def _coarsenings(
-    labels: Partition, merging: list[Partition], side: slice
-) -> list[tuple[Partition, int]]:
-    """Return what `labels` becomes by partitions that are coarser on a side, and their factors."""
-    fine = numbered(labels[side])
-    return [
-        (join(labels, merge), moebius(fine, merge[side]))
-        for merge in merging
-        if coarser(numbered(merge[side]), fine)
-    ]
-
-
-@lru_cache(maxsize=64)
+@cache
 def plan_of(inner: tuple[str, ...], outer: tuple[str, ...]) -> Plan:
     """Return the plan of a pattern, made once."""
     return Plan(inner, outer)
 
 
+def _by_kind(side: Side) -> dict[tuple[int, ...], tuple[Node, ...]]:
+    found: dict[tuple[int, ...], tuple[Node, ...]] = {}
+    for node in side.nodes:
+        found[node.kind] = (*found.get(node.kind, ()), node)
+    return found
+
+
+def _diagonal_of(side: Side, node: Node) -> Diagonal:
+    return next(diagonal for diagonal in side.diagonals if node in diagonal.nodes)
+
+
 def _bijections(counts: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Return all bijections of blocks that keep names."""
-    begins = [sum(counts[:i]) for i in range(len(counts))]
+    begins = itertools.accumulate(counts, initial=0)
     choices = [
-        itertools.permutations(range(b, b + c)) for b, c in zip(begins, counts, strict=True)
+        itertools.permutations(range(b, b + c)) for b, c in zip(begins, counts, strict=False)
     ]
     return tuple(tuple(itertools.chain(*parts)) for parts in itertools.product(*choices))

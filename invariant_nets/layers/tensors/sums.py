@@ -10,169 +10,197 @@ output exchanged. Sums, and what is made of them, are in at least single precisi
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from invariant_nets._precision import as_written, product_type, widened
-from invariant_nets.layers.tensors.diagonals import added_to_diagonal, diagonal, reduced
-from invariant_nets.layers.tensors.partitions import Node, Partition, count
+from invariant_nets._sets import at_least_single
+from invariant_nets.layers.tensors.diagonals import spread_out, view_of
 from invariant_nets.layers.tensors.plan import Kind, Plan
+from invariant_nets.layers.tensors.sides import Diagonal, Node
 
-Nodes = dict[Node, Tensor]
+Nodes = dict[int, Tensor]  # by the index of a node
 
 
 class Sums:
-    """The maps of a plan, or the transposed ones, at given sizes of the names."""
+    """The maps of a plan, or the transposed ones, as lists of what is to be done.
 
-    def __init__(self, plan: Plan, sizes: dict[str, int], turned: bool = False) -> None:
-        self.plan, self.sizes, self.turned = plan, sizes, turned
-        self.inner, self.outer = plan.inner, plan.outer
-        self.top, self.lower = plan.top, plan.lower
-        if turned:
-            self.inner, self.outer = self.outer, self.inner
-            self.top = self.top.transposed() if self.top else None
-            self.lower = [kind.transposed() for kind in self.lower]
+    Attributes:
+        inner: the side that comes in.
+        outer: the side that goes out.
+        lower: all kinds of maps but the top.
+        orders: how the axes that come in are permuted by each map of the top.
+        transposed: the transposed maps.
+    """
 
-    @cached_property
-    def transposed(self) -> Sums:
-        """The transposed maps."""
-        return Sums(self.plan, self.sizes, not self.turned)
+    transposed: Sums
+
+    def __init__(self, plan: Plan, turned: bool) -> None:
+        self.turned = turned
+        self.inner, self.outer = (plan.outer, plan.inner) if turned else (plan.inner, plan.outer)
+        self.lower = [kind.transposed() if turned else kind for kind in plan.lower]
+        self.shapes = [kind.shape for kind in plan.lower]
+        self.lengths = [kind.stop - kind.start for kind in plan.lower]
+        self.needed = self._needed()
+        self.orders: list[tuple[int, ...]] = []
+        if plan.top is not None:
+            inner, outer = (
+                [axis for (axis,) in side.diagonals[0].blocks] for side in (self.inner, self.outer)
+            )
+            self.orders = [
+                (0, *(1 + inner[s[outer.index(axis)]] for axis in range(len(outer))), len(inner) + 1)
+                for s in (plan.top.transposed() if turned else plan.top).bijections
+            ]
+
+    def _needed(self) -> list[tuple[Diagonal, list[Node]]]:
+        """Return the nodes that are rows of a kind, or lead to one, by diagonals."""
+        needed: set[int] = set()
+        for kind in self.lower:
+            for row in kind.rows:
+                node: Node | None = row
+                while node is not None:
+                    needed.add(node.index)
+                    node = node.parent
+        return [(d, [n for n in d.nodes if n.index in needed]) for d in self.inner.diagonals]
 
     def reduced(self, x: Float[Tensor, "batch *inner in"]) -> Nodes:
         """Return what of `x` the lower kinds see."""
+        wide = at_least_single(x.dtype)
         found: Nodes = {}
-        for kind in self.lower:
-            for node in kind.rows:
-                reduced(self.inner, x, node, found)
+        for diagonal, nodes in self.needed:
+            for node in nodes:
+                if node.parent is None:
+                    found[node.index] = view_of(x, diagonal)
+                else:
+                    found[node.index] = found[node.parent.index].sum(node.axis, dtype=wide)
         return found
 
     def mixed(self, nodes: Nodes, lower: Tensor, bias: Tensor | None) -> Nodes:
         """Return what the lower kinds add to the nodes of the output."""
         found: Nodes = {}
-        for kind, weight in zip(self.lower, self._parts(lower), strict=True):
-            if self.turned:  # bijection, column, channel out; row, channel in
-                matrix = weight.movedim((-3, -1), (-4, -3))
-            else:
-                matrix = weight.movedim(-3, -2)
-            matrix = matrix.flatten(-2).flatten(-4, -2)
-            z = _times(_slots(kind, nodes), matrix)
-            found |= zip(kind.columns, z.chunk(len(kind.columns), -1), strict=True)
+        parts = lower.split(self.lengths, -3)
+        for kind, shape, part in zip(self.lower, self.shapes, parts, strict=True):
+            # A row of the matrix is a bijection, a node and a channel that come in.
+            weight = part.unflatten(-3, shape)
+            weight = weight.movedim((-3, -1), (-4, -3)) if self.turned else weight.movedim(-3, -2)
+            z = _times(_slots(kind, nodes), weight.flatten(-2).flatten(-4, -2))
+            pieces = z.chunk(len(kind.columns), -1)
+            for node, piece in zip(kind.columns, pieces, strict=True):
+                found[node.index] = piece
         if bias is not None:
-            for partition, constant in zip(self.outer.partitions, bias, strict=True):
-                found[Node(partition, ())] = found[Node(partition, ())] + constant
+            for diagonal, constant in zip(self.outer.diagonals, bias.unbind(), strict=True):
+                index = diagonal.nodes[-1].index
+                found[index] = found[index] + constant
         return found
 
-    def gathered(self, nodes: Nodes, others: Nodes, lower: Tensor) -> Tensor:
-        """Return the gradient of the lower weights: products of what both sides reduce to."""
+    def gathered(self, nodes: Nodes, others: Nodes, one: bool) -> Tensor:
+        """Return the gradient of the lower weights: products of what both sides reduce to.
+
+        Args:
+            nodes: what the input reduces to.
+            others: what the gradient of the output does.
+            one: whether all of the batch have the same weights.
+        """
         found = []
-        for kind, weight in zip(self.lower, self._parts(lower), strict=True):
-            u = _slots(kind, nodes).unsqueeze(1).flatten(1, -2)
-            z = torch.cat([others[node] for node in kind.columns], -1).unsqueeze(1).flatten(1, -2)
-            if lower.ndim == 3:
+        for kind, (s, r, p) in zip(self.lower, self.shapes, strict=True):
+            z = torch.cat([widened(others[node.index]) for node in kind.columns], -1)
+            u, z = (t.unsqueeze(1).flatten(1, -2) for t in (_slots(kind, nodes), z))
+            if one:
                 u, z = u.flatten(0, 1), z.flatten(0, 1)
-            s, r, p, i, o = weight.shape[-5:]
-            product = u.mT @ z
-            product = product.unflatten(-1, (p, o)).unflatten(-3, (s, r, i)).movedim(-2, -3)
-            found.append(product.flatten(-5, -3))
+            product = (u.mT @ z).unflatten(-1, (p, -1)).unflatten(-3, (s, r, -1))
+            found.append(product.movedim(-2, -3).flatten(-5, -3))
         return torch.cat(found, -3)
 
-    def _parts(self, lower: Tensor) -> list[Tensor]:
-        """Return the weights of each kind, (…, bijections, rows, columns, in, out) of the plan."""
-        kinds = self.plan.lower
-        parts = lower.split([len(k.bijections) * len(k.rows) * len(k.columns) for k in kinds], -3)
-        return [part.unflatten(-3, kind.shape) for kind, part in zip(kinds, parts, strict=True)]
-
-    def spread(self, nodes: Nodes) -> dict[Partition, list[Tensor]]:
-        """Return what is added to each diagonal of the output; sums broadcast along blocks."""
-        found = {}
-        for partition in self.outer.partitions:
-            every, terms, below = count(partition), [], {}
-            for kept in self.outer.kept(partition):
-                parts = [t for t in (nodes.get(Node(partition, kept)), below.get(kept)) if t is not None]
-                if not parts:
+    def spread(self, nodes: Nodes) -> list[list[Tensor]]:
+        """Return what is added to each diagonal of the output: sums of parts that are broadcast."""
+        found, above = [], dict(nodes)
+        for diagonal in self.outer.diagonals:
+            terms: list[Tensor] = []
+            for node in reversed(diagonal.nodes):
+                part = above.get(node.index)
+                if part is None:
                     continue
-                total = parts[0] if len(parts) == 1 else parts[0] + parts[1]
-                if len(kept) == every:
-                    terms.append(total)
+                if node.parent is None:
+                    terms.append(part)
                     continue
-                block = min(set(range(every)) - set(kept))
-                parent = tuple(sorted((*kept, block)))
-                total = total.unsqueeze(1 + parent.index(block))
-                if len(parent) == every:
-                    terms.append(total)
+                part, index = part.unsqueeze(node.axis), node.parent.index
+                if node.parent.parent is None and index not in nodes:
+                    terms.append(part)
                 else:
-                    below[parent] = below[parent] + total if parent in below else total
-            found[partition] = terms
+                    above[index] = above[index] + part if index in above else part
+            found.append(terms)
         return found
 
-    def placed(self, x: Tensor, top: Tensor, nodes: Nodes) -> Float[Tensor, "batch *outer out"]:
+    def placed(
+        self, x: Tensor, top: Tensor, nodes: Nodes, sizes: dict[str, int]
+    ) -> Float[Tensor, "batch *outer out"]:
         """Return what goes out, by operations that write new tensors."""
-        kind, y = product_type(x), None
-        for partition, terms in self.spread(nodes).items():
-            if not terms:
-                continue
-            y = added_to_diagonal(self.outer, y, sum(terms[1:], terms[0]), partition, self.sizes)
-        y = y.to(kind)
-        for order, weight in zip(self.orders, top, strict=True):
+        y: Tensor | None = None
+        for diagonal, terms in zip(self.outer.diagonals, self.spread(nodes), strict=True):
+            if terms:
+                part = spread_out(sum(terms[1:], terms[0]), self.outer, diagonal, sizes)
+                y = part if y is None else y + part
+        assert y is not None  # the whole that comes in is added to the whole that goes out
+        y = y.to(product_type(x))
+        for order, weight in zip(self.orders, top.unbind(), strict=True):
             y = y + x.permute(order) @ weight
         return y
 
     def placed_in(
-        self, x: Tensor, top: Tensor, nodes: Nodes, partner: Tensor | None = None
+        self,
+        x: Tensor,
+        top: Tensor,
+        nodes: Nodes,
+        sizes: dict[str, int],
+        partner: Float[Tensor, "entries out"] | None = None,
     ) -> tuple[Float[Tensor, "batch *outer out"], list[Tensor]]:
-        """Return what goes out, written to one tensor; and `partner`ᵀ times what is mixed on top."""
-        shape = (self.sizes[name] for name in self.outer.axes)
-        channels = next(iter(nodes.values())).shape[-1]
-        y = x.new_empty((x.shape[0], *shape, channels))
-        products = []
-        for number, (partition, terms) in enumerate(self.spread(nodes).items()):
-            view = diagonal(self.outer, y, partition)
-            if number == 0:
-                if len(terms) > 1:
-                    torch.add(terms[0], terms[1], out=view)
-                else:
-                    view.copy_(terms[0])
-                for term in terms[2:]:
-                    view.add_(term)
-                flat = y.view(-1, channels)
-                for order, weight in zip(self.orders, top, strict=True):
-                    mixed = x.permute(order).reshape(-1, x.shape[-1])
-                    flat.addmm_(mixed, weight)
-                    if partner is not None:
-                        products.append(partner.mT @ mixed)
-            elif terms:
-                view.add_(sum(terms[1:], terms[0]))
+        """Return what goes out, written to one tensor; and `partner`ᵀ times what the top takes."""
+        first, *others = zip(self.outer.diagonals, self.spread(nodes), strict=True)
+        channels = first[1][0].shape[-1]
+        y = x.new_empty((x.shape[0], *(sizes[name] for name in self.outer.axes), channels))
+        whole, products = view_of(y, first[0]), []
+        if len(first[1]) == 1:
+            whole.copy_(first[1][0])
+        else:
+            torch.add(first[1][0], first[1][1], out=whole)
+            for term in first[1][2:]:
+                whole.add_(term)
+        flat = y.view(-1, channels)
+        for order, weight in zip(self.orders, top.unbind(), strict=True):
+            mixed = x.permute(order).reshape(-1, x.shape[-1])
+            flat.addmm_(mixed, weight)
+            if partner is not None:
+                products.append(partner.mT @ mixed)
+        for diagonal, terms in others:
+            if terms:
+                view_of(y, diagonal).add_(sum(terms[1:], terms[0]))
         return y, products
 
-    @cached_property
-    def orders(self) -> list[tuple[int, ...]]:
-        """How the axes that come in are permuted to stand as those that go out, top map by map."""
-        if self.top is None:
-            return []
-        inner, outer = self.inner.order, self.outer.order
-        last = len(inner) + 1
-        return [
-            (0, *(1 + inner[s[outer.index(axis)]] for axis in range(len(outer))), last)
-            for s in self.top.bijections
-        ]
+
+@cache
+def sums_of(plan: Plan) -> Sums:
+    """Return the maps of a plan and, as its attribute, the transposed ones; made once."""
+    sums, back = Sums(plan, turned=False), Sums(plan, turned=True)
+    sums.transposed, back.transposed = back, sums
+    return sums
 
 
 def _slots(kind: Kind, nodes: Nodes) -> Tensor:
-    """Return the nodes of the input, their kept blocks permuted by each bijection, side by side."""
-    found = []
-    for s in kind.bijections:
-        order = (0, *(1 + i for i in s), len(s) + 1)
-        found += [widened(nodes[node]).permute(order) for node in kind.rows]
-    return found[0] if len(found) == 1 else torch.cat(found, -1)
+    """Return the nodes that come in, their kept blocks permuted by each bijection, side by side."""
+    values = [widened(nodes[node.index]) for node in kind.rows]
+    if len(kind.bijections) > 1:
+        last = values[0].ndim - 1
+        values = [v.permute(0, *(1 + i for i in s), last) for s in kind.bijections for v in values]
+    return values[0] if len(values) == 1 else torch.cat(values, -1)
 
 
 def _times(u: Tensor, matrix: Tensor) -> Tensor:
-    """Multiply by one matrix, or by one for every batch entry."""
+    """Multiply by one matrix, or by one for each of the batch."""
     with as_written(u):
         if matrix.ndim == 2:
             return u @ matrix
         flat = u.unsqueeze(1).flatten(1, -2) @ matrix
-        return flat.unflatten(1, u.shape[1:-1] or (1,)).reshape(*u.shape[:-1], -1)
+        return flat.unflatten(1, u.shape[1:-1]) if u.ndim > 2 else flat.squeeze(1)

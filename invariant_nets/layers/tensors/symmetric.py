@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -33,10 +34,18 @@ class Classes:
         self.of = self._numbers(*sides)
         self.first = [self.of.index(number) for number in range(max(self.of) + 1)]
         self.sizes = [self.of.count(number) for number in range(len(self.first))]
-        outer = plan.outer
-        orders = list(_orders(outer.axes, sides[1]))
-        least = [min(numbered([p[a] for a in order]) for order in orders) for p in outer.partitions]
+        partitions = [diagonal.partition for diagonal in plan.outer.diagonals]
+        orders = list(_orders(plan.outer.axes, sides[1]))
+        least = [min(numbered([p[a] for a in order]) for order in orders) for p in partitions]
         self.of_bias = list(numbered(least))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be made once, also by what is read from a file."""
+        return classes_of, (self.plan, self.symmetric)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Classes:
+        """Be shared by copies of a layer."""
+        return self
 
     def _numbers(self, inner: bool, outer: bool) -> list[int]:
         """Return the number of each map's class."""
@@ -59,10 +68,10 @@ class Classes:
         sides = self.symmetric in ("input", "both"), self.symmetric in ("output", "both")
         inner, outer = s * r, s * p
         if sides[0]:
-            of = torch.tensor(self._numbers(True, False)[kind.slice]).view(s, r, p)
+            of = torch.tensor(self._numbers(True, False)[kind.start : kind.stop]).view(s, r, p)
             inner = len(of[:, :, 0].unique())
         if sides[1]:
-            of = torch.tensor(self._numbers(False, True)[kind.slice]).view(s, r, p)
+            of = torch.tensor(self._numbers(False, True)[kind.start : kind.stop]).view(s, r, p)
             outer = len(of[:, 0].unique())
         return inner, outer
 
@@ -73,6 +82,12 @@ class Classes:
         matrix = torch.tensor([[float(a == b) for b in self.of[part]] for a in self.of[part]])
         matrix = (matrix / matrix.sum(1, keepdim=True)).to(weight)
         return (matrix @ weight.flatten(1)).view_as(weight)
+
+
+@cache
+def classes_of(plan: Plan, symmetric: Symmetric) -> Classes:
+    """Return the classes of a plan, made once."""
+    return Classes(plan, symmetric)
 
 
 def _orders(axes: Sequence[str], any_order: bool) -> Iterator[list[int]]:
