@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from invariant_nets.layers.tensors.coefficients import of_bias, of_distinct
-from invariant_nets.layers.tensors.partitions import numbered
-from invariant_nets.layers.tensors.plan import Plan
-from invariant_nets.layers.tensors.symmetric import Classes, Symmetric, classes_of
+from invariant_nets.layers.partitions.classes import Classes, Symmetric, classes_of
+from invariant_nets.layers.partitions.coefficients import of_bias, of_distinct
+from invariant_nets.layers.partitions.partition import numbered
+from invariant_nets.layers.partitions.plan import Plan
 from invariant_nets.layers.units import UNIT
 
 
@@ -48,10 +48,15 @@ def matrix_at(
     plan: Plan, symmetric: Symmetric, in_channels: int, sizes: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Return the matrix from stored weights to those of plain sums where the names have sizes."""
-    found = indices(plan, classes_of(plan, symmetric))
+    classes = classes_of(plan, symmetric)
+    found = indices(plan, classes)
     number = [
-        math.prod(max(n - kept - i, 0) for n, (kept, gone) in zip(sizes, counts, strict=True) for i in range(gone))
-        for counts in (plan.counts[c] for c in classes_of(plan, symmetric).first)
+        math.prod(
+            max(size - kept - i, 0)
+            for size, (kept, summed) in zip(sizes, plan.counts[c], strict=True)
+            for i in range(summed)
+        )
+        for c in classes.first
     ]
     unit = 2 * UNIT / in_channels / found["_beside"].numpy() / found["_class_size"].numpy()
     matrix: NDArray[np.float64] = found["_distinct"].numpy() * (unit / np.maximum(number, 1))

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invariant_nets.layers.tensors.sides import Diagonal, Side
+from invariant_nets.layers.partitions.sides import Diagonal, Side
 
 
 def view_of(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invariant_nets._sets import is_transformed
-from invariant_nets.layers.tensors.plan import Plan
+from invariant_nets.layers.partitions.plan import Plan
 from invariant_nets.layers.tensors.sums import Sums, sums_of
 
 

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invariant_nets.layers.tensors.coefficients import of_effects
-from invariant_nets.layers.tensors.plan import Kind, Plan
-from invariant_nets.layers.tensors.symmetric import Classes
+from invariant_nets.layers.partitions.classes import Classes
+from invariant_nets.layers.partitions.coefficients import of_effects
+from invariant_nets.layers.partitions.plan import Kind, Plan
 
 
 def drawn_weights(
@@ -38,14 +38,19 @@ def _block(
     inner, outer = classes.slots(kind)
     rank = min(inner * i, outer * o)
     normal = torch.empty(s * r * p, i, o, dtype=like.dtype, device=like.device).normal_()
-    normal = classes.averaged(normal, slice(kind.start, kind.stop)).view(s, r, p, i, o)
+    if classes.symmetric != "none":
+        averaging = torch.tensor(classes.averaging(kind), dtype=like.dtype, device=like.device)
+        normal = averaging @ normal.flatten(1)
+    normal = normal.view(s, r, p, i, o)
     # Between orderings of the kept indices, the bijection that leads from one to the other.
-    index = [[kind.bijections.index(_after(a, b)) for b in kind.bijections] for a in kind.bijections]
+    every = kind.bijections
+    index = [[every.index(_after(a, b)) for b in every] for a in every]
     full = normal[torch.tensor(index, device=like.device)]
     u, _, v = torch.linalg.svd(full.permute(0, 2, 4, 1, 3, 5).reshape(s * r * i, s * p * o), False)
     polar = (u[:, :rank] @ v[:rank]).view(s, r, i, s, p, o)[0].permute(2, 0, 3, 1, 4)
     scale = math.sqrt(p * o / (r * i) * inner * i / rank)
-    return gain * scale * polar.reshape(s * r * p, i, o)
+    drawn: Tensor = gain * scale * polar.reshape(s * r * p, i, o)
+    return drawn
 
 
 def _after(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:

@@ -14,13 +14,13 @@ from invariant_nets._arguments import dense, of_weights, one_of, positive_int
 from invariant_nets._indices import Indexed
 from invariant_nets._precision import as_written, widened
 from invariant_nets._sets import Mask, at_least_single, is_traced
+from invariant_nets.layers.partitions.classes import Symmetric, classes_of
+from invariant_nets.layers.partitions.plan import plan_of
 from invariant_nets.layers.tensors.at_sizes import indices, matrix_at
 from invariant_nets.layers.tensors.function import tensor_maps
 from invariant_nets.layers.tensors.initialization import drawn_weights
 from invariant_nets.layers.tensors.masks import checked_masks, zero_outside
 from invariant_nets.layers.tensors.pattern import described, parsed, written
-from invariant_nets.layers.tensors.plan import plan_of
-from invariant_nets.layers.tensors.symmetric import Symmetric, classes_of
 from invariant_nets.layers.units import UNIT, InUnits, Shown
 
 
@@ -213,8 +213,8 @@ class TensorLinear(InUnits, Indexed):
         self, lengths: dict[str, int], masks: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the weights of plain sums: of the top, of the others, and the bias."""
-        stored, bias = self.stored_weight, self.stored_bias
-        wide, here, plan = widened(stored), stored.device, self.plan
+        stored, plan, constant = self.stored_weight, self.plan, None
+        wide, here, shape = widened(stored), stored.device, stored.shape[1:]
         number = 0 if plan.top is None else plan.top.stop
         with as_written(wide):
             if masks or is_traced():
@@ -223,18 +223,19 @@ class TensorLinear(InUnits, Indexed):
                 matrix = self._on(here, "_distinct").to(wide.dtype)
                 share = self._share(lengths, masks, wide)
                 # The top keeps every index: its weights know no size.
-                top = (matrix[:number] @ weight.flatten(1)).unflatten(-1, weight.shape[1:])
+                top = (matrix[:number] @ weight.flatten(1)).view(-1, *shape)
                 lower = matrix[number:] @ (weight * share[..., None, None]).flatten(-2)
-                lower = lower.unflatten(-1, weight.shape[1:])
+                lower = lower.reshape(*lower.shape[:-1], *shape)
             else:
                 sizes = tuple(lengths[name] for name in plan.names)
                 at_sizes = matrix_at(plan, self.symmetric, self.in_channels, sizes)
                 matrix = torch.from_numpy(at_sizes).to(here, wide.dtype)
-                weight = (matrix @ wide.flatten(1)).unflatten(-1, wide.shape[1:])
+                weight = (matrix @ wide.flatten(1)).view(-1, *shape)
                 top, lower = weight[:number], weight[number:]
-            if bias is not None:
-                bias = self._on(here, "_of_bias").to(wide.dtype) @ (UNIT * widened(bias))
-        return top.to(stored.dtype), lower, bias
+            if self.stored_bias is not None:
+                matrix = self._on(here, "_of_bias").to(wide.dtype)
+                constant = matrix @ (UNIT * widened(self.stored_bias))
+        return top.to(stored.dtype), lower, constant
 
     def _share(
         self, lengths: dict[str, int], masks: dict[str, Tensor], like: Tensor
@@ -259,4 +260,3 @@ class TensorLinear(InUnits, Indexed):
             f"symmetric={self.symmetric!r}, maps={len(self.stored_weight)}, "
             f"bias={self.stored_bias is not None}"
         )
-

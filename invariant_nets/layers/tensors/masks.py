@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +17,9 @@ def checked_masks(
     """Return the masks by name, or raise; one tensor is that of the first axis."""
     if mask is None:
         return {}
-    found = dict(mask) if isinstance(mask, Mapping) else {axes[0]: mask}
-    for name, each in found.items():
+    given: Mapping[str, Any] = mask if isinstance(mask, Mapping) else {axes[0]: mask}
+    found: dict[str, Tensor] = {}
+    for name, each in given.items():
         if name not in lengths:
             raise ValueError(f"mask must be of names in {sorted(lengths)}, got one of {name!r}")
         present = getattr(each, "mask", each)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from functools import cache
 
-from invariant_nets.layers.tensors.partitions import Partition
+from invariant_nets.layers.partitions.partition import Partition
 
 Axes = tuple[str, ...]
 

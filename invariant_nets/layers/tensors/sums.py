@@ -18,9 +18,9 @@ from torch import Tensor
 
 from invariant_nets._precision import as_written, product_type, widened
 from invariant_nets._sets import at_least_single
+from invariant_nets.layers.partitions.plan import Kind, Plan
+from invariant_nets.layers.partitions.sides import Diagonal, Node
 from invariant_nets.layers.tensors.diagonals import spread_out, view_of
-from invariant_nets.layers.tensors.plan import Kind, Plan
-from invariant_nets.layers.tensors.sides import Diagonal, Node
 
 Nodes = dict[int, Tensor]  # by the index of a node
 
@@ -50,8 +50,9 @@ class Sums:
             inner, outer = (
                 [axis for (axis,) in side.diagonals[0].blocks] for side in (self.inner, self.outer)
             )
+            where = range(len(outer))
             self.orders = [
-                (0, *(1 + inner[s[outer.index(axis)]] for axis in range(len(outer))), len(inner) + 1)
+                (0, *(1 + inner[s[outer.index(axis)]] for axis in where), len(inner) + 1)
                 for s in (plan.top.transposed() if turned else plan.top).bijections
             ]
 
@@ -81,10 +82,10 @@ class Sums:
     def mixed(self, nodes: Nodes, lower: Tensor, bias: Tensor | None) -> Nodes:
         """Return what the lower kinds add to the nodes of the output."""
         found: Nodes = {}
-        parts = lower.split(self.lengths, -3)
+        parts = torch.split(lower, self.lengths, -3)
         for kind, shape, part in zip(self.lower, self.shapes, parts, strict=True):
             # A row of the matrix is a bijection, a node and a channel that come in.
-            weight = part.unflatten(-3, shape)
+            weight = part.reshape(*part.shape[:-3], *shape, *part.shape[-2:])
             weight = weight.movedim((-3, -1), (-4, -3)) if self.turned else weight.movedim(-3, -2)
             z = _times(_slots(kind, nodes), weight.flatten(-2).flatten(-4, -2))
             pieces = z.chunk(len(kind.columns), -1)
@@ -110,8 +111,10 @@ class Sums:
             u, z = (t.unsqueeze(1).flatten(1, -2) for t in (_slots(kind, nodes), z))
             if one:
                 u, z = u.flatten(0, 1), z.flatten(0, 1)
-            product = (u.mT @ z).unflatten(-1, (p, -1)).unflatten(-3, (s, r, -1))
-            found.append(product.movedim(-2, -3).flatten(-5, -3))
+            product = u.mT @ z
+            i, o = product.shape[-2] // (s * r), product.shape[-1] // p
+            product = product.view(*product.shape[:-2], s * r, i, p, o)
+            found.append(product.movedim(-2, -3).flatten(-4, -3))
         return torch.cat(found, -3)
 
     def spread(self, nodes: Nodes) -> list[list[Tensor]]:
@@ -203,4 +206,4 @@ def _times(u: Tensor, matrix: Tensor) -> Tensor:
         if matrix.ndim == 2:
             return u @ matrix
         flat = u.unsqueeze(1).flatten(1, -2) @ matrix
-        return flat.unflatten(1, u.shape[1:-1]) if u.ndim > 2 else flat.squeeze(1)
+        return flat.view(*u.shape[:-1], matrix.shape[-1])

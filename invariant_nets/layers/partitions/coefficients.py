@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from invariant_nets.layers.tensors.partitions import (
+from invariant_nets.layers.partitions.partition import (
     Partition,
     coarser,
+    count,
     join,
     moebius,
     numbered,
     partitions,
 )
-from invariant_nets.layers.tensors.plan import Plan
+from invariant_nets.layers.partitions.plan import Plan
 
 Matrix = list[list[int]]
 Terms = list[tuple[Partition, int]]
@@ -29,17 +30,15 @@ def of_distinct(plan: Plan) -> Matrix:
     Over coarser partitions of the input that merge no two kept blocks, and then over coarser ones
     of the output.
     """
-    k, every = len(plan.inner.axes), len(plan.maps[0])
-    inner = [(*d.partition, *range(k, every)) for d in plan.inner.diagonals]
-    outer = [(*range(k), *(k + block for block in d.partition)) for d in plan.outer.diagonals]
+    k = len(plan.inner.axes)
 
     def terms(labels: Partition) -> Terms:
         number = _kept(labels, k)
         return [
             (last, factor * second)
-            for first, factor in _coarsenings(labels, inner, slice(0, k))
+            for first, factor in _coarsenings(labels, plan.inner.axes, 0)
             if _kept(first, k) == number
-            for last, second in _coarsenings(first, outer, slice(k, every))
+            for last, second in _coarsenings(first, plan.outer.axes, k)
         ]
 
     return _matrix(plan.maps, terms)
@@ -47,18 +46,19 @@ def of_distinct(plan: Plan) -> Matrix:
 
 def of_orbits(plan: Plan) -> Matrix:
     """Return the matrix of sums over the indices of exactly one partition of all axes."""
-    every = partitions(plan.inner.axes + plan.outer.axes)
-    return _matrix(plan.maps, lambda labels: _coarsenings(labels, every, slice(None)))
+    axes = plan.inner.axes + plan.outer.axes
+    return _matrix(plan.maps, lambda labels: _coarsenings(labels, axes, 0))
 
 
 def of_bias(plan: Plan) -> Matrix:
     """Return the matrix of constants on the entries of exactly one pattern of the output."""
+    axes = plan.outer.axes
     found = [diagonal.partition for diagonal in plan.outer.diagonals]
-    return _matrix(found, lambda labels: _coarsenings(labels, found, slice(None)))
+    return _matrix(found, lambda labels: _coarsenings(labels, axes, 0))
 
 
 def of_effects(plan: Plan) -> Matrix:
-    r"""Return the matrix $(-1)^{|k'| - |k|}$ for maps $k'$ that match the blocks $k$ does, and more."""
+    r"""Return the matrix $(-1)^{|k'| - |k|}$ for maps $k'$ that match what $k$ does, and more."""
     k = len(plan.inner.axes)
     alike: dict[tuple[Partition, Partition], list[Partition]] = {}
     for labels in plan.maps:
@@ -90,11 +90,15 @@ def _kept(labels: Partition, k: int) -> int:
     return len(set(labels[:k]) & set(labels[k:]))
 
 
-def _coarsenings(labels: Partition, merging: list[Partition], side: slice) -> Terms:
-    """Return what `labels` becomes by partitions that are coarser on a side, and their factors."""
-    fine = numbered(labels[side])
-    return [
-        (join(labels, merge), moebius(fine, merge[side]))
-        for merge in merging
-        if coarser(numbered(merge[side]), fine)
-    ]
+def _coarsenings(labels: Partition, axes: tuple[str, ...], start: int) -> Terms:
+    """Return what `labels` becomes when blocks of some axes in turn are merged, and the factors."""
+    stop = start + len(axes)
+    fine = numbered(labels[start:stop])
+    names = tuple(axes[fine.index(block)] for block in range(count(fine)))
+    found = []
+    for merged in partitions(names):
+        # Labels of its own for each axis that is not one of them.
+        rest = [len(labels) + axis for axis in range(len(labels))]
+        rest[start:stop] = [merged[block] for block in fine]
+        found.append((join(labels, tuple(rest)), moebius(tuple(range(len(merged))), merged)))
+    return found

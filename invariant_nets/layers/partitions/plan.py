@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from invariant_nets.layers.tensors.partitions import Partition, numbered
-from invariant_nets.layers.tensors.sides import Diagonal, Node, Side
+from invariant_nets.layers.partitions.partition import Partition, numbered
+from invariant_nets.layers.partitions.sides import Diagonal, Node, Side
 
 
 @dataclass(eq=False)
@@ -101,7 +101,7 @@ class Plan:
     def _partition(self, bijection: tuple[int, ...], row: Node, column: Node) -> Partition:
         labels: dict[int, tuple[str, int]] = {}
         for number, block in enumerate(_diagonal_of(self.inner, row).blocks):
-            labels |= {axis: ("in", number) for axis in block}
+            labels |= dict.fromkeys(block, ("in", number))
         owner = {column.kept[j]: row.kept[i] for j, i in enumerate(bijection)}
         for number, block in enumerate(_diagonal_of(self.outer, column).blocks):
             label = ("in", owner[number]) if number in owner else ("out", number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
-from invariant_nets.layers.tensors.partitions import Partition, count, partitions
+from invariant_nets.layers.partitions.partition import Partition, count, partitions
 
 
 @dataclass(eq=False)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 Partition = tuple[int, ...]  # the number of each axis's block; blocks come in order of first axes
 
 
-def partitions(names: Sequence[str]) -> list[Partition]:
+@cache
+def partitions(names: tuple[str, ...]) -> list[Partition]:
     """Return all partitions of axes whose blocks hold one name only, from the finest on."""
     axes = {name: [a for a, other in enumerate(names) if other == name] for name in names}
     found = []

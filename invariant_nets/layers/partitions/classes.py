@@ -7,12 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Literal
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from invariant_nets.layers.tensors.partitions import Partition, numbered
-from invariant_nets.layers.tensors.plan import Kind, Plan
+from invariant_nets.layers.partitions.partition import Partition, numbered
+from invariant_nets.layers.partitions.plan import Kind, Plan
 
 Symmetric = Literal["none", "input", "output", "both"]
 
@@ -68,20 +64,16 @@ class Classes:
         sides = self.symmetric in ("input", "both"), self.symmetric in ("output", "both")
         inner, outer = s * r, s * p
         if sides[0]:
-            of = torch.tensor(self._numbers(True, False)[kind.start : kind.stop]).view(s, r, p)
-            inner = len(of[:, :, 0].unique())
+            inner = len(set(self._numbers(True, False)[kind.start : kind.stop : p]))
         if sides[1]:
-            of = torch.tensor(self._numbers(False, True)[kind.start : kind.stop]).view(s, r, p)
-            outer = len(of[:, 0].unique())
+            of = self._numbers(False, True)[kind.start : kind.stop]
+            outer = len({of[(i * r) * p + j] for i in range(s) for j in range(p)})
         return inner, outer
 
-    def averaged(self, weight: Float[Tensor, "some in out"], part: slice) -> Tensor:
-        """Return weights that are the same in each class; `part` says which maps' they are."""
-        if self.symmetric == "none":
-            return weight
-        matrix = torch.tensor([[float(a == b) for b in self.of[part]] for a in self.of[part]])
-        matrix = (matrix / matrix.sum(1, keepdim=True)).to(weight)
-        return (matrix @ weight.flatten(1)).view_as(weight)
+    def averaging(self, kind: Kind) -> list[list[float]]:
+        """Return the matrix that gives the maps of one kind the mean of their classes."""
+        of = self.of[kind.start : kind.stop]
+        return [[(a == b) / of.count(a) for b in of] for a in of]
 
 
 @cache
