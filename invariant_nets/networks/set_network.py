@@ -165,7 +165,7 @@ class GraphNetwork(SetNetwork):
         node_features: the number of features a node has, at least 0.
 
     Shape:
-        `edges` $(\mathrm{batch}, n, n)$ or $(\mathrm{batch}, n, n, \mathrm{edge})$, `mask`
+        `x`, the edges, $(\mathrm{batch}, n, n)$ or $(\mathrm{batch}, n, n, \mathrm{edge})$, `mask`
         $(\mathrm{batch}, n)$, true where a node is, and `nodes` $(\mathrm{batch}, n,
         \mathrm{node})$, to whatever the last module returns. The modules see
         $(\mathrm{batch}, n, n, \mathrm{edge} + \mathrm{node})$.
@@ -179,8 +179,8 @@ class GraphNetwork(SetNetwork):
         >>> from invariant_nets import TensorLinear, pad_graphs
         >>> layers = TensorLinear("n n -> n n", 1, 8), nn.ReLU(), TensorLinear("n n ->", 8, 1)
         >>> network = GraphNetwork(*layers)
-        >>> edges, mask = pad_graphs([torch.ones(3, 3), torch.ones(5, 5)])
-        >>> network(edges, mask=mask).shape
+        >>> x, mask = pad_graphs([torch.ones(3, 3), torch.ones(5, 5)])
+        >>> network(x, mask=mask).shape
         torch.Size([2, 1])
 
     Used in chapter 12; `graph_network` builds one.
@@ -193,12 +193,12 @@ class GraphNetwork(SetNetwork):
 
     def forward(
         self,
-        edges: Float[Tensor, "batch n n *edge"],
+        x: Float[Tensor, "batch n n *edge"],
         mask: Bool[Tensor, "batch n"] | None = None,
         nodes: Float[Tensor, "batch n node"] | None = None,
     ) -> Float[Tensor, "batch *out"]:
         """Apply the modules in turn."""
-        x = self._pairs(edges, nodes)
+        x = self._pairs(x, nodes)
         try:
             if mask is None:
                 y: Tensor = nn.Sequential.forward(self, x)  # type: ignore[no-untyped-call]
@@ -212,25 +212,26 @@ class GraphNetwork(SetNetwork):
         members = members_of(mask)
         return zero_padding(y.transpose(1, 2), members).transpose(1, 2)
 
-    def _pairs(self, edges: Tensor, nodes: Tensor | None) -> Float[Tensor, "batch n n d"]:
+    def _pairs(self, x: Tensor, nodes: Tensor | None) -> Float[Tensor, "batch n n d"]:
         """Return the features of edges and nodes as those of pairs of nodes, or raise."""
-        dense(edges, "edges")
-        x = edges[..., None] if edges.ndim == 3 and self.edge_features == 1 else edges
-        if x.ndim != 4 or x.shape[1] != x.shape[2] or x.shape[3] != self.edge_features:
+        dense(x)
+        edges = x[..., None] if x.ndim == 3 and self.edge_features == 1 else x
+        square = edges.ndim == 4 and edges.shape[1] == edges.shape[2]
+        if not square or edges.shape[3] != self.edge_features:
             expected = f"(batch, n, n, {self.edge_features})"
-            raise ValueError(f"edges must have shape {expected}, got {tuple(edges.shape)}")
-        if x.shape[1] < 1:
-            raise ValueError(f"edges must be of graphs with n ≥ 1, got {tuple(edges.shape)}")
+            raise ValueError(f"x must have shape {expected}, got {tuple(x.shape)}")
+        if edges.shape[1] < 1:
+            raise ValueError(f"x must hold graphs with n ≥ 1, got {tuple(x.shape)}")
         if (nodes is None) != (self.node_features == 0):
             came = "none" if nodes is None else f"a tensor of shape {tuple(nodes.shape)}"
             raise ValueError(f"nodes must have {self.node_features} features, got {came}")
         if nodes is None:
-            return x
+            return edges
         dense(nodes, "nodes")
-        if nodes.shape != (*x.shape[:2], self.node_features):
-            shape = (*x.shape[:2], self.node_features)
+        if nodes.shape != (*edges.shape[:2], self.node_features):
+            shape = (*edges.shape[:2], self.node_features)
             raise ValueError(f"nodes must have shape {shape}, got {tuple(nodes.shape)}")
-        return torch.cat((x, torch.diag_embed(nodes.mT).movedim(1, 3)), 3)
+        return torch.cat((edges, torch.diag_embed(nodes.mT).movedim(1, 3)), 3)
 
 
 class FlattenMembers(nn.Module):

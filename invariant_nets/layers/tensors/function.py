@@ -9,12 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invariant_nets._sets import is_transformed
-from invariant_nets.layers.partitions.plan import Plan
-from invariant_nets.layers.tensors.sums import Sums, sums_of
+from invariant_nets.layers.tensors.sums import Sums
 
 
 def tensor_maps(
-    plan: Plan,
+    sums: Sums,
     x: Float[Tensor, "batch *inner in"],
     top: Float[Tensor, "bijections in out"],
     lower: Float[Tensor, "*batch maps in out"],
@@ -24,14 +23,13 @@ def tensor_maps(
     """Return the sum of all maps of a tensor.
 
     Args:
-        plan: the maps.
+        sums: the maps.
         x: what comes in.
         top: the weights of the maps that keep all axes, of the type of `x`.
         lower: those of the others, for all or for each of the batch, in at least single precision.
         bias: what is added to each diagonal of the output, or None.
         sizes: how many indices each name has.
     """
-    sums = sums_of(plan)
     if is_transformed(x):
         return sums.placed(x, top, sums.mixed(sums.reduced(x), lower, bias), sizes)
     tensors = [t for t in (x, top, lower, bias) if t is not None]

@@ -21,6 +21,7 @@ from invariant_nets.layers.tensors.function import tensor_maps
 from invariant_nets.layers.tensors.initialization import drawn_weights
 from invariant_nets.layers.tensors.masks import checked_masks, zero_outside
 from invariant_nets.layers.tensors.pattern import described, parsed, written
+from invariant_nets.layers.tensors.sums import sums_of
 from invariant_nets.layers.units import UNIT, InUnits, Shown
 
 
@@ -132,6 +133,7 @@ class TensorLinear(InUnits, Indexed):
         one_of("symmetric", symmetric, get_args(Symmetric))
         self.symmetric = symmetric
         self.plan = plan = plan_of(inner, outer)
+        self.sums = sums_of(plan)
         self.classes = classes = classes_of(plan, symmetric)
         factory: dict[str, Any] = {"device": device, "dtype": dtype}
         channels = self.in_channels, self.out_channels
@@ -184,7 +186,7 @@ class TensorLinear(InUnits, Indexed):
         masks = checked_masks(mask, inner + outer, lengths, x.shape[0])
         x = zero_outside(x, inner, masks)
         top, lower, bias = self._of_sums(lengths, masks)
-        return zero_outside(tensor_maps(self.plan, x, top, lower, bias, lengths), outer, masks)
+        return zero_outside(tensor_maps(self.sums, x, top, lower, bias, lengths), outer, masks)
 
     def _lengths(self, x: Tensor, sizes: Mapping[str, int] | None) -> dict[str, int]:
         """Return how many indices each name has, or raise."""

@@ -17,21 +17,21 @@ def checked_masks(
     """Return the masks by name, or raise; one tensor is that of the first axis."""
     if mask is None:
         return {}
+    several = isinstance(mask, Mapping)
     given: Mapping[str, Any] = mask if isinstance(mask, Mapping) else {axes[0]: mask}
     found: dict[str, Tensor] = {}
     for name, each in given.items():
+        text = f"mask[{name!r}]" if several else "mask"
         if name not in lengths:
             raise ValueError(f"mask must be of names in {sorted(lengths)}, got one of {name!r}")
         present = getattr(each, "mask", each)
         if not isinstance(present, Tensor):
-            raise TypeError(f"mask of {name} must be a tensor, got {type(present).__name__}")
+            raise TypeError(f"{text} must be a tensor, got {type(present).__name__}")
         if present.dtype != torch.bool:
-            raise TypeError(
-                f"mask of {name} must be of bool, True where an index is, got {present.dtype}"
-            )
+            raise TypeError(f"{text} must be of bool, True where one is, got {present.dtype}")
         if tuple(present.shape) != (batch, lengths[name]):
             raise ValueError(
-                f"mask of {name} must have shape (batch, {name}) = {(batch, lengths[name])}, "
+                f"{text} must have shape (batch, {name}) = {(batch, lengths[name])}, "
                 f"got {tuple(present.shape)}"
             )
         found[name] = present
@@ -43,7 +43,8 @@ def zero_outside(x: Tensor, axes: Sequence[str], masks: Mapping[str, Tensor]) ->
     absent = None
     for axis, name in enumerate(axes):
         if name in masks:
-            shape = [x.shape[0], *(1 if a != axis else -1 for a in range(len(axes))), 1]
-            here = ~masks[name].reshape(shape)
+            shape = [1] * x.ndim
+            shape[0], shape[1 + axis] = masks[name].shape
+            here = ~masks[name].view(shape)
             absent = here if absent is None else absent | here
     return x if absent is None else x.masked_fill(absent, 0)

@@ -21,6 +21,7 @@ from invariant_nets.layers.partitions.partition import numbered
 from invariant_nets.layers.partitions.plan import Plan, plan_of
 from invariant_nets.layers.tensors.function import tensor_maps
 from invariant_nets.layers.tensors.pattern import bell
+from invariant_nets.layers.tensors.sums import sums_of
 
 _MOST_MAPS = 300
 Axes = list[tuple[int, tuple[tuple[int, ...], ...]]]  # of each: its length, and how it is permuted
@@ -90,7 +91,7 @@ class TensorForm(Indexed):
 
     def __init__(self, plan: Plan, lengths: dict[str, int], orbitals: list[int]) -> None:
         super().__init__()
-        self.plan, self.lengths = plan, lengths
+        self.plan, self.sums, self.lengths = plan, sums_of(plan), lengths
         matrix = torch.tensor(of_orbits(plan), device="cpu")
         chosen = [number for number, orbital in enumerate(orbitals) if orbital >= 0]
         order = sorted(chosen, key=lambda number: orbitals[number])
@@ -107,5 +108,5 @@ class TensorForm(Indexed):
             every = (matrix @ wide.flatten(1)).view(-1, *wide.shape[1:])
         number = 0 if self.plan.top is None else self.plan.top.stop
         top, lower = every[:number].to(weight.dtype), every[number:]
-        y = tensor_maps(self.plan, grid, top, lower, None, self.lengths)
+        y = tensor_maps(self.sums, grid, top, lower, None, self.lengths)
         return y.flatten(1, -2) if y.ndim > 2 else y[:, None]

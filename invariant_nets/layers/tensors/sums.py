@@ -11,6 +11,7 @@ output exchanged. Sums, and what is made of them, are in at least single precisi
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,7 @@ class Sums:
     """The maps of a plan, or the transposed ones, as lists of what is to be done.
 
     Attributes:
+        plan: the maps.
         inner: the side that comes in.
         outer: the side that goes out.
         lower: all kinds of maps but the top.
@@ -39,7 +41,7 @@ class Sums:
     transposed: Sums
 
     def __init__(self, plan: Plan, turned: bool) -> None:
-        self.turned = turned
+        self.plan, self.turned = plan, turned
         self.inner, self.outer = (plan.outer, plan.inner) if turned else (plan.inner, plan.outer)
         self.lower = [kind.transposed() if turned else kind for kind in plan.lower]
         self.shapes = [kind.shape for kind in plan.lower]
@@ -55,6 +57,14 @@ class Sums:
                 (0, *(1 + inner[s[outer.index(axis)]] for axis in where), len(inner) + 1)
                 for s in (plan.top.transposed() if turned else plan.top).bijections
             ]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be made once, also by what is read from a file."""
+        return (sums_of, (self.plan,)) if not self.turned else (_transposed, (self.plan,))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sums:
+        """Be shared by copies of a layer."""
+        return self
 
     def _needed(self) -> list[tuple[Diagonal, list[Node]]]:
         """Return the nodes that are rows of a kind, or lead to one, by diagonals."""
@@ -165,12 +175,13 @@ class Sums:
         channels = first[1][0].shape[-1]
         y = x.new_empty((x.shape[0], *(sizes[name] for name in self.outer.axes), channels))
         whole, products = view_of(y, first[0]), []
-        if len(first[1]) == 1:
-            whole.copy_(first[1][0])
+        one, *more = first[1]
+        if more and tuple(map(max, one.shape, more[0].shape)) == whole.shape:
+            torch.add(one, more.pop(0), out=whole)
         else:
-            torch.add(first[1][0], first[1][1], out=whole)
-            for term in first[1][2:]:
-                whole.add_(term)
+            whole.copy_(one)
+        for term in more:
+            whole.add_(term)
         flat = y.view(-1, channels)
         for order, weight in zip(self.orders, top.unbind(), strict=True):
             mixed = x.permute(order).reshape(-1, x.shape[-1])
@@ -189,6 +200,10 @@ def sums_of(plan: Plan) -> Sums:
     sums, back = Sums(plan, turned=False), Sums(plan, turned=True)
     sums.transposed, back.transposed = back, sums
     return sums
+
+
+def _transposed(plan: Plan) -> Sums:
+    return sums_of(plan).transposed
 
 
 def _slots(kind: Kind, nodes: Nodes) -> Tensor:
