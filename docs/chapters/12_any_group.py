@@ -2,54 +2,57 @@
 # # Any permutation group
 #
 # !!! abstract "What you will be able to do"
-#     - Compute the orbits and the orbitals of a group from a few generators.
-#     - Derive all linear layers that are equivariant to a permutation group, and build them.
-#     - Write a network for graphs, and say what one of its layers costs.
-#     - Prove which graphs such a network can never tell apart, and name two ways around it.
-#     - Compare it with a plain baseline before you believe in it.
+#     - Derive all linear layers that are equivariant to a permutation group, from a few generators.
+#     - Derive the layers of graphs as set partitions, and build them from sums, copies and diagonals.
+#     - Use one set of weights for graphs of every size, and say why the means are over distinct indices.
+#     - Prove which graphs a network of such layers can never tell apart.
+#     - Measure what a network misses against a Bayes limit, and find out by a control why.
 #
-# So far nearly everything was about $S_n$. But sets are not the only data with a symmetry. A necklace may be turned, a
-# table has its rows and its columns permuted, a graph its nodes. Must every group have its own theory and its own
-# layers? No. A few generators are enough, and the rest follows by computation. This chapter derives the linear layers
-# of every permutation group, and then spends its time on graphs: what a network of such layers learns, what it costs,
-# and what it cannot see.
+# So far nearly everything was about $S_n$ on sets. But sets are not the only data with a symmetry. A necklace may be
+# turned, a table has its rows and its columns permuted, a graph its nodes. Must every group have its own theory? No.
+# The layers of every permutation group follow from its generators by computation, and those of graphs can be written
+# down by hand. Most of this chapter is about graphs: what their layers are, what they cost, and what they cannot see.
 
 # %%
+import math
+from collections import Counter
+from itertools import combinations
+
 import networkx
 import torch
 from matplotlib import pyplot as plt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from sklearn.linear_model import LogisticRegression
 from torch import nn
-from torch.func import functional_call, stack_module_state, vmap
-from torch.utils.flop_counter import FlopCounterMode
 
 from invariant_nets import (
-    OrbitInvariant,
-    OrbitLinear,
-    PermutationGroup,
-    SymmetryModel,
+    GraphNetwork,
+    SetNetwork,
+    SetPooling,
+    TensorLinear,
     alternating_group,
     cyclic_group,
     dihedral_group,
     direct_product,
+    graph_network,
+    pad_graphs,
+    set_transformer,
     symmetric_group,
     symmetry_report,
 )
 from invariant_nets.exercises import AnswerCheck, CodeCheck
-from invariant_nets.figures import table, use_book_style
+from invariant_nets.figures import INK, PALETTE, table, use_book_style
 
 use_book_style()
 
 # %% [markdown]
-# ## From generators to orbits
+# ## One weight per orbital
 #
-# Let $G$ be the group that a few permutations *generate*: all their products. The [orbit](01_permutations.py) of a
-# point is where the elements of $G$ take it. No element needs to be listed to find it. Draw an edge from each point to
-# its image under each generator: the orbits are the connected parts of this graph, since every element is a product of
-# generators. (For more than orbits, such as the order of $G$, see [How groups are computed](a_computing_groups.py).)
-# The orbits of $G$ on *pairs* of points are called its **orbitals**. They are found in the same way, and they are all
-# that a linear layer needs to know.
+# Let $G$ be the group that a few permutations *generate*: all their products. The orbits of $G$ on *pairs* of points
+# are called its **orbitals**. No element of $G$ needs to be listed to find them. Draw an edge from each pair to its
+# image under each generator: the orbitals are the connected parts of this graph, since every element is a product of
+# generators.
 
 
 # %%
@@ -67,10 +70,6 @@ def orbital_numbers(group):
 
 
 # %% [markdown]
-# ## One weight per orbital
-#
-# Which matrices $W$ commute with a group that permutes coordinates?
-#
 # !!! abstract "Theorem (orbitals)"
 #     Let $G$ act on the points $a$ of the output and on the points $b$ of the input. A linear map $W$ is equivariant if
 #     and only if
@@ -92,14 +91,14 @@ def orbital_numbers(group):
 
 # %%
 shown = {
-    "$S_8$": symmetric_group(8),
-    "$C_8$": cyclic_group(8),
-    "$D_8$": dihedral_group(8),
-    "$S_4 \\times S_3$ on a grid": direct_product(
+    "S_8": symmetric_group(8),
+    "A_8": alternating_group(8),
+    "C_8": cyclic_group(8),
+    "D_8": dihedral_group(8),
+    "S_4 × S_3 on a table": direct_product(
         symmetric_group(4), symmetric_group(3), on="grid"
     ),
-    "$S_4$ on pairs": symmetric_group(4).on_tuples(2),
-    "$A_8$": alternating_group(8),
+    "S_4 on pairs of nodes": symmetric_group(4).on_tuples(2),
 }
 counts = {}
 for name, group in shown.items():
@@ -107,234 +106,165 @@ for name, group in shown.items():
     # Two numberings of one partition: as many pairs of numbers as numbers.
     both = torch.stack((ids, theirs)).flatten(1).unique(dim=1).shape[1]
     elements = torch.cat(list(group.elements()))
-    fixed = (elements == torch.arange(group.degree)).sum(1)
-    assert (
-        both == ids.max() + 1 == theirs.max() + 1 == fixed.double().square().mean()
-    )
+    fixed = (elements == torch.arange(group.degree)).sum(1).double()
+    assert both == ids.max() + 1 == theirs.max() + 1 == fixed.square().mean()
     counts[name] = both
+table([{"group": name, "orbitals": count} for name, count in counts.items()])
 
-# %% alt="Six square patterns of weight sharing, one color per weight. S_8: one color on the diagonal, one everywhere else. C_8: eight diagonal stripes that wrap around. D_8: five, stripes at the same distance on both sides share a color. S_4 × S_3: four colors in blocks. S_4 on pairs: fifteen colors in a nested pattern. A_8: the two colors of S_8."
-fig, axes = plt.subplots(2, 3, figsize=(8, 5.8))
-for ax, (name, group) in zip(axes.flat, shown.items(), strict=True):
-    ax.imshow(group.orbitals(), cmap="tab20", vmin=0, vmax=19)
-    ax.set(xticks=[], yticks=[], title=f"{name}: {counts[name]}")
+# %% [markdown]
+# $S_n$ distinguishes only *the same point* and *another point*: these two weights are the [averaged
+# layer](04_averaged_layer.py). $C_n$ keeps the distance around the circle with its sign: a circular convolution. $D_n$
+# forgets the sign. $S_n \times S_d$ asks whether two entries share their row, and whether they share their column: the
+# four weights of [chapter 6](06_rows_and_columns.py). $A_8$ has the orbitals of $S_8$, for it too can bring any two
+# points to any two places. So a network of layers of $A_n$ ($n \ge 4$) is invariant to all of $S_n$ ([exercise
+# 2](#exercises)). [`OrbitLinear`][invariant_nets.OrbitLinear] is the layer of any group.
+#
+# ## Graphs and tensors
+#
+# A graph on $n$ nodes is its adjacency matrix $A$, and renaming the nodes permutes rows and columns *together*. It is a
+# **2-tensor**: an array with two axes, both of which $S_n$ permutes. A feature of triples of nodes is a 3-tensor, with
+# $\sigma \cdot x$ at $(i, j, k)$ being $x$ at $(\sigma(i), \sigma(j), \sigma(k))$. What are the linear layers between
+# tensors?
+#
+# !!! abstract "Theorem (set partitions)"
+#     The orbitals of $S_n$ between tensors of $l$ and of $k$ axes are the partitions of the set of all $l + k$ axes into
+#     at most $n$ blocks. For $n \ge l + k$ their number is the Bell number of $l + k$: 1, 2, 5, 15, 52, 203, …
+#
+# *Proof.* A point of the input and a point of the output are together a tuple of $l + k$ nodes. It partitions the axes:
+# two axes are in one block if they hold the same node. A permutation keeps equal nodes equal and different ones
+# different, so a tuple and its image have one partition. Conversely, let two tuples have the same partition. Send the
+# node of each block in the first to the node of this block in the second. That is one-to-one, and so extends to a
+# permutation. Every partition into at most $n$ blocks belongs to some tuple. $\blacksquare$
+#
+# So a linear layer from graphs to graphs has 15 weights per pair of channels, whatever $n \ge 4$ is ([Maron et al.,
+# 2019](../bibliography.md#maron-2019)). A partition with a block across input and output copies an index; a block of
+# input axes alone sums over an index; a block of output axes alone repeats along one; two axes of one side in a block
+# are a diagonal. With means in the place of sums, here are all 15 in a few lines. [`TensorLinear`][
+# invariant_nets.TensorLinear] has these maps for every pattern of axes, `"n n -> n n"` here.
+
+
+# %%
+def fifteen(x, distinct=True):
+    """Apply the 15 maps, in the package's order: (batch, n, n) to (batch, 15, n, n)."""
+    n = x.shape[1]
+    same = torch.eye(n, dtype=torch.bool)
+    diagonal, off = x.diagonal(dim1=1, dim2=2), x.masked_fill(same, 0)
+    if distinct:  # means over the n − 1 other nodes
+        rows, columns = off.sum(2) / (n - 1), off.sum(1) / (n - 1)
+    else:
+        rows, columns = x.mean(2), x.mean(1)
+    i = [v[:, :, None].expand_as(x) for v in (rows, columns, diagonal)]
+    all_, trace = (v.mean(1)[:, None, None].expand_as(x) for v in (rows, diagonal))
+    maps = [x, x.mT]  # keep both indices
+    for v in i:
+        maps += [v, v.mT, v]  # keep one index, as i, as j, and on the diagonal
+    maps += [all_, all_, trace, trace]  # keep none
+    on_diagonal = torch.zeros(15, dtype=torch.bool)
+    on_diagonal[[4, 7, 10, 12, 14]] = True
+    return torch.stack(maps, 1).where(on_diagonal[:, None, None] == same, 0)
+
+
+layer = TensorLinear("n n -> n n", 1, 15, bias=False, dtype=torch.float64)
+with torch.no_grad():
+    layer.weight = torch.eye(15)[:, None].double()  # (maps, in, out): one map each
+    x = torch.randn(6, 7, 7, generator=torch.Generator().manual_seed(0)).double()
+    apart = layer(x[..., None]).movedim(3, 1) - fifteen(x)
+
+unit = torch.eye(49, dtype=torch.float64).view(49, 7, 7)
+matrices = fifteen(unit).flatten(2).permute(2, 0, 1)  # to a pair, from a pair, map
+ids = symmetric_group(7).on_tuples(2).orbitals()
+spread = max(matrices[ids == r].std(0).max().item() for r in range(15))
+rank = int(torch.linalg.matrix_rank(matrices.flatten(0, 1)))
+print(f"away from the package's: {apart.abs().max():.0e}")
+print(f"spread within orbitals: {spread:.0e}, rank: {rank}")
+
+# %% [markdown]
+# The 15 maps are constant on orbitals and linearly independent, so they span the layers of the theorem. Here is what
+# each does to one matrix. The captions are `layer.maps`: input axes on the left, output axes on the right, and axes
+# with the same name in one block.
+
+# %% alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone."
+x = torch.randn(1, 5, 5, generator=torch.Generator().manual_seed(3))
+tiles = {"the input": x[0]} | dict(zip(layer.maps, fifteen(x)[0], strict=True))
+fig, axes = plt.subplots(4, 4, figsize=(7, 7.6))
+for ax, (name, tile) in zip(axes.flat, tiles.items(), strict=True):
+    ax.imshow(tile, vmin=-2, vmax=2, cmap="PuOr")
+    ax.set(xticks=[], yticks=[])
+    ax.set_title(name.replace("n", ""), fontsize=9)
     ax.grid(False)
 plt.show()
 
 # %% [markdown]
-# Every color is one weight. $S_n$ distinguishes only *the same point* and *another point*: these two weights are the
-# [averaged layer](04_averaged_layer.py). $C_n$ keeps the distance around the circle with its sign: a circular
-# convolution. $D_n$ forgets the sign. $S_n \times S_d$ asks whether two entries share their row, and whether they share
-# their column: the four weights of [chapter 6](06_rows_and_columns.py). $A_8$ has the two orbitals of $S_8$, for it too
-# can bring any two points to any two places. Linear layers see nothing else of a group, and so a network of layers of
-# $A_n$ ($n \ge 4$) is invariant to all of $S_n$; an [average](08_symmetrization.py) over $A_n$ need not be ([exercise
-# 2](#exercises)).
-#
-# [`OrbitLinear`][invariant_nets.OrbitLinear] has one channel-mixing matrix per orbital and one bias per orbit of
-# points; [`OrbitInvariant`][invariant_nets.OrbitInvariant] is the special case whose output is a single fixed point.
-#
-# ## Graphs
-#
-# A graph on $n$ nodes is its adjacency matrix $A$, and renaming the nodes permutes rows and columns *together*:
-# $(\sigma \cdot A)_{ij} = A_{\sigma(i)\sigma(j)}$. So the group is $S_n$, acting on the $n^2$ pairs of nodes:
-# `symmetric_group(n).on_tuples(2)`. Two pairs of nodes are four nodes, and their orbital says which of the four
-# coincide. There are 15 patterns of coincidence, whatever $n \ge 4$ is: the invariant graph networks of [Maron et al.
-# (2019)](../bibliography.md#maron-2019).
-#
-# `OrbitLinear` multiplies by the written-out matrix here: $(n^2 c)^2$ multiplications per graph with $c$ channels. That
-# is for small graphs only. The same 15 maps are sums along rows, columns and the diagonal, written back to rows,
-# columns and the diagonal, which is far cheaper:
-
+# Two maps keep both indices of the input, nine keep one and four none. A layer with $c$ channels in and out therefore
+# needs $(2 n^2 + 9 n + 4)\, c^2$ products; written out as a matrix it has $n^4 c^2$ entries, as many products, and a
+# size for good. With $c = 16$:
 
 # %%
-def fifteen(x):
-    """Apply the 15 maps, as means: (batch, n, n, c) to (batch, n, n, 15 c)."""
-    n = x.shape[1]
-    diagonal, rows, columns = x.diagonal(dim1=1, dim2=2).mT, x.mean(2), x.mean(1)
-    i = torch.cat((diagonal, rows, columns), 2)[:, :, None].expand(-1, -1, n, -1)
-    whole = torch.cat((diagonal, rows), 2).mean(1)[:, None, None]
-    j, whole = i.transpose(1, 2), whole.expand(-1, n, n, -1)
-    delta = torch.eye(n, dtype=x.dtype)[:, :, None]
-    maps = (x, x.transpose(1, 2), i, j, whole, delta * i, delta * whole)
-    return torch.cat(maps, 3)
-
-
-S7 = symmetric_group(7)
-unit = torch.eye(49, dtype=torch.float64).view(49, 7, 7, 1)
-matrices = fifteen(unit).view(49, 49, 15).transpose(0, 1)  # to a pair, from a pair
-ids = S7.on_tuples(2).orbitals()
-spread = max(matrices[ids == r].std(0).max().item() for r in range(15))
-rank = int(torch.linalg.matrix_rank(matrices.flatten(0, 1)))
-print(f"15 maps, constant on orbitals to {spread:.0e}, of rank {rank}")
-
-with FlopCounterMode(display=False) as counter, torch.no_grad():
-    OrbitLinear(S7.on_tuples(2), 16, 16)(torch.zeros(1, 49, 16))
-counted = counter.get_total_flops() // 2  # a multiplication and an addition are two
-for n in (7, 20, 50):
-    dense, cheap = (n * n * 16) ** 2, n * n * 15 * 16 * 16
-    print(
-        f"{n} nodes: {dense:,} products ({4 * dense / 1e6:,.1f} MB), or {cheap:,}"
-    )
-
-# %% [markdown]
-# The 15 maps are constant on the orbitals and linearly independent, and so they span the same space of layers. The
-# counts are for 16 channels that come in and 16 that go out. What follows trains with the maps.
-#
-# ### A task, and a plain baseline
-#
-# The atlas of small graphs ([Read and Wilson, 1998](../bibliography.md#read-1998)) lists every graph of up to seven
-# nodes once; 1,044 of them have seven. How hard is it to cut such a graph in two? Its *algebraic connectivity* says so,
-# the second smallest eigenvalue of the Laplacian. We train on 100 graphs, choose learning rates on 50 others, and test
-# on 500 more. Each graph comes with its nodes in a random order.
-#
-# The baseline asks what is gained by a network at all: ridge regression on the seven sorted degrees and their squares,
-# 15 numbers in all.
-
-# %%
-graphs = [graph for graph in networkx.graph_atlas_g() if len(graph) == 7]
-adjacency = torch.stack(
-    [torch.from_numpy(networkx.to_numpy_array(graph)) for graph in graphs]
-).float()
-laplacian = torch.diag_embed(adjacency.sum(1)) - adjacency
-connectivity = torch.linalg.eigvalsh(laplacian.double())[:, 1].float()
-
-source = torch.Generator().manual_seed(0)
-renamings = torch.cat(list(S7.on_tuples(2).elements())).long()  # 5,040 rows
-renamed = renamings[torch.randint(5040, (len(graphs),), generator=source)]
-pairs = adjacency.flatten(1).gather(1, renamed)  # (graphs, 49)
-shuffled = torch.randperm(len(graphs), generator=source)
-train, valid, test = shuffled[:100], shuffled[100:150], shuffled[-500:]
-target = (connectivity - connectivity[train].mean()) / connectivity[train].std()
-
-
-def explained(outputs, which):
-    """Return the explained share of the variance, for each row of outputs."""
-    errors = (outputs[..., which] - target[which]).square().mean(-1)
-    return 1 - errors / target[which].var(correction=0)
-
-
-degrees = adjacency.sum(1).sort(1).values
-features = torch.cat((degrees, degrees.square()), 1)
-features = (features - features[train].mean(0)) / features[train].std(0)
-ridges = []
-for penalty in (0.1, 1.0, 10.0):
-    known = features[train]
-    gram = known.T @ known + penalty * torch.eye(14)
-    ridges.append(features @ torch.linalg.solve(gram, known.T @ target[train]))
-ridge = max(ridges, key=lambda outputs: explained(outputs, valid))
-
-# %% [markdown]
-# The networks are the perceptron, trained in three ways, and layers of $S_7$. Each is trained from four initializations
-# at once; the validation graphs choose its learning rate among two. With `draws` the perceptron's output is the mean
-# over that many random renamings, drawn anew for each graph: one in training is [augmentation](09_augmentation.py), ten
-# are a [sampled average](08_symmetrization.py). In the test all perceptrons are shown twice: on the graph as it comes,
-# and averaged over 50 renamings.
-
-
-# %%
-def drawn(x, draws, generator):
-    """Return graphs under random renamings, (graphs, draws, 49)."""
-    if not draws:
-        return x[:, None]
-    which = torch.randint(5040, (len(x), draws), generator=generator)
-    return x[:, None].expand(-1, draws, -1).gather(2, renamings[which])
-
-
-def fitted(build, draws=0, epochs=160, seeds=4):
-    """Train several networks at once; return outputs(draws) for all graphs."""
-    torch.manual_seed(0)
-    models = [build() for _ in range(seeds)]
-
-    def outputs(weights, x):
-        y = functional_call(models[0], weights, (x.flatten(0, 1),))
-        return y.view(len(x), -1).mean(1)  # over draws, and over pairs if any
-
-    several, best = vmap(outputs, (0, None)), None
-    for lr in (0.01, 0.03):
-        weights, _ = stack_module_state(models)
-        optimizer = torch.optim.Adam(weights.values(), lr)
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-        source = torch.Generator().manual_seed(1)
-        for _ in range(epochs):
-            for part in train[torch.randperm(100, generator=source)].split(20):
-                y = several(weights, drawn(pairs[part], draws, source))
-                optimizer.zero_grad()
-                (y - target[part]).square().mean(1).sum().backward()
-                optimizer.step()
-            cosine.step()
-
-        @torch.no_grad()
-        def predict(draws, weights=weights):
-            source = torch.Generator().manual_seed(2)
-            parts = [drawn(part, draws, source) for part in pairs.split(200)]
-            return torch.cat([several(weights, part) for part in parts], 1)
-
-        score = explained(predict(draws), valid).mean()
-        if best is None or score > best[0]:
-            best = score, predict
-    return best[1]
-
-
-class PairLinear(nn.Module):
-    def __init__(self, channels, out):
-        super().__init__()
-        self.linear = nn.Linear(15 * channels, out)
-
-    def forward(self, x):
-        return self.linear(fifteen(x))
-
-
-def perceptron():
-    hidden = nn.Linear(49, 128), nn.GELU(), nn.Linear(128, 128), nn.GELU()
-    return nn.Sequential(*hidden, nn.Linear(128, 1))
-
-
-def pair_network(width=16):
-    layers = PairLinear(1, width), nn.GELU(), PairLinear(width, width), nn.GELU()
-    return nn.Sequential(nn.Unflatten(1, (7, 7, 1)), *layers, nn.Linear(width, 1))
-
-
-runs = {"ridge on sorted degrees": 2 * (ridge[None],)}  # no renaming changes it
-for name, draws in (("", 0), (", augmented", 1), (", 10 draws", 10)):
-    fit = fitted(perceptron, draws)
-    runs[f"perceptron{name}"] = fit(0), fit(50)
-runs["layers of $S_7$"] = 2 * (fitted(pair_network)(0),)
-places = {
-    "training": (0, train),
-    "test": (0, test),
-    "test, 50 renamings": (1, test),
-}
-scores = {
-    name: {at: explained(y[mean], which) for at, (mean, which) in places.items()}
-    for name, y in runs.items()
-}
-rows = []
-for name, row in scores.items():
-    shown_as = {
-        at: f"{s.mean():.3f} ± {s.std(correction=0):.3f}" for at, s in row.items()
-    }
-    rows.append({"model": name} | shown_as)
-table(
-    rows, caption="share of the variance explained, mean ± spread of four networks"
+kept = Counter(
+    len(set(left.split()) & set(right.split()))
+    for left, right in (text.split("->") for text in layer.maps)
 )
+costs = {n: (2 * n * n + 9 * n + 4) * 256 for n in (10, 50, 200)}
+heads = ("nodes", "weights", "products", "products of the matrix", "its size in GB")
+lines = [
+    (f"{n}", 15 * 256, cost, n**4 * 256, n**4 * 1024 / 1e9)
+    for n, cost in costs.items()
+]
+table([dict(zip(heads, line, strict=True)) for line in lines])
 
 # %% [markdown]
-# The perceptron without symmetry learns its hundred graphs by heart, and the plain baseline beats it by far. To average
-# it in the test alone helps, and is not enough: it must have seen renamed graphs in training, and the average that was
-# trained as an average is the best of the three. It and the layers of $S_7$ beat the baseline, and are level with each
-# other at this length of training.
+# ## One set of weights for every size
 #
-# Both miss some 5 percent of the variance. Is that what pair layers cannot see?
+# No weight depends on $n$, so a layer takes graphs of every size. Does it do *the same* with them? A sum grows with
+# $n$, a mean has a limit. But over what is the mean? A graph without loops has 0 on its diagonal, and the mean of a row
+# over all $n$ entries counts it: $p\,(n-1)/n$ in a random graph whose edges have probability $p$. The mean over the $n
+# - 1$ *distinct* other nodes is $p$ at every size. The package takes means over distinct indices.
 #
-# ## What pair layers cannot see
+# We send complete graphs and random ones ($p = 1/2$) of 10 to 200 nodes through networks of three layers with fixed
+# random weights. How far is the output from that on 200 nodes? The control has the same weights and means over all
+# indices.
+
+
+# %%
+@torch.no_grad()
+def pooled(seed, n, p, distinct):
+    """Apply three layers of 15 maps, and average over pairs of nodes."""
+    torch.manual_seed(seed)
+    upper = (torch.rand(200 // n, n, n) < p).float().triu(1)
+    x = (upper + upper.mT)[:, None]  # here the channels come second
+    for channels in (1, 4, 4):
+        weight = TensorLinear("n n -> n n", channels, 4).weight
+        maps = fifteen(x.flatten(0, 1), distinct).unflatten(0, x.shape[:2])
+        x = torch.einsum("bcmij,mco->boij", maps, weight).tanh()
+    return fifteen(x.flatten(0, 1), distinct)[:, 11, 0, 1].view(-1, 4).mean(0)
+
+
+sizes, drifts, lines = (10, 20, 50, 200), {}, []
+for p, distinct in ((1.0, True), (1.0, False), (0.5, True), (0.5, False)):
+    y = [[pooled(seed, n, p, distinct) for seed in range(6)] for n in sizes]
+    y = torch.stack([torch.stack(of) for of in y])  # (sizes, networks, 4)
+    drift = (y[:-1] - y[-1]).norm(dim=2) / y[-1].norm(dim=1)
+    drifts[p, distinct] = drift
+    line = {"edges": f"{p:.0%}", "means over": "distinct" if distinct else "all"}
+    by_size = zip(sizes, drift.mean(1).tolist(), strict=False)
+    lines.append(line | {f"{n} nodes": mean for n, mean in by_size})
+table(lines, caption="relative distance to the output on 200 nodes, six networks")
+
+# %% [markdown]
+# With means over distinct indices the output on complete graphs is the same at every size, to rounding: all entries off
+# the diagonal stay equal, and means of equal entries are exact. Means over all indices are wrong by a multiple of
+# $1/n$. On random graphs the gap is smaller, for there is a second error that no such mean removes: the mean of a row
+# fluctuates, less in larger graphs, and the nonlinearity sees the fluctuation.
+#
+# ## What tensors cannot see
 #
 # *Color refinement* ([Weisfeiler and Leman, 1968](../bibliography.md#weisfeiler-1968)) colors all nodes alike. Then it
 # gives each node, again and again, a new color for the pair of its own color and the multiset of its neighbors' colors,
 # until no color class splits any more.
 #
-# !!! abstract "Theorem (pair layers see colors)"
-#     If color refinement ends with the same multiset of colors on two graphs, then every network of layers of $S_n$ on
-#     pairs, whatever its depth and width, has the same output on both.
+# !!! abstract "Theorem (2-tensors see colors)"
+#     If color refinement ends with the same multiset of colors on two graphs, then every network of layers from
+#     2-tensors to 2-tensors, whatever its depth and width, has the same output on both.
 #
 # *Proof.* Let $c_i$ be the final color of node $i$. We show by induction that in both graphs $h_{ij} = \varphi(c_i,
 # c_j, A_{ij}, \delta_{ij})$ after each layer, with the same $\varphi$. For the input, $h_{ij} = A_{ij}$. A layer
@@ -345,310 +275,316 @@ table(
 # the total are sums over nodes of functions of $c_i$: the same number for both graphs. Nonlinearities act entry by
 # entry. The output adds trace and total. $\blacksquare$
 #
-# Conversely, pair layers can tell apart what color refinement can; with $k$-tuples for pairs the same holds for its
-# $k$-dimensional form ([Geerts, 2020](../bibliography.md#geerts-2020)). Here are all 1,044 graphs, and networks with
-# random weights in float64.
+# In a ring of six nodes and in two triangles every node has two neighbors, so all nodes keep one color: 2-tensors
+# cannot count triangles. Conversely, they can tell apart whatever color refinement can. [Geerts
+# (2020)](../bibliography.md#geerts-2020) proves both directions for every $k$: networks of $k$-tensors tell apart the
+# same graphs as the $k$-dimensional Weisfeiler–Leman test. For $k = 3$ this test can be run on pairs of nodes (there it
+# is called the *folklore* test of dimension 2): color each pair by whether it is a node, an edge or neither; give the
+# pair $(i, j)$, again and again, a new color for its own and for the multiset, over all nodes $k$, of the colors of
+# $(i, k)$ and $(k, j)$. So 3-tensors see triangles, and still not everything.
+#
+# !!! abstract "Theorem (3-tensors and strongly regular graphs)"
+#     In a strongly regular graph all nodes have $d$ neighbors, and two nodes have $\lambda$ common neighbors if they are
+#     adjacent and $\mu$ if not. The folklore test cannot tell apart two such graphs with the same $n, d, \lambda, \mu$.
+#
+# *Proof.* Start from the three colors, and let $(i, j)$ be an edge. Of the other nodes $k$, $\lambda$ are neighbors of
+# both, $d - 1 - \lambda$ of $i$ alone, as many of $j$ alone, and the rest of neither. So all edges have the same
+# multiset and keep one color, in both graphs. The same holds for nodes and for pairs that are not adjacent, with $d$
+# and $\mu$. No class splits, and both graphs have as many pairs of each. $\blacksquare$
+#
+# We look at three families: the 1,044 graphs of seven nodes in the atlas of [Read and Wilson
+# (1998)](../bibliography.md#read-1998); *circular skip links*, rings of 41 nodes with a second edge from each node to
+# the one $r$ places on, for ten values of $r$ that give different graphs; and the two strongly regular graphs with
+# parameters $(16, 6, 2, 2)$, the moves of a rook on a board of four by four and the graph of Shrikhande. The networks
+# have random weights, in float64.
 
 
 # %%
-names = {}  # a number for each color that ever occurs
-
-
-def refined(rows):
-    """Return the sorted colors of a graph, after as many rounds as nodes."""
-    colors = [0] * len(rows)
-    for _ in rows:
-        seen = [
-            (own, *sorted(c for c, edge in zip(colors, row, strict=True) if edge))
-            for own, row in zip(colors, rows, strict=True)
+def refined(rows, seen, rounds=7):
+    """Return the sorted colors of the nodes; `seen` numbers all colors."""
+    color = [0] * len(rows)
+    for _ in rounds * [None]:
+        near = [
+            sorted(c for c, edge in zip(color, row, strict=True) if edge)
+            for row in rows
         ]
-        colors = [names.setdefault(color, len(names) + 1) for color in seen]
-    return tuple(sorted(colors))
+        keys = [(own, *of) for own, of in zip(color, near, strict=True)]
+        color = [seen.setdefault(key, len(seen) + 1) for key in keys]
+    return tuple(sorted(color))
 
 
-numbers = {}
-colored = [refined(rows) for rows in adjacency.int().tolist()]
-label = torch.tensor([numbers.setdefault(c, len(numbers)) for c in colored])
-same_colors = label[:, None] == label
+def random_network(axes, width, depth):
+    inner, layers = "n n", []
+    for k in range(depth):
+        layers += [TensorLinear(f"{inner} -> {axes}", width if k else 1, width)]
+        layers += [nn.Tanh()]
+        inner = axes
+    return GraphNetwork(*layers, TensorLinear(f"{inner} ->", width, 1)).double()
 
 
-def told_apart(model):
-    """Compare outputs on all pairs of graphs; True where they differ."""
-    exact = adjacency.flatten(1)[..., None].double()
-    with torch.no_grad():
-        model = model.double().eval()
-        y = torch.cat([model(part)[:, 0] for part in exact.split(64)])
-    return (y[:, None] - y).abs() > 1e-9 * y.std()
+@torch.no_grad()
+def told_apart(network, graphs):
+    y = torch.cat([network(part)[:, 0] for part in graphs.split(64)]).sort().values
+    return int((y.diff() > 1e-12).sum()) + 1
 
 
-def classes(differ):
-    return len((~differ).int().argmax(1).unique())  # by the first that is alike
+def adjacency(graphs):
+    arrays = [networkx.to_numpy_array(graph) for graph in graphs]
+    return torch.stack([torch.from_numpy(array) for array in arrays])
 
 
-def deep(group, depth, width=16, start=None):
-    start, layers = start or group, []
-    for channels in (1, *[width] * (depth - 1)):
-        layers += [OrbitLinear(start, channels, width, out_group=group), nn.Tanh()]
-        start = group
-    return nn.Sequential(*layers, OrbitInvariant(group, width, 1))
-
-
-torch.manual_seed(4)
-two, three = S7.on_tuples(2), S7.on_tuples(3)
-small = nn.Sequential(nn.Flatten(), nn.Linear(49, 16), nn.Tanh(), nn.Linear(16, 1))
-coded = nn.Sequential(nn.Flatten(), nn.Linear(49, 1, bias=False))
-powers = torch.zeros(7, 7)
-powers[tuple(torch.triu_indices(7, 7, 1))] = 2.0 ** torch.arange(21)
-coded[1].weight.data = powers.view(1, 49)  # f(A) = Σ 2^k A_k, one-to-one on graphs
-differ = {
-    **{f"pair layers, depth {k}": told_apart(deep(two, k)) for k in (1, 2, 3, 4)},
-    "triple layers, depth 2": told_apart(deep(three, 2, 3, start=two)),
-    "average over $S_7$ of a perceptron": told_apart(SymmetryModel(small, two)),
-    "a one-to-one function": told_apart(coded),
-    "average over $S_7$ of it": told_apart(SymmetryModel(coded, two)),
+skips = (2, 3, 4, 5, 6, 9, 11, 12, 13, 16)
+line = networkx.complete_graph(4)
+steps = ((1, 0), (0, 1), (1, 1))
+board = [(a, b) for a in range(4) for b in range(4)]
+moves = [((a, b), ((a + u) % 4, (b + v) % 4)) for a, b in board for u, v in steps]
+strong = networkx.cartesian_product(line, line), networkx.Graph(moves)
+families = {
+    "atlas": adjacency(g for g in networkx.graph_atlas_g() if len(g) == 7),
+    "skip links": adjacency(networkx.circulant_graph(41, [1, r]) for r in skips),
+    "strongly regular": adjacency(strong),
 }
-told = {"color refinement": len(numbers)} | {
-    k: classes(d) for k, d in differ.items()
+torch.manual_seed(0)
+networks = {
+    f"2-tensors, depth {k}": random_network("n n", 8, k) for k in (1, 2, 3, 4)
 }
-table([{"function": k, "told apart, of 1,044 graphs": n} for k, n in told.items()])
-
-colors = nn.functional.one_hot(label).double()
-best = colors @ (colors.T @ connectivity.double() / colors.sum(0))  # mean per class
-missed = (connectivity - best).square().mean() / connectivity.var(correction=0)
-print(f"the best function of the colors explains {1 - missed:.4f} of the variance")
+networks["3-tensors, depth 3"] = random_network("n n n", 3, 3)
+told = {name: [] for name in ("color refinement", *networks)}
+for graphs in families.values():
+    seen, rows = {}, graphs.int().tolist()
+    told["color refinement"].append(len({refined(row, seen) for row in rows}))
+    for name, network in networks.items():
+        told[name].append(told_apart(network, graphs))
+heads = ("graphs told apart", *(f"{k} ({len(x)})" for k, x in families.items()))
+table([dict(zip(heads, (k, *of), strict=True)) for k, of in told.items()])
 
 # %% [markdown]
-# Pair layers approach the bound from below as they grow deeper. And they cannot be blamed for the 5 percent: the best
-# function of the colors explains all but a third of a percent. What networks of pair layers miss here they have not learned,
-# although they could see it.
+# 2-tensors approach the bound of the colors from below as they grow deeper, and they never pass it. 3-tensors tell all
+# graphs of the atlas and all skip links apart. The strongly regular pair they cannot. (The rook's graph holds cliques
+# of four nodes and the other does not: 4-tensors see the difference.)
 #
-# A ring of six nodes beside a single node, and two triangles beside a single node, share their colors: in both, six
-# nodes have two neighbors each. Two ways lead further.
+# ## A task: was this graph cut in two?
 #
-# **Another action.** Let the same $S_7$ permute the $7^3$ triples of nodes, with `out_group=`. From pairs to triples
-# there are 52 orbitals, from triples to triples 203 (Bell numbers), and a network of them tells all graphs apart.
-#
-# **The average over the group**, of *almost* every network. It is not enough that the network itself tells all matrices
-# apart: $f(A) = \sum_k 2^k A_k$ over the pairs of nodes does, and its average depends on the number of edges alone. But
-# let $f$ have a hidden layer of units $\tanh(w \cdot A + b)$. If the averages of such a unit over the orbits of $A$ and
-# $B$ agreed for all $w$ and $b$, those of every continuous function would, since sums of units come near all of them
-# ([Leshno et al., 1993](../bibliography.md#leshno-1993), for every activation that is no polynomial). Yet some
-# continuous function is 1 on the one finite orbit and 0 on the other. So the difference of the averages is not zero
-# everywhere, and being analytic in the weights it is zero for almost none. There are finitely many pairs of graphs.
-# $\blacksquare$
-#
-# ## Check the claims
+# What a network *can* see is not what it *learns*. The task is to detect a **planted bisection**
+# ([Abbe, 2018](../bibliography.md#abbe-2018)). With label 1, the $n$ nodes are two hidden halves, and an edge has
+# probability 0.8 within a half and 0.2 across. With label 0 all edges have the same probability, the one that gives as
+# many edges on average. Graphs have 10, 12, 14 or 16 nodes, padded to one batch by
+# [`pad_graphs`][invariant_nets.pad_graphs], and so few that the Bayes limit can be computed: the likelihood of label 1
+# is a mean over all bisections.
+
 
 # %%
-# The 15 maps are the layers of S_7 on pairs, and the package writes its matrix out.
-assert rank == 15 == ids.max() + 1
-assert spread < 1e-12
-assert counted == (49 * 16) ** 2
-assert list(counts.values()) == [2, 8, 5, 4, 15, 2]
-assert torch.equal(shown["$S_8$"].orbitals(), shown["$A_8$"].orbitals())
+inside, across = 0.8, 0.2
 
-# The baseline beats the perceptron, and is beaten by the layers and by the trained average.
-once = {name: row["test"] for name, row in scores.items()}
-mean = {name: row["test, 50 renamings"] for name, row in scores.items()}
-baseline, layers = mean["ridge on sorted degrees"].max(), mean["layers of $S_7$"]
-plain, augmented, average = [y for name, y in mean.items() if "perceptron" in name]
-assert scores["perceptron"]["training"].min() > 0.99
-assert once["perceptron"].max() < baseline - 0.1
-assert once["perceptron"].max() + 0.05 < plain.min()
-assert plain.max() + 0.1 < augmented.min() <= augmented.max() < average.min()
-assert baseline + 0.01 < min(layers.min(), average.min())
-assert abs(layers.mean() - average.mean()) < 0.02
 
-# No pair layer parts what has the same colors; that is not what the networks miss.
-depths = [differ[f"pair layers, depth {k}"] for k in (1, 2, 3, 4)]
-assert not any((d & same_colors).any() for d in depths)
-assert classes(depths[0]) < classes(depths[1]) < len(numbers) == 1022
-assert classes(depths[3]) > len(numbers) - 10
-assert missed < 0.004 < 0.03 < 1 - max(layers.max(), average.max())
-six, triangles = networkx.cycle_graph(6), networkx.cycle_graph(3)
-both = [networkx.disjoint_union(triangles, triangles), six]
-assert len({refined(networkx.to_numpy_array(g).tolist()) for g in both}) == 1
-apart = [classes(d) for d in list(differ.values())[4:]]
-assert apart == [1044, 1044, 1044, 22]
-assert [int(three.orbitals(g).max()) + 1 for g in (two, three)] == [52, 203]
+def even(n):
+    return ((n / 2 - 1) * inside + n / 2 * across) / (n - 1)
 
-# %% [markdown]
-# ## Summary
-#
-# - The linear layers of a permutation group have one weight per orbital, an orbit on pairs of points. Generators are
-#   enough to find the orbitals; no element needs to be listed.
-# - Layers see nothing of a group but its orbitals: $A_n$ gives the layers of $S_n$.
-# - Networks for graphs are layers of $S_n$ on pairs of nodes, with 15 weights per pair of channels. Write the maps as
-#   sums; written out, the matrix has $n^4 c^2$ entries.
-# - Pair layers tell apart at most what color refinement does. Triples see more, at a higher price, and so does the
-#   average over $S_n$ of almost every network.
-# - Ridge regression on sorted degrees explains nine tenths of the variance here. Ask for such a baseline first, and do
-#   not blame expressive power for what was merely not learned.
-#
-# ## Where the field went
-#
-# That message passing sees no more than color refinement was shown in 2019 by [Xu et al.
-# (2019)](../bibliography.md#xu-2019) and [Morris et al. (2019)](../bibliography.md#morris-2019). [Geerts
-# (2020)](../bibliography.md#geerts-2020) settled the linear networks on $k$-tuples, and [Azizian and Lelarge
-# (2021)](../bibliography.md#azizian-2021) which functions, not only which graphs, such networks reach. Higher tuples
-# are dear, so work turned to networks between pairs and triples: [Huang et al. (2023)](../bibliography.md#huang-2023)
-# mark two nodes of a subgraph, and count cycles of up to six nodes. For the layers themselves, [Godfrey et al.
-# (2023)](../bibliography.md#godfrey-2023) and [Pearce-Crump (2022)](../bibliography.md#pearce-crump-2022) write the
-# maps between $k$-tuples as diagrams of set partitions, and apply them as cheaply as our 15. For other groups, [Finzi
-# et al. (2021)](../bibliography.md#finzi-2021) solve the equations of any matrix group numerically. The nearest
-# relative of `OrbitLinear` is the library AutoEquiv by Mehran Shakerinava, which colors the matrix of weights from
-# generators as we do; the same idea is in [Shakerinava and Ravanbakhsh (2021)](../bibliography.md#shakerinava-2021).
-#
-# ## Exercises
-#
-# **1.** How many orbitals has $D_{101}$? How many has $S_n$ on pairs for $n = 3$ and for $n = 2$?
-#
-# ??? success "Solution"
-#     A rotation takes $(a, b)$ to $(0, b - a)$, a reflection turns $b - a$ into $a - b$: the orbitals are the distances
-#     $0, \dots, \lfloor n/2 \rfloor$ around the circle. The orbitals on pairs are the ways to divide four things into
-#     classes, 15, of which $n$ nodes allow those with at most $n$ classes.
 
-# %% exercise="1"
-answer_1 = ...  # three numbers in a tuple
+def drawn(n, count, source):
+    y = torch.arange(count) % 2
+    half = torch.rand(count, n, generator=source).argsort(1) < n // 2
+    p = torch.where(half[:, :, None] == half[:, None], inside, across)
+    p[y == 0] = even(n)
+    upper = (torch.rand(count, n, n, generator=source) < p).float().triu(1)
+    return upper + upper.mT, y.float()
 
-# %% solution="1"
-of = dihedral_group(101), *(symmetric_group(n).on_tuples(2) for n in (3, 2))
-answer_1 = tuple(int(orbital_numbers(group).max()) + 1 for group in of)
 
-# %% check="1"
-check_1 = AnswerCheck("12.1", digest="26fb80fb6849bf71")
-check_1(answer_1)
+def evidence(x):
+    """Return the logarithm of p(graph | label 1) / p(graph | label 0)."""
+    n = x.shape[1]
+    i, j = torch.triu_indices(n, n, 1)
+    halves = torch.tensor(list(combinations(range(1, n), n // 2)))
+    half = torch.zeros(len(halves), n).scatter_(1, halves, 1.0)
+    p = torch.where(half[:, i] == half[:, j], inside, across)
+    edge, none = (p / even(n)).log(), ((1 - p) / (1 - even(n))).log()
+    each = x[:, i, j] @ (edge - none).mT + none.sum(1)  # (graphs, bisections)
+    return each.logsumexp(1) - math.log(len(halves))
 
-# %% wrong="1"
-check_1.holds(
-    answer_1, wrong=[(50, 14, 8), (51, 15, 15), (101, 14, 8), (51, 8, 14)]
-)
+
+def sample(count, seed, sizes=(10, 12, 14, 16)):
+    """Return graphs, masks and labels, and the graphs of each size."""
+    source = torch.Generator().manual_seed(seed)
+    parts = [drawn(n, count, source) for n in sizes]
+    x, mask = pad_graphs([graph for graphs, _ in parts for graph in graphs])
+    return (x, mask, torch.cat([y for _, y in parts])), [x for x, _ in parts]
+
+
+train, train_parts = sample(1000, 0)
+valid, _ = sample(250, 1)
+test, test_parts = sample(500, 2)
+label = test[2] > 0.5
+bayes = (torch.cat([evidence(part) for part in test_parts]) > 0) == label
 
 # %% [markdown]
-# **2.** Write a function of sets of five numbers, `(batch, 5)` to `(batch,)`, that is invariant to $A_5$ and not to
-# $S_5$. Why can no network of layers of $A_5$ compute it?
+# **Plain methods** are logistic regressions on a few numbers: the first three moments of the degrees, and these with
+# the density of triangles and the outer eigenvalues of $A - \bar A$.
 #
-# ??? success "Solution"
-#     The product of all differences changes its sign with every swap of two members. The layers of $A_5$ have the
-#     orbitals of $S_5$, and so their networks are invariant to $S_5$.
+# **Networks**, all with one mean over the graph in the end and the same small head on it: Deep Sets and attention on
+# the set of degrees; three rounds of message passing; 2-tensors, two layers of width 8; and 3-tensors, one layer of
+# width 4. Adam makes 100 steps on 32 graphs each. The validation graphs choose the learning rate among two, on the
+# first of three seeds.
 
 
-# %% exercise="2"
-def handed(x): ...
+# %%
+def features(x, spectral):
+    n = x.shape[1]
+    d = x.sum(1) / (n - 1)
+    mean = d.mean(1)
+    off = d - mean[:, None]
+    found = [torch.full_like(mean, 1 / n), mean, off.square().mean(1), off.pow(3).mean(1)]
+    if spectral:
+        found += [(x @ x * x).sum((1, 2)) / n**3]
+        outer = torch.linalg.eigvalsh(x - mean[:, None, None]) / n**0.5
+        found += [*outer[:, [0, 1, -2, -1]].mT]
+    return torch.stack(found, 1)
 
 
-# %% solution="2"
-def handed(x):
-    i, j = torch.triu_indices(5, 5, 1)
-    return (x[:, i] - x[:, j]).prod(1)
-
-
-# %% check="2"
-def law_2(handed):
-    def model(x):
-        return handed(x[..., 0])[:, None]
-
-    x = torch.randn(64, 5, 1, generator=torch.Generator().manual_seed(0)).double()
-    even = symmetry_report(model, x, alternating_group(5), double=True)
-    every = symmetry_report(model, x, symmetric_group(5), double=True)
-    assert even, "it should be invariant to the alternating group"
-    assert not every, "it should not be invariant to all permutations"
-
-
-check_2 = CodeCheck("2", law_2)
-check_2(handed)
-
-# %% wrong="2"
-check_2.holds(
-    handed,
-    wrong=[lambda x: x.sum(1), lambda x: x[:, 0], lambda x: x.diff().prod(1)],
-)
-
-# %% [markdown]
-# **3.** How many linear maps from pairs of nodes to nodes commute with renaming? Name them.
-#
-# ??? success "Solution"
-#     Three nodes can coincide in five ways: the diagonal, sums of rows and of columns, trace and total.
-
-# %% exercise="3"
-answer_3 = ...
-
-# %% solution="3"
-answer_3 = len(OrbitLinear(S7.on_tuples(2), 1, 1, out_group=S7).weight)
-
-# %% check="3"
-check_3 = AnswerCheck("12.3", digest="d88a0d9f29954950")
-check_3(answer_3)
-
-# %% wrong="3"
-check_3.holds(answer_3, wrong=[3, 4, 15, 2])
-
-# %% [markdown]
-# **4.** Number the corners of a cube 0 to 7 by their coordinates in binary. Give generators, as lists of images, of all
-# 48 symmetries. What does the layer of this group see of two corners?
-#
-# ??? success "Solution"
-#     Reflect one coordinate, and permute the three. The layer sees the distance of the two corners, in edges: four
-#     orbitals.
-
-# %% exercise="4"
-cube = ...
-
-# %% solution="4"
-cube = [
-    [i ^ 1 for i in range(8)],
-    [i // 2 + i % 2 * 4 for i in range(8)],
-    [i & 1 | i >> 1 & 2 | i << 1 & 4 for i in range(8)],
-]
-
-
-# %% check="4"
-def law_4(cube):
-    group = PermutationGroup(list(map(torch.tensor, cube)))
-    assert group.order == 48, (
-        f"the group should have 48 elements, it has {group.order}"
+def regression(spectral):
+    known, new = (
+        torch.cat([features(part, spectral) for part in parts])
+        for parts in (train_parts, test_parts)
     )
-    edges = torch.tensor(
-        [[(i ^ j).bit_count() == 1 for j in range(8)] for i in range(8)]
+    center, scale = known.mean(0), known.std(0)
+    fit = LogisticRegression(C=10, max_iter=500)
+    fit.fit(((known - center) / scale).numpy(), train[2].numpy())
+    guess = torch.from_numpy(fit.predict(((new - center) / scale).numpy()) > 0.5)
+    return (guess == label)[None]
+
+
+def head():  # the features of the pool vary little: standardize them
+    return nn.BatchNorm1d(16), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 1)
+
+
+class MessagePassing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rounds = nn.ModuleList(nn.Linear(2 * k, 16) for k in (1, 16, 16))
+        self.head = nn.Sequential(*head())
+
+    def forward(self, x, mask):
+        n, h = mask.sum(1)[:, None, None], mask[:, :, None].float()
+        for layer in self.rounds:  # each node: itself, and its neighbors' sum
+            h = layer(torch.cat((h, x @ h / (n - 1)), 2)).relu() * mask[:, :, None]
+        return self.head(h.sum(1) / n[:, 0])
+
+
+class Triples(nn.Module):
+    def __init__(self, sums=False):
+        super().__init__()
+        self.lift = TensorLinear("n n -> n n n", 1, 4, symmetric="both")
+        self.pool = TensorLinear("n n n ->", 4, 16, symmetric="both")
+        self.head, self.sums = nn.Sequential(*head()), sums
+
+    def forward(self, x, mask):
+        y = self.pool(self.lift(x[..., None], mask).relu(), mask)
+        return self.head(y * (mask.sum(1)[:, None] / 13) ** 3 if self.sums else y)
+
+
+def pairs(edge_features):
+    layers = graph_network(
+        edge_features=edge_features, hidden=(8, 8), outputs=16, undirected=True
     )
-    kept = all(torch.equal(edges[g][:, g], edges) for g in map(torch.tensor, cube))
-    assert kept, "edges should go to edges"
+    return GraphNetwork(*layers, *head(), edge_features=edge_features)
 
 
-check_4 = CodeCheck("4", law_4)
-check_4(cube)
+def deep_sets():
+    layers = nn.Linear(1, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU()
+    return SetNetwork(*layers, SetPooling("mean"), *head(), d=1)
 
-# %% wrong="4"
-shift = [*range(1, 8), 0]
-check_4.holds(
-    cube, wrong=[[shift], cube[:2], cube[1:], [shift, [1, 0, *range(2, 8)]]]
-)
 
-# %% [markdown]
-# **5.** A network of layers of $G$ is equivariant to every permutation that takes each orbital to itself. They form a
-# group, the *2-closure* of $G$. How many elements has it for $C_9$ and for $A_9$?
-#
-# ??? success "Solution"
-#     A permutation that keeps all differences $b - a$ is determined by where it takes 0: it is a rotation, and $C_9$ is
-#     its own 2-closure. Every permutation keeps the two orbitals of $A_9$.
+def attention():
+    return SetNetwork(*set_transformer(16, 1, outputs=16), *head(), d=1)
 
-# %% exercise="5"
-answer_5 = ...  # two numbers in a tuple
 
-# %% solution="5"
-answer_5 = cyclic_group(9).order, symmetric_group(9).order
+def degrees(x, mask):
+    return x.sum(2, keepdim=True) / (mask.sum(1)[:, None, None] - 1)
 
-# %% check="5"
-check_5 = AnswerCheck("12.5", digest="82e685da0fd93f36", digits=6)
-check_5(answer_5)
 
-# %% wrong="5"
-check_5.holds(answer_5, wrong=[(9, 181440), (18, 362880), (362880, 362880)])
+def common(x, mask):  # the share of other nodes that are neighbors of both
+    paths = (x @ x) * (1 - torch.eye(x.shape[1]))
+    return torch.stack((x, paths / (mask.sum(1)[:, None, None] - 2)), 3)
 
-# %% [markdown]
-# ## Sources
-#
-# - [Ravanbakhsh et al. (2017)](../bibliography.md#ravanbakhsh-2017): weights shared along orbits.
-# - [Maron et al. (2019)](../bibliography.md#maron-2019): the 15 maps, and those on $k$-tuples.
-# - [Dixon and Mortimer (1996)](../bibliography.md#dixon-1996): orbitals, 2-closure.
-# - [Geerts (2020)](../bibliography.md#geerts-2020): the theorem on colors, for every $k$.
+
+def whole(x, mask):
+    return x
+
+
+@torch.no_grad()
+def hits(model, see, data):
+    x, mask, y = data
+    parts = zip(x.split(250), mask.split(250), strict=True)
+    logits = torch.cat([model(see(x, mask), mask=mask) for x, mask in parts])
+    return (logits[:, 0] > 0) == (y > 0.5)
+
+
+def trained(build, see, lr, seed, steps=100):
+    torch.manual_seed(seed)
+    model, (x, mask, y) = build(), train
+    x = see(x, mask)
+    optimizer = torch.optim.Adam(model.parameters(), lr)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        some = torch.randint(len(x), (32,))
+        logits = model(x[some], mask=mask[some])[:, 0]
+        optimizer.zero_grad()
+        nn.functional.binary_cross_entropy_with_logits(logits, y[some]).backward()
+        optimizer.step()
+        cosine.step()
+    return model.eval()
+
+
+def three(build, see):
+    """Return three trained networks, at the learning rate of the validation graphs."""
+    first = {lr: trained(build, see, lr, 0) for lr in (0.01, 0.03)}
+    lr = max(first, key=lambda lr: hits(first[lr], see, valid).float().mean())
+    return [first[lr], *(trained(build, see, lr, seed) for seed in (1, 2))]
+
+
+contestants = {
+    "Deep Sets on degrees": (deep_sets, degrees),
+    "attention on degrees": (attention, degrees),
+    "message passing": (MessagePassing, whole),
+    "2-tensors": (lambda: pairs(1), whole),
+    "3-tensors": (Triples, whole),
+    "2-tensors, given common neighbors": (lambda: pairs(2), common),
+    "3-tensors, sums": (lambda: Triples(sums=True), whole),
+}
+models = {name: three(*how) for name, how in contestants.items()}
+right = {
+    name: torch.stack([hits(m, contestants[name][1], test) for m in of])
+    for name, of in models.items()
+}
+right |= {
+    "regression on degrees": regression(False),
+    "regression, triangles and spectrum": regression(True),
+    "Bayes limit": bayes[None],
+}
+
+
+def paired(one, two):
+    """Return the mean of one − two, both (seeds, graphs), and its standard error."""
+    apart = one.float() - two.float()
+    seeds, graphs = apart.shape
+    variance = apart.mean(0).var() / graphs
+    if seeds > 1:
+        variance = variance + apart.mean(1).var() / seeds
+    return apart.mean().item(), variance.sqrt().item()
+
+
+lines = []
+for name in sorted(right, key=lambda name: right[name].float().mean()):
+    behind, error = paired(right["Bayes limit"], right[name])
+    own = right[name].float().mean().item()
+    lines.append({"model": name, "accuracy": own, "behind": behind, "error": error})
+table(lines)
+
+larger = {n: sample(100, 3, (n,))[0] for n in (16, 24, 48)}
+grown = {
+    name: {
+        n: torch.stack([hits(m, contestants[name][1], data) for m in models[name]])
+        for n, data in larger.items()
+    }
+    for name in list(contestants)[-3:]
+}
+print({n:{k:v.float().mean(1).tolist() for k,v in of.items()} for n,of in grown.items()})
