@@ -7,9 +7,8 @@
 #     - Say which graphs such a network can never tell apart.
 #     - Measure what networks miss against a Bayes limit, and find out by a control why.
 #
-# So far nearly everything was about $S_n$ on sets. But a necklace may be turned, a table has its rows and its columns
-# permuted, a graph its nodes. Must every group have its own theory? No. The layers of every permutation group follow
-# from its generators, and those of graphs can be written down by hand.
+# A necklace may be turned, a table has its rows and its columns permuted, a graph its nodes. Must every group have its
+# own theory? No: the layers of every permutation group follow from its generators.
 
 # %%
 import math
@@ -25,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from invariant_nets import pad_graphs
+from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import table, use_book_style
 from invariant_nets.groups import cyclic_group, dihedral_group, symmetric_group
 from invariant_nets.layers import TensorLinear
@@ -41,10 +41,9 @@ use_book_style()
 # %% [markdown]
 # ## One weight per orbital
 #
-# Let $G$ be the group that a few permutations *generate*: all their products. The orbits of $G$ on *pairs* of points
-# are called its **orbitals**. No element of $G$ needs to be listed to find them. Draw an edge from each pair to its
-# image under each generator: the orbitals are the connected parts of this graph, since every element is a product of
-# generators ([exercise 1](#exercises)).
+# The orbits of a group $G$ on *pairs* of points are its **orbitals**. They are found from permutations that generate
+# $G$, with no element listed: draw an edge from each pair to its image under each generator, and take the connected
+# parts of this graph.
 #
 # !!! abstract "Theorem (orbitals)"
 #     Let $G$ act on the points $a$ of the output and on the points $b$ of the input. A linear map $W$ is equivariant if
@@ -52,23 +51,15 @@ use_book_style()
 #
 # *Proof.* $(W (g \cdot x))_a = \sum_b W_{ab}\, x_{g(b)}$ and $(g \cdot (W x))_a = (Wx)_{g(a)} = \sum_b W_{g(a)\,
 # g(b)}\, x_{g(b)}$. They agree for all $x$ if and only if the coefficients do. $\blacksquare$
-
-# %%
-four = symmetric_group(4)
-groups = four, cyclic_group(8), dihedral_group(8), four.on_tuples(2)
-counts = [int(group.orbitals().max()) + 1 for group in groups]
-print(dict(zip(("S_4", "C_8", "D_8", "S_4 on pairs"), counts, strict=True)))
-
-# %% [markdown]
+#
 # $S_n$ distinguishes only *the same point* and *another point*: these two weights are the [averaged
 # layer](04_averaged_layer.py). $C_n$ keeps the distance around the circle with its sign, $D_n$ forgets the sign.
-# [`OrbitLinear`][invariant_nets.OrbitLinear] is the layer of any group. The pairs are what graphs are made of.
+# [`OrbitLinear`][invariant_nets.OrbitLinear] is the layer of any group.
 #
 # ## Graphs and tensors
 #
-# A graph on $n$ nodes is its adjacency matrix $A$, and renaming the nodes permutes rows and columns *together*. It is a
-# **2-tensor**: an array with two axes, both of which $S_n$ permutes. A feature of triples of nodes is a 3-tensor. What
-# are the linear layers between tensors?
+# A graph on $n$ nodes is its adjacency matrix $A$. Renaming nodes permutes rows and columns *together*. So it is a
+# **2-tensor**: an array with two axes, both permuted by $S_n$. Triples of nodes have 3-tensors. What are their layers?
 #
 # !!! abstract "Theorem (set partitions)"
 #     The orbitals of $S_n$ between tensors of $l$ and of $k$ axes are the partitions of the set of all $l + k$ axes into
@@ -80,11 +71,10 @@ print(dict(zip(("S_4", "C_8", "D_8", "S_4 on pairs"), counts, strict=True)))
 # node of each block in the first to the node of this block in the second. That is one-to-one, and so extends to a
 # permutation. Every partition into at most $n$ blocks belongs to some tuple. $\blacksquare$
 #
-# So a linear layer from graphs to graphs has 15 weights per pair of channels, whatever $n \ge 4$ is ([Maron et al.,
-# 2019](../bibliography.md#maron-2019)). A block across input and output copies an index; a block of input axes alone
-# sums over one; a block of output axes alone repeats along one; two axes of one side in a block are a diagonal. With
-# means in the place of sums, here are all 15. [`TensorLinear`][invariant_nets.TensorLinear] has such maps for every
-# pattern of axes, here `"n n -> n n"`.
+# So a linear layer from graphs to graphs has 15 weights per pair of channels ([Maron et al.,
+# 2019](../bibliography.md#maron-2019)). A block across input and output copies an index; one of input axes alone sums;
+# one of output axes alone repeats; two axes of one side in a block are a diagonal. Here are all 15, with means for
+# sums. [`TensorLinear`][invariant_nets.TensorLinear] has such maps for every pattern of axes, here `"n n -> n n"`.
 
 
 # %%
@@ -119,9 +109,8 @@ rank = int(torch.linalg.matrix_rank(fifteen(unit).transpose(0, 1).flatten(1)))
 print(f"away from the package's: {apart.abs().max():.0e}, rank: {rank}")
 
 # %% [markdown]
-# The 15 maps are equivariant and linearly independent, so they span the layers of the theorem. The tiles show what each
-# does to one matrix, with `layer.maps` as captions: input axes on the left, output axes on the right, and axes with the
-# same number in one block.
+# They are equivariant and linearly independent, so they span the layers of the theorem. The tiles show what each does to
+# one matrix, with `layer.maps` as captions: axes with the same number are in one block.
 
 # %% alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone."
 x = torch.randn(1, 5, 5, generator=torch.Generator().manual_seed(3))
@@ -141,17 +130,16 @@ plt.show()
 #
 # ## One set of weights for every size
 #
-# No weight depends on $n$, so a layer takes graphs of every size. Does it do *the same* with them? A sum grows with
-# $n$, a mean has a limit. But over what is the mean? A graph without loops has 0 on its diagonal. The mean of a row
-# over all $n$ entries counts it, and is near $p\,(n-1)/n$ in a random graph with edges of probability $p$; the mean
-# over the $n - 1$ *distinct* other nodes is near $p$ at every size. The package takes means over distinct indices. On a
-# complete graph a network of such layers has the same output at every size: all entries off the diagonal stay equal,
-# all on it too, and means of equal numbers are exact.
+# No weight depends on $n$, so a layer takes graphs of every size. A sum grows with $n$, a mean has a limit. But a mean
+# over what? A graph without loops has 0 on its diagonal, and a mean over all $n$ entries of a row counts it: it is near
+# $p\,(n-1)/n$ in a random graph with edges of probability $p$. The mean over the $n - 1$ *distinct* other nodes is near
+# $p$ at every size. The package takes such means. With them, a network has one output for complete graphs of every
+# size: entries off the diagonal stay equal, so do those on it, and means of equal numbers are exact.
 #
-# Does this matter? Take networks with one hidden layer of fixed random weights, and fit their readout by least squares on
-# graphs of 12 nodes. Then test them on up to 200. The target is the mean over the nodes of $\bar d_i^2$, where $\bar
-# d_i$ is the share of the other nodes that are neighbors of $i$; in each graph some nodes have fewer edges than others.
-# In the control the means are over all indices; then we keep the divisor 12 at all sizes, which makes them sums.
+# Does this matter? Take networks with a hidden layer of random weights, and fit their readout by least squares on graphs
+# of 12 nodes. Then test them on up to 200. The target is the mean over the nodes of $\bar d_i^2$, where $\bar d_i$ is
+# the share of the other nodes that are neighbors of $i$. In the control the means are over all indices; then we keep
+# the divisor 12 at all sizes, which makes them sums.
 
 
 # %%
@@ -196,54 +184,40 @@ table(lines, caption="root mean squared error, in deviations of the target")
 
 # %% [markdown]
 # At the size of the fit both kinds of means do alike, for there they span the same layers. On larger graphs the error
-# of the means over all indices is ten times as large, and the sums have lost all measure.
+# of the means over all indices is more than five times as large, and the sums have lost all measure.
 #
 # ## What tensors cannot see
 #
-# *Color refinement* ([Weisfeiler and Leman, 1968](../bibliography.md#weisfeiler-1968)) colors all nodes alike. Then it
-# gives each node, again and again, a new color for the pair of its own color and the multiset of its neighbors' colors,
-# until no color class splits any more.
+# *Color refinement* ([Weisfeiler and Leman, 1968](../bibliography.md#weisfeiler-1968)) colors all nodes alike, and then
+# gives each node, again and again, a new color for its own and for the multiset of its neighbors' colors.
 #
-# !!! abstract "Theorem (2-tensors see colors)"
-#     If color refinement ends with the same multiset of colors on two graphs, then every network of layers from
-#     2-tensors to 2-tensors, whatever its depth and width, has the same output on both.
+# !!! abstract "Theorem ([Geerts, 2020](../bibliography.md#geerts-2020))"
+#     Networks of $k$-tensors tell apart the same graphs as the $k$-dimensional Weisfeiler–Leman test. For $k = 2$ this is
+#     color refinement. For $k = 3$ it is the *folklore* test on pairs of nodes: color each pair by whether it is a node,
+#     an edge or neither; then give the pair $(i, j)$, again and again, a new color for its own and for the multiset,
+#     over all nodes $k$, of the colors of $(i, k)$ and $(k, j)$.
 #
-# *Proof.* Let $c_i$ be the final color of node $i$. By induction $h_{ij} = \varphi(c_i, c_j, A_{ij}, \delta_{ij})$ after
-# each layer, with the same $\varphi$ for both graphs. It holds for $A$; transposes, diagonals and nonlinearities keep
-# it. In a row mean the node $k$ counts through its color and through whether it is $i$, or a neighbor of $i$. Since the
-# coloring no longer splits, $c_i$ determines how many neighbors of each color $i$ has. So row and column means are
-# functions of $c_i$, and trace and total are means of such functions over the same colors. $\blacksquare$
+# *Half of the proof, for $k = 2$.* Let color refinement end with the same colors $c_i$ in two graphs. By induction
+# $h_{ij} = \varphi(c_i, c_j, A_{ij}, \delta_{ij})$ after each layer, with one $\varphi$ for both graphs: in a row mean
+# node $k$ counts through its color and through whether it is $i$ or a neighbor of $i$, and $c_i$ determines how many
+# neighbors of each color $i$ has. So the outputs agree. $\blacksquare$
 #
-# In a ring of six nodes and in two triangles every node has two neighbors, so all nodes keep one color: 2-tensors
-# cannot count triangles. Conversely, they can tell apart whatever color refinement can. [Geerts
-# (2020)](../bibliography.md#geerts-2020) proves both directions for every $k$: networks of $k$-tensors tell apart the
-# same graphs as the $k$-dimensional Weisfeiler–Leman test, which for $k = 2$ is color refinement. For $k = 3$ it has a form on pairs of nodes, the
-# *folklore* test of dimension 2. Color each pair by whether it is a node, an edge or neither. Give the pair $(i, j)$,
-# again and again, a new color for its own and for the multiset, over all nodes $k$, of the colors of $(i, k)$ and $(k,
-# j)$. So 3-tensors see triangles, and still not everything.
+# In a ring of six nodes and in two triangles every node has two neighbors, and keeps one color: 2-tensors cannot count
+# triangles. 3-tensors can, but not everything. In a *strongly regular* graph all nodes have $d$ neighbors, and two nodes
+# have $\lambda$ common neighbors if they are adjacent and $\mu$ if not. Two such graphs with the same $n, d, \lambda,
+# \mu$ are alike to the folklore test. For let $(i, j)$ be an edge. Of the other nodes $\lambda$ are neighbors of both,
+# $d - 1 - \lambda$ of $i$ alone, as many of $j$ alone, the rest of neither: all edges keep one color, likewise all nodes,
+# and all pairs that are not adjacent.
 #
-# In a *strongly regular* graph all nodes have $d$ neighbors, and two nodes have $\lambda$ common neighbors if they are
-# adjacent and $\mu$ if not. The folklore test cannot tell apart two such graphs with the same $n, d, \lambda, \mu$. For
-# let $(i, j)$ be an edge. Of the other nodes $\lambda$ are neighbors of both, $d - 1 - \lambda$ of $i$ alone, as many of
-# $j$ alone, and the rest of neither. So all edges have the same multiset and keep one color, in both graphs; likewise
-# all nodes, and all pairs that are not adjacent. No color splits. $\blacksquare$
-#
-# We look at three families: the 1,044 graphs of seven nodes in the atlas of [Read and Wilson
-# (1998)](../bibliography.md#read-1998); *circular skip links*, rings of 41 nodes with a second edge from each node to
-# the one $r$ places on, for ten values of $r$ that give different graphs; and two strongly regular graphs with
-# parameters $(16, 6, 2, 2)$, the moves of a rook on a board of four by four and the graph of Shrikhande. The networks
-# have random weights, in float64.
+# We try the 1,044 graphs of seven nodes of the atlas of [Read and Wilson (1998)](../bibliography.md#read-1998);
+# *circular skip links*, rings of 41 nodes with a second edge from each to the one $r$ places on, for ten values of $r$;
+# and two strongly regular graphs of 16 nodes, the moves of a rook on four by four squares and the graph of Shrikhande.
+# The networks have random weights.
 
 
 # %%
-def refined(rows, seen):
-    """Return the sorted colors of the nodes; `seen` numbers all colors."""
-    color = [0] * len(rows)
-    for _ in range(7):
-        near = [[c for c, e in zip(color, row, strict=True) if e] for row in rows]
-        keys = [(own, *sorted(of)) for own, of in zip(color, near, strict=True)]
-        color = [seen.setdefault(key, len(seen) + 1) for key in keys]
-    return tuple(sorted(color))
+def colors(graph):
+    return networkx.weisfeiler_lehman_graph_hash(graph, iterations=7)
 
 
 def random_network(axes, width, depth):
@@ -260,19 +234,18 @@ def told_apart(network, graphs):
     return int((y.diff() > 1e-12).sum()) + 1
 
 
-atlas = networkx.graph_atlas_g()[-1044:]  # those of seven nodes
-ring = (torch.arange(41)[:, None] - torch.arange(41)) % 41
 skips = (2, 3, 4, 5, 6, 9, 11, 12, 13, 16)
-links = [torch.isin(ring, torch.tensor([1, r, 41 - r, 40])) for r in skips]
-board = torch.cartesian_prod(torch.arange(4), torch.arange(4))
-step = (board[:, None] - board) % 4
-rook = (step == 0).sum(2) == 1
-moves = torch.tensor([1, 3, 4, 5, 12, 15])
-shrikhande = torch.isin(step @ torch.tensor([4, 1]), moves)
+places = [divmod(place, 4) for place in range(16)]
+moves = [
+    ((a, b), ((a + u) % 4, (b + v) % 4))
+    for a, b in places
+    for u, v in ((1, 0), (0, 1), (1, 1))
+]
+rook = networkx.line_graph(networkx.complete_bipartite_graph(4, 4))
 families = {
-    "atlas": torch.from_numpy(np.stack([*map(networkx.to_numpy_array, atlas)])),
-    "skip links": torch.stack(links).double(),
-    "strongly regular": torch.stack((rook, shrikhande)).double(),
+    "atlas": networkx.graph_atlas_g()[-1044:],
+    "skip links": [networkx.circulant_graph(41, [1, r]) for r in skips],
+    "strongly regular": [rook, networkx.Graph(moves)],
 }
 torch.manual_seed(0)
 networks = {
@@ -281,42 +254,29 @@ networks = {
 networks["3-tensors, depth 3"] = random_network("n n n", 3, 3)
 told = {name: [] for name in ("color refinement", *networks)}
 for graphs in families.values():
-    seen, rows = {}, graphs.int().tolist()
-    told["color refinement"].append(len({refined(row, seen) for row in rows}))
+    told["color refinement"].append(len(set(map(colors, graphs))))
+    dense = np.stack([networkx.to_numpy_array(graph) for graph in graphs])
     for name, network in networks.items():
-        told[name].append(told_apart(network, graphs))
+        told[name].append(told_apart(network, torch.from_numpy(dense)))
 heads = ("graphs told apart", *(f"{k} ({len(x)})" for k, x in families.items()))
 table([dict(zip(heads, (k, *of), strict=True)) for k, of in told.items()])
 
 # %% [markdown]
-# 2-tensors approach the bound of the colors from below as they grow deeper. 3-tensors tell all graphs of the atlas and
-# all skip links apart, but not the strongly regular pair. (The rook's graph has cliques of four nodes, which the other
-# has not: [exercise 4](#exercises).)
+# 2-tensors approach the bound of the colors as they grow deeper. 3-tensors tell the atlas and all skip links apart, but
+# not the strongly regular pair. (Only the rook's graph has cliques of four: [exercise 4](#exercises).)
 #
 # ## A task: was this graph planted?
 #
 # What a network *can* see is not what it *learns*. The task is to detect a **planted bisection**
-# ([Abbe, 2018](../bibliography.md#abbe-2018)). With label 1, the $n$ nodes are two hidden halves, and an edge has
-# probability 0.8 within a half and 0.2 across. With label 0 all edges have the same probability, the one that gives as
-# many edges on average. Graphs have 10, 12, 14 or 16 nodes, padded to one batch by
-# [`pad_graphs`][invariant_nets.pad_graphs]. They are so small that the Bayes limit can be computed: the likelihood of
-# label 1 is a mean over all bisections.
+# ([Abbe, 2018](../bibliography.md#abbe-2018)). With label 1 the nodes are two hidden halves, and an edge has probability
+# 0.8 within and 0.2 across them. With label 0 all edges have one probability, which gives as many edges on average.
+# Graphs have 10 to 16 nodes, padded by [`pad_graphs`][invariant_nets.pad_graphs]: so few that the Bayes limit can be
+# computed, for the likelihood of label 1 is a mean over all bisections.
 
 
 # %%
 inside, across = 0.8, 0.2
-
-
-def even(n):
-    return ((n / 2 - 1) * inside + n / 2 * across) / (n - 1)
-
-
-def drawn(n, count, source):
-    y = torch.arange(count) % 2
-    half = torch.rand(count, n, generator=source).argsort(1) < n // 2
-    p = torch.where(half[:, :, None] == half[:, None], inside, across)
-    p[y == 0] = even(n)
-    return graphs_of(p, source), y.float()
+even = {n: ((n - 2) * inside + n * across) / (2 * n - 2) for n in (10, 12, 14, 16)}
 
 
 def evidence(x):
@@ -326,17 +286,21 @@ def evidence(x):
     halves = torch.tensor(list(combinations(range(1, n), n // 2)))
     half = torch.zeros(len(halves), n).scatter_(1, halves, 1.0)
     p = torch.where(half[:, i] == half[:, j], inside, across)
-    edge, none = (p / even(n)).log(), ((1 - p) / (1 - even(n))).log()
+    edge, none = (p / even[n]).log(), ((1 - p) / (1 - even[n])).log()
     each = x[:, i, j] @ (edge - none).mT + none.sum(1)  # (graphs, bisections)
     return each.logsumexp(1) - math.log(len(halves))
 
 
 def sample(count, seed):
     """Return graphs, masks and labels, and the graphs of each size."""
-    source = torch.Generator().manual_seed(seed)
-    parts = [drawn(n, count, source) for n in (10, 12, 14, 16)]
-    x, mask = pad_graphs([graph for graphs, _ in parts for graph in graphs])
-    return (x, mask, torch.cat([y for _, y in parts])), [x for x, _ in parts]
+    source, parts = torch.Generator().manual_seed(seed), []
+    label = torch.arange(count) % 2
+    for n, p0 in even.items():
+        half = torch.rand(count, n, generator=source).argsort(1) < n // 2
+        p = torch.where(half[:, :, None] == half[:, None], inside, across)
+        parts.append(graphs_of(p.where(label[:, None, None] == 1, p0), source))
+    x, mask = pad_graphs([graph for part in parts for graph in part])
+    return (x, mask, label.repeat(len(even)).float()), parts
 
 
 (train, train_parts), (valid, _) = sample(1000, 0), sample(250, 1)
@@ -346,33 +310,36 @@ bayes = (torch.cat([evidence(part) for part in test_parts]) > 0) == label
 
 # %% [markdown]
 # **Plain methods** are logistic regressions: on the first three moments of the degrees, and on these with the density
-# of triangles and the outer eigenvalues of $A - \bar A$.
-#
-# **Networks** all end in means over the graph and the same small head: Deep Sets and attention on the set of degrees;
-# 2-tensors, two layers of width 8; 3-tensors, one layer of width 4. Each makes 100
-# steps of Adam on 32 graphs. Validation graphs choose its learning rate among two, on the first of three seeds.
+# of triangles and the outer eigenvalues of $A - \bar A$. **Networks** all end in means over the graph and one small
+# head: Deep Sets and attention on the set of degrees; 2-tensors, two layers; 3-tensors, one layer. Each makes 100 steps
+# of Adam on 32 graphs. Validation graphs choose its learning rate among two, on the first of three seeds.
 
 
 # %%
-def moments(x):
-    d = x.sum(1) / (len(x[0]) - 1)
+def moments(x, spectrum=False):
+    n = x.shape[1]
+    d = x.sum(1) / (n - 1)
     off = d - d.mean(1, keepdim=True)
-    size = torch.full((len(x),), 1 / len(x[0]))
-    powers = [d.mean(1), off.square().mean(1), off.pow(3).mean(1), size]
-    return torch.stack(powers, 1)
+    found = [
+        d.mean(1),
+        off.square().mean(1),
+        off.pow(3).mean(1),
+        0 * d[:, 0] + 1 / n,
+    ]
+    if spectrum:
+        outer = torch.linalg.eigvalsh(x - x.mean((1, 2), True))[:, [0, 1, -2, -1]]
+        found += [(x @ x * x).mean((1, 2)) / n, *outer.mT / n**0.5]
+    return torch.stack(found, 1)
 
 
-def spectrum(x):
-    triangles = (x @ x * x).mean((1, 2))[:, None] / len(x[0])
-    outer = torch.linalg.eigvalsh(x - x.mean((1, 2), True)) / len(x[0]) ** 0.5
-    return torch.cat((moments(x), triangles, outer[:, [0, 1, -2, -1]]), 1)
-
-
-def regression(see):
-    known, new = (torch.cat([*map(see, of)]) for of in (train_parts, test_parts))
+def regression(*more):
+    known, new = [
+        torch.cat([moments(part, *more) for part in parts]).numpy()
+        for parts in (train_parts, test_parts)
+    ]
     fit = make_pipeline(StandardScaler(), LogisticRegression(C=10, max_iter=500))
-    fit.fit(known.numpy(), train[2].numpy())
-    return (torch.from_numpy(fit.predict(new.numpy()) > 0.5) == label).expand(3, -1)
+    guess = fit.fit(known, train[2].numpy()).predict(new)
+    return (torch.from_numpy(guess > 0.5) == label).expand(3, -1)
 
 
 def head():  # what the pool gives varies little: standardize it
@@ -391,22 +358,7 @@ def pairs(features=1):
     return GraphNetwork(*layers, *head(), edge_features=features)
 
 
-def degrees(x, n):
-    return x.sum(2, keepdim=True) / (n - 1)
-
-
-def common(x, n):  # the share of the other nodes that are neighbors of both
-    return torch.stack((x, x @ x * (1 - torch.eye(16)) / (n - 2)), 3)
-
-
-@torch.no_grad()
-def hits(model, x, mask, y):
-    parts = zip(x.split(250), mask.split(250), strict=True)
-    logits = torch.cat([model(x, mask=mask) for x, mask in parts])
-    return (logits[:, 0] > 0) == (y > 0.5)
-
-
-def fit(build, data, lr, seed):
+def trained(build, data, lr, seed):
     torch.manual_seed(seed)
     model, (x, mask, y) = build(), data
     optimizer = torch.optim.Adam(model.parameters(), lr)
@@ -421,27 +373,39 @@ def fit(build, data, lr, seed):
     return model.eval()
 
 
+@torch.no_grad()
+def hits(model, x, mask, y):
+    parts = zip(x.split(250), mask.split(250), strict=True)
+    logits = torch.cat([model(x, mask=mask) for x, mask in parts])
+    return (logits[:, 0] > 0) == (y > 0.5)
+
+
 def three(build, see=lambda x, n: x):
     """Return what three trained networks have right, each (graphs,)."""
-    known, chosen, new = [
+    sets = [
         (see(x, m.sum(1)[:, None, None]), m, y) for x, m, y in (train, valid, test)
     ]
-    first = {lr: fit(build, known, lr, 0) for lr in (0.01, 0.03)}
+    known, chosen, new = sets
+    first = {lr: trained(build, known, lr, 0) for lr in (0.01, 0.03)}
     lr = max(first, key=lambda lr: hits(first[lr], *chosen).float().mean())
-    models = first[lr], fit(build, known, lr, 1), fit(build, known, lr, 2)
+    models = first[lr], *(trained(build, known, lr, seed) for seed in (1, 2))
     return torch.stack([hits(model, *new) for model in models])
+
+
+def on_degrees(of):
+    network = lambda: SetNetwork(*of(16, 1, outputs=16), *head(), d=1)  # noqa: E731
+    return three(network, lambda x, n: x.sum(2, keepdim=True) / (n - 1))
+
+
+def common(x, n):  # the share of the other nodes that are neighbors of both
+    return torch.stack((x, x @ x * (1 - torch.eye(16)) / (n - 2)), 3)
 
 
 def paired(one, two):
     """Return the mean of one − two, both (seeds, graphs), and its standard error."""
     apart = one.float() - two.float()
-    seeds, graphs = apart.shape
-    variance = apart.mean(1).var() / seeds + apart.mean(0).var() / graphs
+    variance = apart.mean(1).var() / len(apart) + apart.mean(0).var() / len(apart.T)
     return apart.mean().item(), variance.sqrt().item()
-
-
-def on_degrees(of):
-    return three(lambda: SetNetwork(*of(16, 1, outputs=16), *head(), d=1), degrees)
 
 
 right = {
@@ -450,8 +414,8 @@ right = {
     "2-tensors": three(pairs),
     "3-tensors": three(triples),
     "2-tensors, given common neighbors": three(lambda: pairs(2), common),
-    "regression on moments": regression(moments),
-    "regression on triangles, spectrum": regression(spectrum),
+    "regression on moments": regression(),
+    "regression on triangles, spectrum": regression(True),
     "Bayes limit": bayes.expand(3, -1),
 }
 accuracy = {name: of.float().mean().item() for name, of in right.items()}
@@ -472,37 +436,197 @@ table([dict(zip(heads, line, strict=True)) for line in lines])
 # ## Check the claims
 
 # %%
-assert counts == [2, 8, 5, 15]
+four = symmetric_group(4)
+groups = four, cyclic_group(8), dihedral_group(8), four.on_tuples(2)
+assert [int(group.orbitals().max()) + 1 for group in groups] == [2, 8, 5, 15]
 assert apart.abs().max() < 1e-12
 assert rank == 15
 keeps = [len({*text[:5].split()} & {*text[9:].split()}) for text in layer.maps]
 assert [keeps.count(k) for k in (2, 1, 0)] == [2, 9, 4]
-network = graph_network(outputs=16)
-with torch.no_grad():  # a complete graph has one output at every size
-    y = [network(1 - torch.eye(n)[None]) for n in (10, 200)]
-assert torch.allclose(*y, rtol=1e-3, atol=1e-5)
 
 # Means over distinct indices carry over to larger graphs, the others do not.
+with torch.no_grad():  # complete graphs have one output at every size
+    network = graph_network(outputs=16)
+    y = [network(1 - torch.eye(n)[None]) for n in (10, 200)]
+assert torch.allclose(*y, rtol=1e-3, atol=1e-5)
 ratio = (misses["all"] / misses["distinct"]).log()  # (networks, sizes)
-print(misses, ratio.mean(0), ratio.std(0) / 6**0.5)
+assert abs(ratio[:, 0].mean()) < 1.5
+assert (ratio.mean(0) - 3 * ratio.std(0) / 6**0.5)[1:].min() > math.log(5)
+assert misses["distinct"].max() < 0.1 < 10 < misses["sum"][:, 1:].min()
 
+# 2-tensors see colors, 3-tensors more. All test graphs of 16 nodes have other colors.
 assert told["color refinement"] == [1022, 1, 1]
 depths = [told[f"2-tensors, depth {k}"] for k in (1, 2, 3, 4)]
 assert depths == sorted(depths)
 assert 1010 < depths[3][0] <= 1022
 assert {(b, c) for _, b, c in depths} == {(1, 1)}
 assert told["3-tensors, depth 3"] == [1044, 10, 1]
-seen = {}
-colors = {refined(rows, seen) for rows in test_parts[3].int().tolist()}
-print(len(colors))
+drawn = [networkx.from_numpy_array(x.numpy()) for x in test_parts[3]]
+assert len(set(map(colors, drawn))) > 490
 
-# Who detects the bisection: nobody whose view is the degrees, and why.
-names = list(right)
-moments_, spectral = right[names[5]], right[names[6]]
-for name in names[:3]:
-    print(name, paired(right[name], moments_))
-print(
-    paired(right[names[3]], right[names[2]]),
-    paired(right[names[4]], right[names[3]]),
-)
-print(paired(spectral, right[names[3]]), paired(spectral, right[names[4]]))
+# Whose view is the degrees stays behind; triangles close the gap.
+*views, cubes, given, plain, spectral, _ = right.values()
+assert all(paired(view, plain)[0] < 0.01 for view in views)
+for more, less, least in (
+    (cubes, plain, 0.1),
+    (given, views[2], 0.1),
+    (spectral, given, 0),
+):
+    gain, error = paired(more, less)
+    assert gain - 2 * error > least
+assert abs(paired(given, cubes)[0]) < 0.08
+
+# %% [markdown]
+# ## Summary
+#
+# - The linear layers of a permutation group have one weight per orbital, an orbit on pairs of points.
+# - Between tensors these are set partitions: 15 maps from graphs to graphs, made of means, copies and diagonals.
+# - Means over distinct indices make one set of weights serve graphs of every size.
+# - 2-tensors tell apart what color refinement does. 3-tensors see more, but no pair of strongly regular graphs.
+# - Learning stops earlier: 2-tensors miss a bisection that triangles give away. Try the plain method with the right
+#   feature, and find by a control which feature that is, before you blame expressive power.
+#
+# ## Where the field went
+#
+# [Godfrey et al. (2023)](../bibliography.md#godfrey-2023) and [Pearce-Crump
+# (2022)](../bibliography.md#pearce-crump-2022) apply the maps between $k$-tensors as diagrams of set partitions.
+# [Bogatskiy et al. (2022)](../bibliography.md#bogatskiy-2022) use the 15 maps on pairs of particles, and [Zhou et al.
+# (2023)](../bibliography.md#zhou-2023) layers of this kind on the weights of other networks. When outputs converge on
+# growing graphs is studied by [Cai and Wang (2022)](../bibliography.md#cai-2022) and by [Herbst and Jegelka
+# (2025)](../bibliography.md#herbst-2025). That message passing sees no more than color refinement was shown by [Xu et
+# al. (2019)](../bibliography.md#xu-2019) and [Morris et al. (2019)](../bibliography.md#morris-2019); which functions
+# such networks reach, by [Azizian and Lelarge (2021)](../bibliography.md#azizian-2021). [Huang et al.
+# (2023)](../bibliography.md#huang-2023) count cycles between pairs and triples. For other groups, the library emlp
+# solves for the layers numerically; AutoEquiv, of [Shakerinava and Ravanbakhsh
+# (2021)](../bibliography.md#shakerinava-2021), colors matrices from generators.
+#
+# ## Exercises
+#
+# **1.** How many orbitals has $D_{101}$? How many has $S_n$ on pairs for $n = 3$ and for $n = 2$?
+#
+# ??? success "Solution"
+#     The distances $0, \dots, 50$ around the circle; the partitions of four axes into at most three, and two, blocks.
+
+# %% exercise="1"
+answer_1 = ...  # three numbers in a tuple
+
+# %% solution="1"
+of = dihedral_group(101), *(symmetric_group(n).on_tuples(2) for n in (3, 2))
+answer_1 = tuple(int(group.orbitals().max()) + 1 for group in of)
+
+# %% check="1"
+check_1 = AnswerCheck("12.1", digest="26fb80fb6849bf71")
+check_1(answer_1)
+
+# %% wrong="1"
+check_1.holds(answer_1, wrong=[(50, 14, 8), (51, 15, 15), (101, 14, 8)])
+
+# %% [markdown]
+# **2.** How many maps have `"n n m -> n m"`, `"n n n -> n n"`, and `"n n -> n n"` between symmetric tensors?
+#
+# ??? success "Solution"
+#     Partitions of the three $n$ times those of the two $m$, $5 \cdot 2$; the Bell number of 5; and 9.
+
+# %% exercise="2"
+answer_2 = ...  # three numbers in a tuple
+
+# %% solution="2"
+layers = TensorLinear("n n m -> n m", 1, 1), TensorLinear("n n n -> n n", 1, 1)
+layers += (TensorLinear("n n -> n n", 1, 1, symmetric="both"),)
+answer_2 = tuple(len(layer.maps) for layer in layers)
+
+# %% check="2"
+check_2 = AnswerCheck("12.2", digest="485e4a7906460624")
+check_2(answer_2)
+
+# %% wrong="2"
+check_2.holds(answer_2, wrong=[(52, 52, 9), (10, 52, 15), (10, 203, 9)])
+
+# %% [markdown]
+# **3.** Count the triangles at each node, `(batch, n, n)` to `(batch, n)`: what 2-tensors cannot do.
+#
+# ??? success "Solution"
+#     $(A^3)_{ii}$ counts each triangle twice.
+
+
+# %% exercise="3"
+def corners(x): ...
+
+
+# %% solution="3"
+def corners(x):
+    return (x @ x * x).sum(2) / 2
+
+
+# %% check="3"
+def law_3(corners):
+    wheel = torch.from_numpy(networkx.to_numpy_array(networkx.wheel_graph(6)))[None]
+    assert corners(wheel).tolist() == [[5, 2, 2, 2, 2, 2]], "the hub has five"
+
+
+check_3 = CodeCheck("3", law_3)
+check_3(corners)
+
+# %% wrong="3"
+wrong = [lambda x: (x @ x * x).sum(2), lambda x: x.sum(2), lambda x: (x @ x).sum(2)]
+check_3.holds(corners, wrong=wrong)
+
+# %% [markdown]
+# **4.** Count cliques of four nodes, `(batch, n, n)` to `(batch,)`: what 3-tensors cannot do. Which of the strongly
+# regular graphs has some?
+#
+# ??? success "Solution"
+#     All six edges must be there, and each clique is met in 24 orders. The rook's lines are cliques, eight of them.
+
+
+# %% exercise="4"
+def cliques(x): ...
+
+
+# %% solution="4"
+def cliques(x):
+    return torch.einsum("zab,zac,zad,zbc,zbd,zcd->z", *6 * [x]) / 24
+
+
+# %% check="4"
+def law_4(cliques):
+    pair = map(networkx.to_numpy_array, families["strongly regular"])
+    found = cliques(torch.from_numpy(np.stack([*pair]))).tolist()
+    assert found == [8, 0], "one of the two graphs has eight"
+
+
+check_4 = CodeCheck("4", law_4)
+check_4(cliques)
+
+# %% wrong="4"
+wrong = [lambda x: (x @ x * x).sum((1, 2)) / 6, lambda x: x.sum((1, 2)) / 2]
+check_4.holds(cliques, wrong=[*wrong, lambda x: x.sum((1, 2)) / 12])
+
+# %% [markdown]
+# **5.** A network of layers of $G$ is equivariant to every permutation that takes each orbital to itself, the
+# *2-closure* of $G$. How many elements has it for $C_9$ and for the alternating group $A_9$?
+#
+# ??? success "Solution"
+#     One that keeps all differences is a rotation; and $A_9$ has the two orbitals of $S_9$.
+
+# %% exercise="5"
+answer_5 = ...  # two numbers in a tuple
+
+# %% solution="5"
+answer_5 = cyclic_group(9).order, symmetric_group(9).order
+
+# %% check="5"
+check_5 = AnswerCheck("12.5", digest="82e685da0fd93f36", digits=6)
+check_5(answer_5)
+
+# %% wrong="5"
+check_5.holds(answer_5, wrong=[(9, 181440), (18, 362880), (362880, 362880)])
+
+# %% [markdown]
+# ## Sources
+#
+# - [Ravanbakhsh et al. (2017)](../bibliography.md#ravanbakhsh-2017): weights shared along orbits.
+# - [Maron et al. (2019)](../bibliography.md#maron-2019): the maps on $k$-tensors. [Geerts
+#   (2020)](../bibliography.md#geerts-2020): what they see.
+# - [Dixon and Mortimer (1996)](../bibliography.md#dixon-1996): orbitals, 2-closure.
+# - R. L. Murphy and others, *Relational Pooling for Graph Representations* (ICML 2019: the skip links).
