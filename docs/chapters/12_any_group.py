@@ -217,7 +217,8 @@ table(lines, caption="root mean squared error, in deviations of the target")
 
 # %%
 def colors(graph):
-    return networkx.weisfeiler_lehman_graph_hash(graph, iterations=7)
+    networkx.set_node_attributes(graph, "", "color")  # all alike at first
+    return networkx.weisfeiler_lehman_graph_hash(graph, None, "color", iterations=7)
 
 
 def random_network(axes, width, depth):
@@ -427,11 +428,11 @@ lines = [
 table([dict(zip(heads, line, strict=True)) for line in lines])
 
 # %% [markdown]
-# Deep Sets, attention and 2-tensors do not get beyond the regression on moments of the degrees. 3-tensors gain twenty
-# points. Why? The theorem does not forbid 2-tensors to do as well: nearly all the test graphs of 16 nodes differ in
-# their colors. The control gives the same network one more feature of each pair, the number of common neighbors, from
-# which triangles can be counted. That closes the gap: triangles are what it lacked. And the plain method that knows
-# where to look is ahead of all networks. A network is worth its price where nobody knows the feature.
+# Deep Sets, attention and 2-tensors are at most level with the regression on moments of the degrees. 3-tensors are more
+# than ten points ahead of it. Why? The theorem does not forbid 2-tensors to do as well: nearly all test graphs of 16
+# nodes differ in their colors. The control gives the same network one more feature of each pair, the number of common
+# neighbors, from which triangles can be counted. That closes the gap: triangles are what it lacked. Yet no network gets
+# ahead of the plain method that knows where to look. A network is worth its price where nobody knows the feature.
 #
 # ## Check the claims
 
@@ -450,7 +451,7 @@ with torch.no_grad():  # complete graphs have one output at every size
     y = [network(1 - torch.eye(n)[None]) for n in (10, 200)]
 assert torch.allclose(*y, rtol=1e-3, atol=1e-5)
 ratio = (misses["all"] / misses["distinct"]).log()  # (networks, sizes)
-assert abs(ratio[:, 0].mean()) < 1.5
+assert misses["all"][:, 0].max() < 0.05
 assert (ratio.mean(0) - 3 * ratio.std(0) / 6**0.5)[1:].min() > math.log(5)
 assert misses["distinct"].max() < 0.1 < 10 < misses["sum"][:, 1:].min()
 
@@ -466,15 +467,12 @@ assert len(set(map(colors, drawn))) > 490
 
 # Whose view is the degrees stays behind; triangles close the gap.
 *views, cubes, given, plain, spectral, _ = right.values()
-assert all(paired(view, plain)[0] < 0.01 for view in views)
-for more, less, least in (
-    (cubes, plain, 0.1),
-    (given, views[2], 0.1),
-    (spectral, given, 0),
-):
-    gain, error = paired(more, less)
-    assert gain - 2 * error > least
-assert abs(paired(given, cubes)[0]) < 0.08
+assert all(paired(view, plain)[0] < 0.02 for view in views)
+for more in (cubes, given):
+    gain, error = paired(more, plain)
+    assert gain - 2 * error > 0.1
+    assert paired(more, spectral)[0] < 0.01
+assert paired(cubes, given)[0] < 0.03
 
 # %% [markdown]
 # ## Summary
@@ -488,17 +486,16 @@ assert abs(paired(given, cubes)[0]) < 0.08
 #
 # ## Where the field went
 #
-# [Godfrey et al. (2023)](../bibliography.md#godfrey-2023) and [Pearce-Crump
-# (2022)](../bibliography.md#pearce-crump-2022) apply the maps between $k$-tensors as diagrams of set partitions.
-# [Bogatskiy et al. (2022)](../bibliography.md#bogatskiy-2022) use the 15 maps on pairs of particles, and [Zhou et al.
-# (2023)](../bibliography.md#zhou-2023) layers of this kind on the weights of other networks. When outputs converge on
-# growing graphs is studied by [Cai and Wang (2022)](../bibliography.md#cai-2022) and by [Herbst and Jegelka
-# (2025)](../bibliography.md#herbst-2025). That message passing sees no more than color refinement was shown by [Xu et
-# al. (2019)](../bibliography.md#xu-2019) and [Morris et al. (2019)](../bibliography.md#morris-2019); which functions
-# such networks reach, by [Azizian and Lelarge (2021)](../bibliography.md#azizian-2021). [Huang et al.
-# (2023)](../bibliography.md#huang-2023) count cycles between pairs and triples. For other groups, the library emlp
-# solves for the layers numerically; AutoEquiv, of [Shakerinava and Ravanbakhsh
-# (2021)](../bibliography.md#shakerinava-2021), colors matrices from generators.
+# [Godfrey et al. (2023)](../bibliography.md#godfrey-2023) and [Pearce-Crump (2022)](../bibliography.md#pearce-crump-2022)
+# apply the maps as diagrams of set partitions. [Bogatskiy et al. (2022)](../bibliography.md#bogatskiy-2022) use them on
+# pairs of particles, [Zhou et al. (2023)](../bibliography.md#zhou-2023) on weights of networks. [Cai and Wang
+# (2022)](../bibliography.md#cai-2022) and [Herbst and Jegelka (2025)](../bibliography.md#herbst-2025) ask when outputs
+# converge on growing graphs. That message passing sees what color refinement sees was shown by [Xu et al.
+# (2019)](../bibliography.md#xu-2019) and [Morris et al. (2019)](../bibliography.md#morris-2019); which functions are
+# reached, by [Azizian and Lelarge (2021)](../bibliography.md#azizian-2021). [Huang et al.
+# (2023)](../bibliography.md#huang-2023) count cycles at less than the cost of triples. For other groups, emlp solves for
+# layers numerically, and AutoEquiv, of [Shakerinava and Ravanbakhsh (2021)](../bibliography.md#shakerinava-2021), colors
+# matrices from generators as `OrbitLinear` does.
 #
 # ## Exercises
 #
