@@ -191,8 +191,9 @@ table(lines, caption="root mean squared error, in deviations of the target")
 # *Color refinement* ([Weisfeiler and Leman, 1968](../bibliography.md#weisfeiler-1968)) colors all nodes alike, and then
 # gives each node, again and again, a new color for its own and for the multiset of its neighbors' colors.
 #
-# !!! abstract "Theorem ([Geerts, 2020](../bibliography.md#geerts-2020))"
-#     Networks of $k$-tensors tell apart the same graphs as the $k$-dimensional Weisfeiler–Leman test. For $k = 2$ this is
+# !!! abstract "Theorem (what tensors see)"
+#     Networks of $k$-tensors tell apart the same graphs as the $k$-dimensional Weisfeiler–Leman test ([Geerts,
+#     2020](../bibliography.md#geerts-2020)). For $k = 2$ this is
 #     color refinement. For $k = 3$ it is the *folklore* test on pairs of nodes: color each pair by whether it is a node,
 #     an edge or neither; then give the pair $(i, j)$, again and again, a new color for its own and for the multiset,
 #     over all nodes $k$, of the colors of $(i, k)$ and $(k, j)$.
@@ -626,4 +627,4 @@ check_5.holds(answer_5, wrong=[(9, 181440), (18, 362880), (362880, 362880)])
 # - [Maron et al. (2019)](../bibliography.md#maron-2019): the maps on $k$-tensors. [Geerts
 #   (2020)](../bibliography.md#geerts-2020): what they see.
 # - [Dixon and Mortimer (1996)](../bibliography.md#dixon-1996): orbitals, 2-closure.
-# - R. L. Murphy and others, *Relational Pooling for Graph Representations* (ICML 2019: the skip links).
+# - R. L. Murphy and others, *Relational Pooling for Graph Representations*, ICML 2019: the skip links.
