@@ -23,18 +23,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from invariant_nets import pad_graphs
+from invariant_nets import deep_sets, graph_network, pad_graphs, set_transformer
 from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import table, use_book_style
 from invariant_nets.groups import cyclic_group, dihedral_group, symmetric_group
 from invariant_nets.layers import TensorLinear
-from invariant_nets.networks import (
-    GraphNetwork,
-    SetNetwork,
-    deep_sets,
-    graph_network,
-    set_transformer,
-)
+from invariant_nets.networks import GraphNetwork, SetNetwork
 
 use_book_style()
 
@@ -106,10 +100,9 @@ with torch.no_grad():
 
 unit = torch.eye(49, dtype=torch.float64).view(49, 7, 7)
 rank = int(torch.linalg.matrix_rank(fifteen(unit).transpose(0, 1).flatten(1)))
-print(f"away from the package's: {apart.abs().max():.0e}, rank: {rank}")
 
 # %% [markdown]
-# They are equivariant and linearly independent, so they span the layers of the theorem. The tiles show what each does to
+# The page's maps are the package's, equivariant, and linearly independent, so they span the layers of the theorem. The tiles show what each does to
 # one matrix, with `layer.maps` as captions: axes with the same number are in one block.
 
 # %% alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone."
@@ -420,12 +413,11 @@ right = {
     "Bayes limit": bayes.expand(3, -1),
 }
 accuracy = {name: of.float().mean().item() for name, of in right.items()}
-heads = ("model", "accuracy", "behind the limit", "error")
-lines = [
-    (name, accuracy[name], *paired(right["Bayes limit"], right[name]))
-    for name in sorted(right, key=accuracy.get)
-]
-table([dict(zip(heads, line, strict=True)) for line in lines])
+columns = {}
+for name in sorted(right, key=accuracy.get):
+    behind = paired(right["Bayes limit"], right[name])
+    columns[name] = dict(zip(("behind the limit", "error"), behind, strict=True))
+table([{"model": k, "accuracy": accuracy[k]} | of for k, of in columns.items()])
 
 # %% [markdown]
 # Deep Sets, attention and 2-tensors are at most level with the regression on moments of the degrees. 3-tensors are more
