@@ -40,8 +40,7 @@ from invariant_nets.figures import table, use_book_style
 use_book_style()
 
 
-def paired(one, two):
-    """Return the mean of one − two, number by number, and its standard error."""
+def paired(one, two):  # the mean of one − two, and its standard error
     apart = torch.as_tensor(one) - torch.as_tensor(two)
     return apart.mean().item(), (apart.std() / len(apart) ** 0.5).item()
 
@@ -142,7 +141,7 @@ testing = [some_digits(min(100, 10**5 // k), k, k, source) for k in lengths]
 truths = {"sum": lambda x: x.sum(1), "largest digit": lambda x: x.amax(1)}
 
 
-def solved(asked, pooling):
+def solved(asked, pooling):  # share of right answers and mean error, by length
     def miss(run, x, mask):
         return (run(F.one_hot(x, 10).float(), mask) - truths[asked](x)).abs()
 
@@ -205,8 +204,7 @@ class BagNetwork(nn.Module):
         return self.readout((alpha * h).sum(1))
 
 
-def standardized(chosen):
-    """Standardize for each fold, by the members of its chosen bags, (folds, bags)."""
+def standardized(chosen):  # by the members of these bags, (folds, bags)
     weight = (chosen[..., None] & mask).float()
     weight /= weight.sum((1, 2), keepdim=True)
     mean, square = (torch.einsum("kbn,bnd->kd", weight, z) for z in (x, x * x))
@@ -214,13 +212,11 @@ def standardized(chosen):
     return (x - mean[:, None, None]) / spread[:, None, None]
 
 
-def loss_on(chosen, logits):
-    loss = F.softplus(logits * (1 - 2 * y))  # the cross-entropy
-    return (loss * chosen).sum(1) / chosen.sum(1)
+def loss_on(chosen, logits):  # the mean cross-entropy
+    return (F.softplus(logits * (1 - 2 * y)) * chosen).sum(1) / chosen.sum(1)
 
 
-def fit_network(attend, rate, chosen):
-    """Return the logits of all bags, (folds, bags)."""
+def fit_network(attend, rate, chosen):  # to logits (folds, bags)
     inputs = standardized(chosen), mask, 0
     build = partial(BagNetwork, x.shape[2], attend)
     losses = lambda run: loss_on(chosen, run(*inputs))  # noqa: E731
@@ -277,10 +273,9 @@ for (one, two), (difference, error) in zip(pairs, apart, strict=True):
     print(f"{one} − {two}, both: {difference:+.3f} ± {error:.3f}")
 
 # %% [markdown]
-# **Neither network is ahead of logistic regression**, and attention gains nothing over the mean. The errors are about two
-# points, so with 292 bags nobody can rank methods that differ by one or two. The errors are also only rough: the ten
-# training sets overlap, and no estimate of the variance is unbiased for every distribution ([Bengio and Grandvalet,
-# 2004](../bibliography.md#bengio-2004)).
+# **Neither network is ahead of logistic regression**, and attention gains nothing over the mean. With errors of about two
+# points, 292 bags cannot rank methods that differ by one or two. Even the errors are rough: training sets overlap, and no
+# unbiased estimate exists ([Bengio and Grandvalet, 2004](../bibliography.md#bengio-2004)).
 #
 # ## Ratings: a table that is mostly empty
 #
@@ -329,10 +324,9 @@ def fit_biases(seen, stars, penalty):
 class RatingNetwork(nn.Module):
     def __init__(self, width=16):
         super().__init__()
-        layers = (
-            SparseExchangeableEquivariant(k, width) for k in (1, width, width)
-        )
-        self.first, self.second, self.last = layers
+        self.first = SparseExchangeableEquivariant(1, width)
+        self.second = SparseExchangeableEquivariant(width, width)
+        self.last = SparseExchangeableEquivariant(width, width)
         self.readout = perceptron(width, width, 1)
         nn.init.zeros_(self.readout[-1].weight)
 
@@ -378,7 +372,6 @@ for seed in range(3):
     scores["network"].append(rmse(min(networks, key=on_valid), test))
 better, error = paired(*scores.values())
 weights = sum(p.numel() for p in RatingNetwork().parameters())
-print({name: [f"{v:.4f}" for v in of] for name, of in scores.items()})
 print(
     f"{better:.4f} ± {error:.4f} better, {weights:,} weights, {1 + n + d:,} biases"
 )
@@ -391,7 +384,6 @@ print(
 # ## Check the claims
 
 # %%
-# The mask: only rounding with it; without it all change, but for the maximum.
 for name, (exact, lost, longer) in changes.items():
     assert exact < 1e-9
     assert (lost == longer == 0) if "max" in name else 0.02 < lost < longer
@@ -402,9 +394,7 @@ for (asked, pooling), (right, _) in found.items():
 assert found["largest digit", "max"][0, -1] > 0.99
 of_hundred, of_most = found["sum", "sum"][1, [4, 6]]
 assert 50 < of_most / of_hundred < 200 and of_most > 1
-# Bags: no network is ahead of the regression, nor attention of the mean.
 assert all(difference < 3 * its_error < 0.09 for difference, its_error in apart)
-# Ratings: better on every split, by little, with fewer numbers.
 gains = np.subtract(scores["biases"], scores["network"])
 assert 0.002 < gains.min() < gains.max() < 0.015
 assert better > 4 * error
@@ -420,13 +410,12 @@ assert weights < 1 + n + d
 #
 # ## Where the field went
 #
-# Bags are now whole slides of pathology: thousands of patches, one label. [Shao et al.
-# (2021)](../bibliography.md#shao-2021) let the patches attend to each other. [Raff and Holt
-# (2023)](../bibliography.md#raff-2023) found that none of five prominent networks for bags respects the assumption that a
-# bag is positive if and only if a member is; [exercise 4](#exercises) does. On tables, [Grinsztajn et al.
-# (2022)](../bibliography.md#grinsztajn-2022) found trees ahead of networks at about ten thousand rows. [Hollmann et al.
-# (2023)](../bibliography.md#hollmann-2023) make a table one set: their transformer, trained once on synthetic tables,
-# takes the labeled rows as a set and predicts all test rows in one pass.
+# Bags are now whole slides of pathology, thousands of patches with one label. [Shao et al.
+# (2021)](../bibliography.md#shao-2021) let patches attend to each other. None of five prominent networks respects the
+# assumption that a bag is positive if and only if a member is ([Raff and Holt, 2023](../bibliography.md#raff-2023)). On
+# tables, [Grinsztajn et al. (2022)](../bibliography.md#grinsztajn-2022) found trees ahead of networks at about ten
+# thousand rows. The transformer of [Hollmann et al. (2023)](../bibliography.md#hollmann-2023), trained once on synthetic
+# tables, takes the labeled rows of a table as a set and predicts all test rows in one pass.
 #
 # ## Exercises
 #
@@ -557,6 +546,5 @@ check_5.holds(answer_5, wrong=[[True, True], [False, False], [True, False]])
 # %% [markdown]
 # ## Sources
 #
-# - [Zaheer et al. (2017)](../bibliography.md#zaheer-2017): sums of digits.
-# - [Dietterich et al. (1997)](../bibliography.md#dietterich-1997), [Ilse et al. (2018)](../bibliography.md#ilse-2018): bags.
-# - [Hartford et al. (2018)](../bibliography.md#hartford-2018): the sparse layer.
+# - [Zaheer et al. (2017)](../bibliography.md#zaheer-2017): sums of digits. [Ilse et al.
+#   (2018)](../bibliography.md#ilse-2018): bags. [Hartford et al. (2018)](../bibliography.md#hartford-2018): ratings.
