@@ -7,10 +7,9 @@
 #     - Read off one ablation what two sums, the loss, the weights and the factor each do to training.
 #     - Choose a factor and a unit with which one learning rate serves layers of every width.
 #
-# The [averaged layer](04_averaged_layer.py) divides by the number of features and takes the mean of a set, where a
-# first attempt would take sums. Here is that first attempt: sums everywhere, weights from the standard normal
-# distribution, a sigmoid at the end, and the loss of a probability. It does not learn. Why not? Which of the two sums
-# is to blame, what does the division by $d$ cure, and what does it cost?
+# The [averaged layer](04_averaged_layer.py) divides by the number of features and takes the mean of a set. A first
+# attempt would take sums, draw the weights from the standard normal distribution, and end in a sigmoid and the loss of
+# a probability. It does not learn. Why not? Which of the two sums is to blame, and what does the division by $d$ cure?
 
 # %%
 import itertools
@@ -42,48 +41,44 @@ history = trainer.fit(DataLoader(train, 32), DataLoader(test, 1_000), num_epochs
 x, y = next(iter(DataLoader(test, 1_000)))
 outputs = first(x).detach()
 certain = (outputs == 0) | (outputs == 1)
-share, right = (t.double().mean().item() for t in (certain, (outputs == y)[certain]))
+share, right = (t.double().mean() for t in (certain, (outputs == y)[certain]))
 print(f"16 epochs: accuracy at most {max(history.test_acc):.3f}, limit {limit:.3f}")
-print(f"{share:.0%} of the outputs are exactly 0 or 1, {right:.0%} of these are right")
+print(f"{share:.0%} of the outputs are exactly 0 or 1, {right:.0%} of these right")
 
 # %% [markdown]
-# Nearly every output is a certainty, and half of the certainties are wrong. Why does training not remove them, where do
-# they come from, and what should be different?
+# Nearly every output is a certainty, and half of the certainties are wrong.
 #
 # ## Where a float ends
 #
 # Why are outputs *exactly* 1? A sigmoid is computed as $1 / (1 + e^{-z})$, and the float32 next above 1 is $1 +
 # 2^{-23}$. So $1 + e^{-z}$ rounds to 1 once $e^{-z}$ is less than half of that gap, from a logit of $24 \ln 2 \approx
-# 16.6$ on, and there the derivative $p (1 - p)$ is exactly 0. On the other side the sigmoid underflows much later. But
-# PyTorch divides by no less than $10^{-12}$ in the gradient of `BCELoss`, to be safe, and so the gradient fades where
-# the output falls below that. Here is the size of the gradient at sets that are classified wrongly.
+# 16.6$ on, and there the derivative $p (1 - p)$ is exactly 0. On the other side the sigmoid underflows much later, but
+# PyTorch divides by no less than $10^{-12}$ in the gradient of `BCELoss`, so the gradient fades where the output falls
+# below that. Here is the size of the gradient at sets that are classified wrongly:
 
 # %%
 z = torch.tensor([-40.0, -20, -5, 5, 15, 17], requires_grad=True)
 missed = (z < 0).float()  # the labels that these logits miss
 of_outputs = F.binary_cross_entropy(z.sigmoid(), missed, reduction="sum")
 of_logits = F.binary_cross_entropy_with_logits(z, missed, reduction="sum")
-rows = [{"loss": "BCELoss"}, {"loss": "BCEWithLogitsLoss"}]
-for row, loss in zip(rows, (of_outputs, of_logits), strict=True):
-    for logit, slope in zip(z.tolist(), torch.autograd.grad(loss, z)[0], strict=True):
-        row[f"logit {logit:.0f}"] = abs(slope.item())
-table(rows, digits=5, caption="Size of the gradient of the loss of one set")
+slopes = [torch.autograd.grad(loss, z)[0].abs() for loss in (of_outputs, of_logits)]
+print("logit            ", *(f"{v:7.0f}" for v in z.tolist()))
+print("BCELoss          ", *(f"{v:7.5f}" for v in slopes[0].tolist()))
+print("BCEWithLogitsLoss", *(f"{v:7.5f}" for v in slopes[1].tolist()))
 
 # %% [markdown]
-# The gradient at a wrong answer should approach 1 as the error grows. With `BCEWithLogitsLoss`, which takes the logit
-# itself, it does. With a sigmoid and `BCELoss` it is 0 for all logits above 16.7.
+# It should approach 1 as the error grows. With `BCEWithLogitsLoss`, which takes the logit itself, it does.
 #
 # ## Two sums
 #
-# Where do such logits come from? A layer that maps $d$ channels to others adds up twice, over the channels $i$ and over
+# Where do large logits come from? A layer that maps $d$ channels to others adds up twice, over the channels $i$ and over
 # the members of the set:
 #
 # $$ F(x)_j = s \sum_{i=1}^d \bigl( a_{ij}\, x_i + b_{ij}\, \mathrm{pool}(x_i)\, \mathbf 1
 #    + c_{ij}\, \mathbf 1 \bigr), $$
 #
 # with $s = 1$, $1/\sqrt d$ or $1/d$, and the pool a sum or a mean. The last layer is invariant and keeps only what all
-# members share, $F(x)_j = s \sum_i \bigl( b_{ij}\, \mathrm{pool}(x_i) + c_{ij} \bigr)$. All that follows holds for it
-# with $a = 0$.
+# members share, $s \sum_i \bigl( b_{ij}\, \mathrm{pool}(x_i) + c_{ij} \bigr)$: what follows holds for it with $a = 0$.
 #
 # Let all weights be independent standard normals, and follow two numbers through the network: the second moment of an
 # entry, $A = \mathbb E\, x_{ki}^2$, and that of the same feature of two different members, $C = \mathbb E\, x_{ki}
@@ -117,18 +112,18 @@ table(rows, digits=5, caption="Size of the gradient of the loss of one set")
 # and Saul (2009)](../bibliography.md#cho-2009). $\blacksquare$
 #
 # Where the members have become alike, $C = A$, and the constants do not count, a layer and its ReLU multiply the rms
-# (the root of the mean square) by $s \sqrt d \cdot \sqrt{(n^2 + 1)/2}$ with a set sum and by $s \sqrt d$ with a set
-# mean. For $n = 10$ and width 10 that is 22 with both sums, 7.1 and 2.2 for a set sum with $1/\sqrt d$ and $1/d$, and
-# 3.2, 1 and 0.32 for a set mean with factor $1$, $1/\sqrt d$ and $1/d$. The last one *shrinks*.
+# (root mean square) by $s \sqrt d \cdot \sqrt{(n^2 + 1)/2}$ with a set sum and by $s \sqrt d$ with a set mean. For $n =
+# 10$, width 10 and the factors $1$, $1/\sqrt d$, $1/d$ that is 22, 7.1, 2.2 and 3.2, 1, 0.32. The last one *shrinks*.
 #
 # To measure this we write the network once more, for many networks at once, with their weights stacked along the first
-# axis. We also count the sets that have no gradient with `BCELoss`, and see what the gradient of a weight shows of them.
+# axis. We also count the sets that have no gradient with `BCELoss`, below $10^{-6}$ at the logit, and take the rms of
+# two gradients by the first layer's $a$: of the loss, and of the mean logit.
 
 # %%
 POWER = {"1": 0.0, "1/√d": 0.5, "1/d": 1.0}  # the factor is d to minus this
 NAMES = {"1": "sum", "1/√d": "sqrt", "1/d": "mean"}  # what the package calls it
 kinds = list(itertools.product(("sum", "mean"), POWER))
-options = {kind: (POWER[kind[1]], 1.0 if kind[0] == "sum" else 1 / n) for kind in kinds}
+options = {(p, f): (POWER[f], 1.0 if p == "sum" else 1 / n) for p, f in kinds}
 data = GaussianDataset(100, (n, d), v1, v2, static=True, seed=0)
 sets, labels = next(iter(DataLoader(data, len(data))))
 
@@ -149,8 +144,8 @@ def normal(networks, widths, seed=0, constants=1.0):
     """Draw standard normal a, b and c of many networks, stacked for each layer."""
     source = torch.Generator().manual_seed(seed)
     sizes = itertools.pairwise([d, *widths, 1])
-    layers = [torch.randn(networks, 3, *size, generator=source) for size in sizes]
-    return [stack * torch.tensor([1, 1, constants])[:, None, None] for stack in layers]
+    kinds = torch.tensor([1, 1, constants])[:, None, None]
+    return [kinds * torch.randn(networks, 3, *s, generator=source) for s in sizes]
 
 
 def theory(widths, pooling, factor):
@@ -175,50 +170,52 @@ def spread(z):
     return z.double().var(1).mean().sqrt().item() / rms(z.double())
 
 
-names = ("theory", "rms", "spread", "no gradient", "of the wrong", "loss by a", "logit by a")
-found = {}
+def no_gradient(z):
+    """Return which sets have no gradient at the logit, and which are classified wrongly."""
+    z, y = z.detach().requires_grad_(), labels[:, 0].expand_as(z)
+    loss = F.binary_cross_entropy(z.sigmoid(), y, reduction="sum")
+    return torch.autograd.grad(loss, z)[0].abs() < 1e-6, (z > 0) != (y > 0.5)
+
+
+found, columns = {}, ("theory", "rms", "spread over sets / rms")
+columns += ("no gradient", "of the wrong sets", "loss by a", "logit by a")
 for kind in kinds:
     layers = normal(200, (10, 10))
-    layers[0].requires_grad_()
+    a = layers[0].requires_grad_()
     z = forward(layers, *options[kind], sets[None])
-    y = labels[:, 0].expand_as(z)
-    loss = F.binary_cross_entropy(z.sigmoid(), y, reduction="none").mean(1).sum()
-    at_z, by_a = torch.autograd.grad(loss, [z, layers[0]], retain_graph=True)
-    logit_by_a = torch.autograd.grad(z.mean(1).sum(), layers[0])[0]
-    none = ((len(sets) * at_z).abs() < 1e-6).double()
-    shares = none.mean().item(), none[(z > 0) != (y > 0.5)].mean().item()
-    slopes = rms(by_a[:, 0]), rms(logit_by_a[:, 0])
-    found[kind] = (theory((10, 10), *kind), rms(z), spread(z), *shares, *slopes)
-rows = [
-    {"pool, factor": ", ".join(kind)} | dict(zip(names, found[kind], strict=True))
-    for kind in kinds
-]
-digits = dict.fromkeys(names, 2) | {"loss by a": 4, "logit by a": 4}
+    loss = 200 * F.binary_cross_entropy(z.sigmoid(), labels[:, 0].expand_as(z))
+    of_loss, of_logit = (
+        rms(torch.autograd.grad(value, a, retain_graph=True)[0][:, 0])
+        for value in (loss, z.mean(1).sum())
+    )
+    none, wrong = no_gradient(z)
+    shares = none.double().mean().item(), none[wrong].double().mean().item()
+    sizes = theory((10, 10), *kind), rms(z), spread(z)
+    found[kind] = (*sizes, *shares, of_loss, of_logit)
+rows = [{"pool, factor": ", ".join(kind)} for kind in kinds]
+for row, values in zip(rows, found.values(), strict=True):
+    row |= zip(columns, values, strict=True)
+digits = dict.fromkeys(columns, 2) | {"loss by a": 4, "logit by a": 4}
 table(rows, digits=digits, caption="200 untrained networks, 5 → 10 → 10 → 1")
 
 # %% [markdown]
-# *Theory* and *rms* are of the logits, *spread* is how much they differ from set to set, relative to their rms. Then
-# come the shares of sets without a gradient at the logit (below $10^{-6}$), of all and of the wrong ones, and the rms
-# of the gradients by the first layer's $a$, of the loss and of the mean logit.
-#
 # The theory holds within a quarter. Both sums contribute: with both, the logits are in the thousands and almost no set
 # has a gradient, and replacing either sum by an average still leaves the other. The share of sets without a gradient is
-# the number to look at. The gradient of a *weight*, which one would print first, misleads. In the first row it is not
-# small but far larger than in the last, where every set has one: few sets have a gradient there, but a weight moves
-# their logits thousands of times more.
+# the number to look at. The gradient of a *weight*, which one would print first, misleads. In the first row it is far
+# larger than in the last, where every set has one: few sets have a gradient there, but a weight moves their logits
+# thousands of times more.
 #
 # ## An initialization that neither blows up nor dies
 #
 # Two averages keep the logits small. But in the last row what differs from set to set is a small part of them. Do
-# averages of averages make all sets look the same, the more so the deeper the network? The control is to leave out the
-# constants $c$.
+# averages of averages make all sets look the same? The control is to leave out the constants $c$.
 
 # %%
 drowned, alive = (
     spread(forward(normal(50, [10] * 8, 0, c), *options["mean", "1/d"], sets[None]))
     for c in (1.0, 0.0)
 )
-print(f"spread after 8 layers: {drowned:.1g} with constants, {alive:.2f} with c = 0")
+print(f"spread after 8 layers: {drowned:.1g} with c, {alive:.2f} with c = 0")
 
 # %% [markdown]
 # It is not the averages. A set mean with $1/d$ shrinks by about $\sqrt d$ per layer all of a signal, what sets share as
@@ -228,32 +225,19 @@ print(f"spread after 8 layers: {drowned:.1g} with constants, {alive:.2f} with c 
 # So let the constants begin at 0, and give the weights the scale that undoes the factor. The layer is two linear maps,
 # $s\,a$ on the deviations of the members from their mean and $s\,(a + b)$ on the mean. The package draws these *two
 # maps* independently, each as a random semi-orthogonal matrix times $\sqrt 2 \cdot \sqrt{\max(1, d'/d)}$ for $d$
-# channels that come in and $d'$ that go out. A semi-orthogonal matrix maps onto $\min(d, d')$ orthogonal directions and
-# keeps lengths there. In a random orientation this keeps the mean square per channel if $d' \le d$, and spreads the
-# same length over more channels if $d' > d$, which the root makes up for. The 2 doubles the mean square, and the ReLU
-# halves it again, since a map is as likely as its negative:
+# channels that come in and $d'$ that go out. A semi-orthogonal matrix keeps lengths on $\min(d, d')$ orthogonal
+# directions. In a random orientation this keeps the mean square per channel if $d' \le d$, and spreads the same length
+# over more channels if $d' > d$, which the root makes up for. The 2 doubles the mean square, and the ReLU halves it
+# again, since a map is as likely as its negative:
 #
 # $$ \mathbb E\, F(x)^2 = 2\, \mathbb E\, (x - \bar x)^2 + 2\, \mathbb E\, \bar x^2
 #    = 2\, \mathbb E\, x^2, \qquad
 #    \mathbb E\, \mathrm{ReLU}(F(x))^2 = \mathbb E\, x^2 . $$
 #
-# No ReLU follows the invariant layer, and it does without the 2. This is the reasoning of [He et al.
-# (2015)](../bibliography.md#he-2015), applied to each of the two maps, with the orthogonal matrices of [Saxe et al.
-# (2014)](../bibliography.md#saxe-2014). The expectation is over the draw of the weights, and it holds at any width and
-# depth. A *single* draw scatters about it, as 20 networks of 30 layers show.
-
-# %%
-kept = {}
-for width in (10, 100):
-    torch.manual_seed(0)
-    networks = [intrinsic(n, d, hidden=[width] * 30)[:-1] for _ in range(20)]
-    with torch.no_grad():
-        ratios = [rms(network(sets[:50])) / rms(sets[:50]) for network in networks]
-    kept[width] = torch.tensor(ratios)
-    middle, least = kept[width].median(), kept[width].min()
-    print(f"width {width}: a median network keeps {middle:.2f} of the rms, one {least:.2f}")
-
-# %% [markdown]
+# The expectation is over the draw of the weights, and holds at any width and depth; a *single* draw scatters about it.
+# No ReLU follows the invariant layer, and it does without the 2. [He et al. (2015)](../bibliography.md#he-2015) reason
+# so for one map; the orthogonal matrices are those of [Saxe et al. (2014)](../bibliography.md#saxe-2014).
+#
 # ## One ablation
 #
 # Weights, pool, factor, loss and learning rate: five things that the first network could have had otherwise. We train
@@ -267,12 +251,11 @@ cases = [(weights, *kind) for weights in ("normal", "package") for kind in kinds
 
 def initial(weights, pooling, factor, seed):
     """Draw the weights of one network of the ablation."""
-    if weights == "normal":
-        return normal(1, (10, 10), seed)
     torch.manual_seed(seed)
     model = intrinsic(n, d, normalization=NAMES[factor], pooling=pooling)
-    layers = [(getattr(m, "a", m.b), m.b, m.c) for m in model[::2]]  # no a in the last
-    return [torch.stack(layer).detach()[None] for layer in layers]
+    shown = [torch.stack((getattr(m, "a", m.b), m.b, m.c)) for m in model[::2]]
+    one = normal(1, (10, 10), seed)
+    return one if weights == "normal" else [stack.detach()[None] for stack in shown]
 
 
 def drawn(count, source):
@@ -285,8 +268,8 @@ def drawn(count, source):
 def trained(cases, rate):
     """Train every case with either loss; return accuracies (cases, losses, seeds)."""
     runs = list(itertools.product(cases, (False, True), range(SEEDS)))
-    each = [initial(*case, seed) for case, _, seed in runs]
-    layers = [torch.cat(stack).requires_grad_() for stack in zip(*each, strict=True)]
+    each = zip(*(initial(*case, seed) for case, _, seed in runs), strict=True)
+    layers = [torch.cat(stack).requires_grad_() for stack in each]
     chosen = torch.tensor([options[case[1:]] for case, *_ in runs])
     power, pool = chosen.T[:, :, None, None]
     with_logits = torch.tensor([logits for _, logits, _ in runs])[:, None]
@@ -304,12 +287,10 @@ def trained(cases, rate):
         torch.where(with_logits, of_logits, of_outputs).mean(1).sum().backward()
         optimizer.step()
         for mean, layer in zip(means, layers, strict=True):
-            mean += layer.detach() * (step >= STEPS / 2)  # the sign of z needs no 1/STEPS
-    hits = 0
-    for x, y in zip(x_test.split(100), y_test.split(100), strict=True):
-        z = forward(means, power, pool, x.expand(len(runs), -1, -1, -1))
-        hits += ((z > 0) == (y > 0.5)).double().sum(1)
-    return (hits / len(y_test)).unflatten(0, (len(cases), 2, SEEDS))
+            mean += layer.detach() * (step >= STEPS / 2) * 2 / STEPS
+    z = forward(means, power, pool, x_test.expand(len(runs), -1, -1, -1))
+    hits = (z > 0) == (y_test > 0.5)
+    return hits.double().mean(1).unflatten(0, (len(cases), 2, SEEDS))
 
 
 x_test, y_test = drawn(4_000, torch.Generator().manual_seed(99))
@@ -321,8 +302,9 @@ columns = [f"{loss}\n{rate:g}" for loss in ("prob.", "logits") for rate in RATES
 fig, ax = plt.subplots(figsize=(7.6, 5.6))
 ax.imshow(mean.flatten(1), cmap="viridis", vmin=0.5, vmax=limit, aspect="auto")
 for place, (m, e) in enumerate(zip(mean.flatten(), error.flatten(), strict=True)):
-    text, color = f"{m:.2f} ± {e:.2f}".replace("0.", "."), "w" if m < 0.63 else "k"
-    ax.text(place % 6, place // 6, text, ha="center", va="center", color=color, size=9)
+    style = {"ha": "center", "va": "center", "color": "w" if m < 0.63 else "k"}
+    text = f"{m:.2f} ± {e:.2f}".replace("0.", ".")
+    ax.text(place % 6, place // 6, text, size=9, **style)
 ax.set_xticks(range(6), columns)
 ax.set_yticks(range(len(cases)), [", ".join(case) for case in cases])
 ax.set_title(f"accuracy after {STEPS:,} steps, {SEEDS} seeds; limit {limit:.2f}")
@@ -330,8 +312,7 @@ ax.grid(False)
 plt.show()
 
 # %% [markdown]
-# Each row is one network, each column a way to train it; each number is the mean over the seeds with its standard
-# error. What does it say?
+# Each row is one network, each column a way to train it; each number is a mean over the seeds with its standard error.
 #
 # 1. **The first network stays near one half**, whatever the learning rate and the loss.
 # 2. **Change one thing from there**, at $10^{-2}$. With the factor $1/d$ it begins to learn. With a set mean it learns
@@ -350,12 +331,10 @@ plt.show()
 # whatever the size of its gradient. So if all $d$ terms of a sum move to the same side, the output moves by $s\, d\,
 # \eta$ times the mean of $|x_i|$: by $d \eta$ for the factor 1, by $\sqrt d\, \eta$ for $1/\sqrt d$, and by $\eta$ for
 # $1/d$, *at every width*. The division by $d$ is no cure for large numbers. It makes the learning rate mean the same
-# for narrow and for wide layers.
+# for narrow and for wide layers. [Yang and Hu (2021)](../bibliography.md#yang-2021) derive this rule, the *maximal
+# update*, for networks of growing width: with Adam, hidden and last layers take steps $\propto 1/d$.
 #
-# This is the rule that [Yang and Hu (2021)](../bibliography.md#yang-2021) derive for networks of growing width, the
-# *maximal update*: hidden and last layers take steps $\propto 1/d$ with Adam. A set adds nothing to it but the second
-# sum, and the mean over the members keeps that one still. At the usual rate of $10^{-3}$, though, such steps are small.
-# What remains to be chosen is one constant.
+# At the usual rate of $10^{-3}$, though, such steps are small. What remains to be chosen is one constant.
 #
 # !!! abstract "Lemma (units)"
 #     Let a coefficient be stored as $a / \kappa$. Then Adam with learning rate $\eta$ and $\epsilon = 0$ does to $a$
@@ -367,8 +346,8 @@ plt.show()
 #
 # With the factor $1/d$ the package stores $a$, $b$ and $c$ in units of $\kappa = 8$, the same at every width: `layer.a`
 # shows what the formula has, `layer.stored_a` is the parameter. At 8 channels a stored number is that of an ordinary
-# linear layer, and at every other width a step changes the output as much as it does there. So the default is the row
-# "package, mean, 1/d" at eight times the rate. We train it, and measure what one step does at several widths.
+# linear layer. So the default is the row "package, mean, 1/d" at eight times the rate. We train it, and measure what
+# one step changes at several widths.
 
 
 # %%
@@ -382,17 +361,15 @@ def change(width, factor, seed):
     return rms(model[:-1](sets).detach() - before) / rms(before)
 
 
-default = [trained([("package", "mean", "1/d")], 8 * rate)[0, 1] for rate in RATES[:2]]
-print("the default at 0.001 and 0.01: {:.3f}, {:.3f}".format(*(t.mean() for t in default)))
-widths, changes = (16, 64, 256), {}
+case = ("package", "mean", "1/d")
+default = [trained([case], 8 * rate)[0, 1].mean().item() for rate in RATES[:2]]
+print("the default at 0.001 and 0.01: {:.3f}, {:.3f}".format(*default))
+changes = {}
+print("one step changes the last features, at widths 16, 64 and 256, by")
 for factor in POWER:
-    draws = torch.tensor([[change(w, factor, k) for w in widths] for k in range(4)])
-    changes[factor] = draws.mean(0).tolist()
-rows = [
-    {"factor": factor} | {f"width {w}": c for w, c in zip(widths, values, strict=True)}
-    for factor, values in changes.items()
-]
-table(rows, caption="Relative change of the last features by one step of Adam at 0.001")
+    draws = [[change(w, factor, seed) for w in (16, 64, 256)] for seed in range(4)]
+    changes[factor] = torch.tensor(draws).mean(0).tolist()
+    print("{:>4}: {:.3f} {:.3f} {:.3f}".format(factor, *changes[factor]))
 
 # %% [markdown]
 # At $10^{-3}$ the default comes within three points of the factor 1, far ahead of $1/d$ without a unit, and at
@@ -403,32 +380,25 @@ table(rows, caption="Relative change of the last features by one step of Adam at
 
 # %%
 # The first network, and where a float ends.
-assert max(history.test_acc) < 0.56
-assert share > 0.9
+assert max(history.test_acc) < 0.56 < 0.9 < share
 assert abs(right - 0.5) < 0.07
-probability, logit = (list(row.values())[1:] for row in by_loss)
-assert probability[0] < 1e-4 < 0.99 < min(probability[1:5])
-assert probability[5] == 0
-assert min(logit) > 0.99
+assert slopes[0][0] < 1e-4 < 0.99 < min(slopes[0][1:5].min(), slopes[1].min())
+assert slopes[0][5] == 0
 late = torch.tensor(16.7, dtype=torch.float64)
-assert late.float().sigmoid() == 1 > late.sigmoid().float()  # rounded once it is not 1
+assert late.float().sigmoid() == 1 > late.sigmoid().float()  # rounded only once
 assert torch.tensor(16.5).sigmoid() < 1
 
 # Theory, sums, gradients; constants and depth.
 for predicted, measured, *_ in found.values():
     assert abs(math.log(measured / predicted)) < math.log(1.25)
-assert found["sum", "1"][1] > 2_000 > 500 > found["sum", "1/√d"][1] > 40
-assert 10 < found["mean", "1"][1] < 40
-*_, none, of_wrong, by_loss, by_logit = found["sum", "1"]
-assert min(none, of_wrong) > 0.95
-assert found["mean", "1/d"][3:5] == (0, 0)
-assert by_loss > 100 * found["mean", "1/d"][5]
-assert by_logit > 2_000 * found["mean", "1/d"][6]
-assert found["mean", "1/d"][2] < 0.1
-assert drowned < 1e-3 < 0.2 < alive
-assert kept[10].median() < 0.4 < kept[100].median() < 0.95
-assert kept[10].min() < 0.15 < kept[100].min()
-assert abs(kept[100].square().mean() - 1) < 4 * kept[100].square().std() / 20**0.5
+sizes = [found[kind][1] for kind in (("sum", "1"), ("sum", "1/√d"), ("mean", "1"))]
+assert sizes[0] > 2_000 > 500 > sizes[1] > 40 > sizes[2] > 10
+*_, none, of_wrong, of_loss, of_logit = found["sum", "1"]
+_, _, scatter, *healthy = found["mean", "1/d"]
+assert min(none, of_wrong) > 0.95 > max(healthy[:2]) == 0
+assert of_loss > 100 * healthy[2]
+assert of_logit > 2_000 * healthy[3]
+assert drowned < 1e-3 < scatter < 0.1 < 0.2 < alive
 
 # The verdict of the ablation: rows by name, each (losses, rates).
 by = dict(zip(cases, mean, strict=True))
@@ -437,29 +407,31 @@ assert start.max() < 0.6
 assert divided[0, 1] > start[0, 1] + 0.03
 assert by["normal", "mean", "1"][0, 1] > divided[0, 1] + 0.04
 assert by["normal", "sum", "1/√d"].max() < 0.61
-for factor in POWER:
-    summed, averaged = by["package", "sum", factor], by["package", "mean", factor]
-    plain = by["normal", "mean", factor]
-    assert summed[0].max() < 0.54
-    assert summed.max() < 0.61
-    assert averaged[0, 1] > summed[0, 1] + 0.1
-    assert (averaged - plain)[:, 1].abs().max() < 0.08
-    for row in (averaged, plain) if found["mean", factor][3] == 0 else (averaged,):
-        assert (row[0] - row[1])[:2].abs().max() < 0.01
 fast, root, slow = (by["package", "mean", factor] for factor in POWER)
 assert slow[1, 0] + 0.02 < root[1, 0] < fast[1, 0] - 0.03
 assert slow[1, 2] > 0.66 > 0.55 > fast[1, 2]
+for factor in POWER:
+    summed, averaged = by["package", "sum", factor], by["package", "mean", factor]
+    plain = by["normal", "mean", factor]
+    assert summed[0].max() < 0.54 < averaged[0, 1] - 0.1
+    assert summed.max() < 0.61
+    assert (averaged - plain)[:, 1].abs().max() < 0.08
+    for row in (averaged, plain) if found["mean", factor][3] == 0 else (averaged,):
+        assert (row[0] - row[1])[:2].abs().max() < 0.01
 
 # Our network is the package's, the default in units of 8; steps at every width.
-for kind in kinds:
+for pooling, factor in kinds:
     torch.manual_seed(0)
-    model = intrinsic(n, d, normalization=NAMES[kind[1]], pooling=kind[0])
-    ours = forward(initial("package", *kind, 0), *options[kind], sets[None])
+    model = intrinsic(n, d, normalization=NAMES[factor], pooling=pooling)
+    weights = initial("package", pooling, factor, 0)
+    ours = forward(weights, *options[pooling, factor], sets[None])
     assert torch.allclose(ours[0], model(sets)[:, 0], rtol=1e-3)
-    assert model[0].a.equal(model[0].stored_a * (8 if kind[1] == "1/d" else 1))
-assert default[0].mean() > max(slow[1, 0] + 0.05, fast[1, 0] - 0.03)
-assert abs(default[1].mean() - max(row.max() for row in (fast, root, slow))) < 0.02
-growth = {factor: values[-1] / values[0] for factor, values in changes.items()}
+    assert model[0].a.equal(model[0].stored_a * (8 if factor == "1/d" else 1))
+    none = no_gradient(ours)[0].double().mean()
+    assert none > 0.5 if pooling == "sum" else none == 0
+assert default[0] > max(slow[1, 0] + 0.05, fast[1, 0] - 0.03)
+assert abs(default[1] - max(row.max() for row in (fast, root, slow))) < 0.02
+growth = {factor: change[-1] / change[0] for factor, change in changes.items()}
 assert 0.8 < growth["1/d"] < 1.25 < 2.8 < growth["1/√d"] < 5
 assert 11 < growth["1"] < 20
 
@@ -467,26 +439,24 @@ assert 11 < growth["1"] < 20
 # ## Summary
 #
 # - Sums over members and over features multiply a signal by about $n \sqrt{d/2}$ per layer. Logits in the thousands
-#   round to certainties, which have no gradient.
-# - Count the sets without a gradient. The gradient of a weight can be large while almost no set has one.
+#   round to certainties, which have no gradient. Count these: the gradient of a weight can be large all the same.
 # - Of the two sums, that over the set is the worse one. A set mean alone makes the network train.
 # - The loss of a logit gives every wrong set a gradient and does not mend the scale. Constants $c$ drown a signal that
-#   shrinks.
+#   shrinks. The package begins with $c = 0$ and with weights that keep the mean square.
 # - The factor $1/d$ decides what a *step* does. It keeps one learning rate right at every width, with one constant that
 #   says at which width a step is that of an ordinary layer.
 #
 # ## Where the field went
 #
 # [Zhang et al. (2022)](../bibliography.md#zhang-2022) find vanishing and exploding gradients in deep networks of sets,
-# and build deep ones from residual connections that keep a clean path and from a normalization made for sets.
-#
-# [Yang et al. (2022)](../bibliography.md#yang-2022) tune a learning rate on a narrow network and use it on a wide one.
-# [Everett et al. (2024)](../bibliography.md#everett-2024) warn that other parametrizations transfer as well, with the
-# right rate for each layer. [Blake et al. (2025)](../bibliography.md#blake-2025) join the maximal update with units in
-# which activations, weights and gradients all begin at scale one, for training in low precision. [Large et al.
-# (2024)](../bibliography.md#large-2024) measure a step by a norm that is built along with the network, so that one rate
-# serves several widths and depths. [Dey et al. (2025)](../bibliography.md#dey-2025) extend the transfer to the depth
-# of transformers.
+# and build deep ones with residual connections and a normalization made for sets. [Yang et al.
+# (2022)](../bibliography.md#yang-2022) tune a learning rate on a narrow network and use it on a wide one. [Everett et
+# al. (2024)](../bibliography.md#everett-2024) warn that other parametrizations transfer as well, with the right rate
+# for each layer. [Blake et al. (2025)](../bibliography.md#blake-2025) join the maximal update with units in which
+# activations, weights and gradients all begin at scale one, for training in low precision. [Large et al.
+# (2024)](../bibliography.md#large-2024) measure steps by a norm that is built along with the network, so that one rate
+# serves many widths and depths, and [Dey et al. (2025)](../bibliography.md#dey-2025) carry rates over to deeper
+# transformers.
 #
 # ## Exercises
 #
@@ -535,7 +505,8 @@ def law_2(logit_loss):
         right = F.binary_cross_entropy_with_logits(z, y, reduction="none")
         assert torch.allclose(loss, right, atol=1e-4), "a loss is wrong"
         (slope,) = torch.autograd.grad(loss.sum(), z)
-        assert torch.allclose(slope, z.sigmoid() - y, atol=1e-4), "a gradient is wrong"
+        right = z.sigmoid() - y
+        assert torch.allclose(slope, right, atol=1e-4), "a gradient is wrong"
 
 
 check_2 = CodeCheck("2", law_2)
@@ -548,21 +519,18 @@ wrong_2 += [lambda z, y: F.softplus(z) - (1 - y) * z]
 check_2.holds(logit_loss, wrong=wrong_2)
 
 # %% [markdown]
-# **3.** Draw $a$ and $b$ of a layer with the factor $1/d$ and a set mean as the package does.
+# **3.** Draw `a` and `b`, each `(d, out)`, of a layer with the factor $1/d$ and a set mean, as the package does.
 #
 # ??? success "Solution"
 #     Draw the maps $s\,a$ and $s\,(a + b)$ with the gain $\sqrt{2 \max(1, d'/d)}$, and solve for $a$ and $b$.
 
 
 # %% exercise="3"
-def draw(d, out):
-    """Return a and b, each (d, out)."""
-    ...
+def draw(d, out): ...
 
 
 # %% solution="3"
 def draw(d, out):
-    """Return a and b, each (d, out)."""
     gain = math.sqrt(2 * max(1, out / d))
     own, shared = (nn.init.orthogonal_(torch.empty(d, out), gain) for _ in range(2))
     return d * own, d * (shared - own)
@@ -571,13 +539,13 @@ def draw(d, out):
 # %% check="3"
 def law_3(draw):
     torch.manual_seed(3)
-    for d, out in ((4, 12), (12, 4)):
-        a, b = draw(d, out)
-        for part in (a / d, (a + b) / d):
-            small = part @ part.T if d < out else part.T @ part
-            right = 2 * max(1, out / d) * torch.eye(4)
-            assert torch.allclose(small, right, atol=1e-4), "a map has another scale"
-        assert torch.linalg.matrix_rank(b) == 4, "the two maps should differ"
+    a, b = draw(4, 12)
+    for part in (a / 4, (a + b) / 4):
+        gram = part @ part.T / 6
+        assert torch.allclose(gram, torch.eye(4), atol=1e-4), (
+            "another scale is right"
+        )
+    assert torch.linalg.matrix_rank(b) == 4, "the two maps should differ"
 
 
 check_3 = CodeCheck("3", law_3)
@@ -586,8 +554,7 @@ check_3(draw)
 # %% wrong="3"
 wrong_3 = [lambda d, out: (draw(d, out)[0], torch.zeros(d, out))]
 wrong_3 += [lambda d, out: (draw(d, out)[0], draw(d, out)[0])]
-wrong_3 += [lambda d, out: tuple(t / max(1, out / d) ** 0.5 for t in draw(d, out))]
-wrong_3 += [lambda d, out: tuple(t / d for t in draw(d, out))]
+wrong_3 += [lambda d, out: [t / 3**0.5 for t in draw(d, out)]]
 check_3.holds(draw, wrong=wrong_3)
 
 # %% [markdown]
@@ -636,10 +603,10 @@ check_5.holds(answer_5, wrong=[limit, bayes_accuracy(1, d, v1, v2), 1])
 # %% [markdown]
 # ## Sources
 #
-# - [Cho and Saul (2009)](../bibliography.md#cho-2009), *Kernel Methods for Deep Learning*: the arc-cosine kernels.
-# - [Poole et al. (2016)](../bibliography.md#poole-2016), *Exponential Expressivity in Deep Neural Networks through
-#   Transient Chaos*: second moments through random networks.
-# - [Glorot and Bengio (2010)](../bibliography.md#glorot-2010), [He et al. (2015)](../bibliography.md#he-2015) and [Saxe
-#   et al. (2014)](../bibliography.md#saxe-2014): initial scales for deep networks.
-# - [Yang and Hu (2021)](../bibliography.md#yang-2021), *Feature Learning in Infinite-Width Neural Networks*.
+# - [Cho and Saul (2009)](../bibliography.md#cho-2009), [Poole et al. (2016)](../bibliography.md#poole-2016): second
+#   moments through random networks.
+# - [Glorot and Bengio (2010)](../bibliography.md#glorot-2010), [He et al. (2015)](../bibliography.md#he-2015), [Saxe et
+#   al. (2014)](../bibliography.md#saxe-2014): initial scales for deep networks.
+# - [Yang and Hu (2021)](../bibliography.md#yang-2021), [Yang et al. (2022)](../bibliography.md#yang-2022): the maximal
+#   update, and learning rates that transfer across widths.
 # - [Karras et al. (2018)](../bibliography.md#karras-2018), *Progressive Growing of GANs*: weights stored in units.
