@@ -191,8 +191,8 @@ print(f"spread after 8 layers: {drowned:.1g} with c, {alive:.2f} with c = 0")
 # over more channels if $d' > d$, which the root makes up for. The 2 doubles the mean square, and the ReLU halves it
 # again, since a map is as likely as its negative: $\mathbb E\, F(x)^2 = 2\, \mathbb E\, x^2$ and $\mathbb E\,
 # \mathrm{ReLU}(F(x))^2 = \mathbb E\, x^2$. This holds at any width and depth in expectation over the draw; a *single*
-# draw scatters about it. No ReLU follows the invariant layer, and it does without the 2. ([He et al.
-# (2015)](../bibliography.md#he-2015) have the 2, [Saxe et al. (2014)](../bibliography.md#saxe-2014) the matrices.)
+# draw scatters about it. No ReLU follows the invariant layer, and it does without the 2. (The 2 is due to
+# [He et al. (2015)](../bibliography.md#he-2015), orthogonal matrices to [Saxe et al. (2014)](../bibliography.md#saxe-2014).)
 #
 # ## One ablation
 #
