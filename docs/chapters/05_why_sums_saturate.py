@@ -360,6 +360,7 @@ start, divided = by["normal", "sum", "1"], by["normal", "sum", "1/d"]
 assert max(start.max(), by["normal", "sum", "1/√d"].max()) < 0.6
 assert min(found["sum", factor]["no gradient"] for factor in ("1", "1/√d")) > 0.6
 assert divided[0, 1] > start[0, 1] + 0.03
+assert by["normal", "mean", "1"][0, 1] > start[0, 1] + 0.05
 assert by["normal", "mean", "1"][1, 1] > divided[1, 1] + 0.02
 assert by["package", "sum", "1"].max() < 0.57
 fast, root, slow = (by["package", "mean", factor] for factor in POWER)
