@@ -176,7 +176,7 @@ after = {
     for key, run in runs.items()
 }
 
-# %% alt="The loss of the plain network over 20 epochs, one line per seed. Left, static data: the training loss falls to zero while the loss on fresh sets rises far above the dashed least possible loss. Right, dynamic data: the training loss and the loss on fresh sets fall together, slowly, toward the dashed limit, which they do not reach."
+# %% alt="The loss of the plain network over 20 epochs, one line per seed. Left, static data: the training loss falls toward zero while the loss on fresh sets rises far above the dashed least possible loss. Right, dynamic data: the training loss and the loss on fresh sets fall together, slowly, toward the dashed limit, which they do not reach."
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2))
 counts = np.arange(1, EPOCHS + 1)
 for ax, (key, run) in zip(axes, runs.items(), strict=True):
@@ -278,7 +278,7 @@ table([dict(zip(heads, (k, *v), strict=True)) for k, v in found.items()])
 # time, all the epochs that it does not run.
 #
 # In [`BinaryTrainer.fit`][invariant_nets.BinaryTrainer], `early_stopping=10` ends after 10 epochs in a row without a
-# lower loss, and restores the best weights; `checkpoint="runs/first"` goes on where a run was killed, to the same bits.
+# lower loss, and restores the best weights; `checkpoint="runs/first"` continues a killed run to the same bits.
 #
 # ## The best epoch is too good to be true
 #
