@@ -264,7 +264,7 @@ plt.show()
 
 # %%
 runs = {
-    name: {"build": mlp, "shuffle": shuffles[name], "epochs": 60, "static": False}
+    name: {"build": mlp, "shuffle": shuffles[name], "epochs": 40, "static": False}
     for name in ("nothing", "rows")
 }
 _, dynamic, dynamic_rows = report(runs, "nothing")
