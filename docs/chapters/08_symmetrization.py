@@ -213,8 +213,7 @@ print(f"first set: {mean[0].item():.4f} ± {error[0].item():.4f}")
 print(f"two passes differ by {measured:.4f}, in theory {theory:.4f}")
 
 # %% [markdown]
-# A thousand draws leave $1 / \sqrt{1000}$, three percent, of the standard deviation over orders. [Equivariant
-# layers](04_averaged_layer.py) take one pass and are exactly invariant.
+# A thousand draws leave $1 / \sqrt{1000}$, three percent, of the standard deviation over orders.
 #
 # ## In training, or only at test time?
 #
@@ -281,7 +280,7 @@ runs += [("transformer", 300, "dynamic", "no")]
 hits, loss, fall, part, rows, sides = {}, {}, {}, {}, [], []
 for name, steps, data, averaged in runs:
     network, weights = train(name, steps, sets_of[data], averaged)
-    rows.append({"network": name, "data": data, "averaged in training": averaged})
+    rows.append({"network, data": f"{name}, {data}", "in training": averaged})
     sides.append(dict(rows[-1]))
     parts = x_test.expand(SEEDS, -1, -1, -1).split(500, 1)
     p, key = {}, (name, data, averaged)
@@ -291,24 +290,25 @@ for name, steps, data, averaged in runs:
         p[test] = torch.cat(q, 1)
         hits[*key, test] = ((p[test] > 0.5) == (y_test > 0.5)).double()
         loss[*key, test] = F.binary_cross_entropy(p[test], y_test, reduction="none")
-        for what, values in (("accuracy", hits), ("loss", loss)):
+        heads = ("accuracy", "loss") if test == "no" else ("averaged", "its loss")
+        for what, values in zip(heads, (hits, loss), strict=True):
             mean, error = paired(values[*key, test], 0)
-            rows[-1][f"{what}, at test: {test}"] = f"{mean:.3f} ± {error:.3f}"
+            rows[-1][what] = f"{mean:.3f} ± {error:.3f}"
     fall[key] = (p["no"] - y_test).square() - (p["yes"] - y_test).square()
     part[key] = (p["no"] - p["yes"]).square()
     for head, values in (("fall of squared loss", fall), ("E(f − Rf)²", part)):
         sides[-1][head] = "{:.4f} ± {:.4f}".format(*paired(values[key], 0))
-table(rows, caption="± over seeds and test sets")
+table(rows, caption="Averaged in training? Last columns: averaged at test time.")
 
 # %% [markdown]
-# The control decides. On dynamic data the accuracy comes from the average at test time: a perceptron that was trained
-# without any average and is averaged afterwards gains points, and to train it with the average as well moves the
-# accuracy by less than two points. What this does improve is the loss. It also binds the network to its average: tested
-# without it, its loss is *higher* than that of a plain network.
+# The control decides; the errors are over seeds and test sets. On dynamic data the accuracy comes from the average at
+# test time: a perceptron that was trained without any average and is averaged afterwards gains points, and to train it
+# with the average as well moves the accuracy by less than two. What this does improve is the loss. It also binds the
+# network to its average: tested without it, its loss is *higher* than that of a plain network.
 #
-# On static data the training matters too. The ten orders are new in each step, which keeps the network from
-# memorizing its 800 sets ([chapter 10](10_overfitting.py)), and adds points that the average at test time does not recover. So:
-# if you have a trained network and know a symmetry of your data, average it first. Train with the average if data are
+# On static data the training matters too. The ten orders are new in each step, which keeps the network from memorizing
+# its 800 sets ([chapter 10](10_overfitting.py)), and adds points that the average at test time does not recover. So if
+# you have a trained network and know a symmetry of your data, average it first. Train with the average if data are
 # scarce, or if you need probabilities.
 #
 # ### What attention gains, and why
