@@ -19,7 +19,7 @@ _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 class Columns(NamedTuple):
-    """Which columns of a table are what."""
+    """The roles of the columns of a table."""
 
     set: str
     labels: tuple[str, ...]
@@ -34,7 +34,7 @@ class Columns(NamedTuple):
         split_column: str | None,
         features: Sequence[str] | None,
     ) -> Columns:
-        """Return which columns are what, or raise unless they are named by words."""
+        """Return the roles of the columns, or raise unless they are named by words."""
         labels = [label_column] if isinstance(label_column, str) else list(label_column)
         if isinstance(features, str):
             raise TypeError(f"features must be a sequence of columns, got {features!r}")
@@ -125,7 +125,7 @@ def _checked_names(table: Any, columns: Columns) -> list[str]:
 
 
 class Rows:
-    """Which row is of which set, and what these are called."""
+    """The set of each row, and the names of the sets."""
 
     def __init__(self, codes: np.ndarray[Any, Any], ids: Any = None) -> None:
         self.codes, self.ids = codes, ids
