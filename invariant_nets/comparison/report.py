@@ -33,16 +33,16 @@ REPORT_EXTENSIONS = (".html", ".md")
 
 @dataclass(frozen=True)
 class Comparison:
-    r"""The result of `compare`: what each model came to, the best first.
+    r"""The result of `compare`: the results of all models, the best first.
 
-    A notebook shows its table, and so does `print`, with what the columns mean.
+    A notebook shows its table, and so does `print`, with the meaning of the columns.
 
     Attributes:
-        task: what the models were trained and tested on, with its score.
-        epochs: how many epochs each training had.
-        batch_size: how many sets a batch had.
+        task: the task on which the models were trained and tested, with its score.
+        epochs: the number of epochs of each training.
+        batch_size: the number of sets per batch.
         seeds: the seeds of the trainings.
-        results: what was found about each model, by name, in the order of the ranking.
+        results: the result of each model, by name, in the order of the ranking.
         stopped: why the comparison ended, in words.
         interrupted: whether Ctrl-C ended it before all was trained.
         rates: the learning rates of which each model chose one; empty if none was to be chosen.
@@ -96,18 +96,18 @@ class Comparison:
         formulas: bool = True,
         **more: Mapping[str, Cell],
     ) -> Table:
-        r"""Return the ranking as a table, a model a row.
+        r"""Return the ranking as a table, with one row per model.
 
         Args:
             columns: which columns, in their order: of "model", "route", "claims", "score" (mean ±
                 standard deviation over the seeds), "behind" (by how much it is worse than the best
-                one, ± the error of that difference), "s.e." (the standard error of a score that the
-                test sets leave), "gap" (to the limit; dropped where none is known), "lr" (the
-                learning rate; dropped where none was chosen), "weights" and "ms" (milliseconds an
-                epoch, the median).
+                one, ± the error of that difference), "s.e." (the standard error of a score from the
+                finite number of test sets), "gap" (to the limit; left out if none is known), "lr"
+                (the learning rate; left out if none was chosen), "weights" and "ms" (milliseconds
+                per epoch, the median).
             caption: what the table shows, in a few words.
             formulas: whether groups are written as formulas, `$S_n \times S_d$`, or in plain text.
-            more: a column each, from model to value.
+            more: more columns, each a mapping from model to value.
 
         Raises:
             ValueError: if there is no such column, or no result.
@@ -266,7 +266,7 @@ class Comparison:
         write_whole(file, drawn(self, file.suffix[1:].lower()))
 
     def save_report(self, path: str | os.PathLike[str]) -> None:
-        """Write what was compared, how, and what came of it, with the figure, as a page to read.
+        """Write a page about the comparison: the models, the budget, the ranking, and the figure.
 
         Args:
             path: a file whose name ends in `.html`, one page that needs nothing else; or in `.md`,
