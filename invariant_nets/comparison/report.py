@@ -177,7 +177,7 @@ class Comparison:
             meanings["gap"] = f"to the limit, {goal.ideal:.4f}: the best possible {goal.score}"
         if self.rates:
             meanings["lr"] = "the learning rate that was chosen"
-        meanings["ms"] = "milliseconds an epoch, the median"
+        meanings["ms"] = "milliseconds per epoch, the median"
         return meanings
 
     @property
