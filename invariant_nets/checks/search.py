@@ -109,7 +109,7 @@ def _warn_equal_rows(x: Shaped[Tensor, "batch n *rest"]) -> None:
         if kind in first:
             warn(
                 f"rows {first[kind]} and {row} are equal in all sets of the input: whether the "
-                "function tells them apart was not tested; take sets whose rows differ",
+                "function distinguishes them was not tested; take sets whose rows differ",
             )
             return
         first[kind] = row

@@ -169,9 +169,9 @@ class Comparison:
         meanings = {
             goal.score: f"on {settings['test_sets']:,} test sets{better}; ± is the standard "
             "deviation over the seeds",
-            "behind": "how much worse than the first; ± is the error of that, in pairs of seeds "
+            "behind": "how much worse than the first; ± is the standard error, paired over seeds "
             "and sets",
-            "s.e.": "the standard error that so many test sets leave",
+            "s.e.": "the standard error from this number of test sets",
         }
         if goal.ideal is not None:
             meanings["gap"] = f"to the limit, {goal.ideal:.4f}: the best possible {goal.score}"
@@ -182,12 +182,12 @@ class Comparison:
 
     @property
     def beside(self) -> str:
-        """What an answer gets that does not look, in words; empty if that is not known."""
+        """The score of the best constant answer, in words; empty if it is not known."""
         constant = self.task.settings().get("constant_score")
         return (
             ""
             if constant is None
-            else f"The best answer that does not look at a set: {constant:.3f}."
+            else f"The best answer that does not depend on the set: {constant:.3f}."
         )
 
     def _repr_html_(self) -> str:
@@ -234,7 +234,7 @@ class Comparison:
         write_whole(output_file("path", path, [".json"]), self.to_json().encode())
 
     def plot(self, *, readings: bool = False) -> Figure:
-        """Plot the scores, one dot per seed, beside the limit if it is known.
+        """Plot the scores, one dot per seed, with the limit if it is known.
 
         Args:
             readings: also show, as hollow dots, what the last epoch of the first seed read on the
@@ -270,7 +270,7 @@ class Comparison:
 
         Args:
             path: a file whose name ends in `.html`, one page that needs nothing else; or in `.md`,
-                beside which the figure lies as an `.svg` of the same name. In a folder that exists.
+                with the figure as an `.svg` of the same name. In a folder that exists.
 
         Raises:
             ImportError: if matplotlib is not installed (the extra `plot`).

@@ -77,7 +77,7 @@ class SetsTask:
                 _check(role, sets, train)
         for role, share in shares.items():
             if share is not None and given[role] is not None:
-                raise ValueError(f"{role}_share must be left out beside {role} sets, got {share}")
+                raise ValueError(f"{role}_share must be left out with {role} sets, got {share}")
         if goal is not None and not isinstance(goal, Task):
             raise TypeError(f"goal must be a Task, got {type(goal).__name__}")
         self.name = name

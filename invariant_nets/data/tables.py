@@ -114,7 +114,7 @@ def _checked_names(table: Any, columns: Columns) -> list[str]:
         )
     found = list(columns.features or (name for name in names if name not in roles))
     if not found:
-        raise ValueError(f"a column of features is needed beside {', '.join(map(repr, names))}")
+        raise ValueError(f"a column of features is needed besides {', '.join(map(repr, names))}")
     for name in found:
         if not columns.features and (not name or name.startswith(("Unnamed:", "__index_level"))):
             raise ValueError(
@@ -142,7 +142,7 @@ class Rows:
         missing = ids.isna() | (ids == "")
         if missing.any():
             raise ValueError(
-                f"column {column.name!r} must say of which set each row is, got nothing in row "
+                f"column {column.name!r} must name the set of each row, got nothing in row "
                 f"{int(np.flatnonzero(missing)[0])} of the table"
             )
         return cls(*pd.factorize(ids))

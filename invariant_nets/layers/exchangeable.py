@@ -1,4 +1,4 @@
-r"""The linear layers of $S_n \times S_d$: matrices whose rows and columns come in no order.
+r"""The linear layers of $S_n \times S_d$: matrices whose rows and columns have no order.
 
 Two entries of a matrix can be the same, share their row, share their column, or neither. So the
 linear maps that commute with permutations of rows and of columns are spanned by four: the identity,

@@ -23,7 +23,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
     to members only, and the output is 0 at padding.
 
     Args:
-        d: the number of features of a member that goes out, at least 1.
+        d: the number of output features of a member, at least 1.
         num_heads: the number of heads, a divisor of $d$.
         dim_feedforward: the width of the perceptron's hidden layer, or 0 for none; $2d$ when not
             given.
@@ -32,7 +32,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
         dropout: the probability, in $[0, 1)$, of dropping while training, see
             `MultiheadAttentionBlock`.
         residual: what the attention is added to: `"input"`, or `"query"`, as in the published code.
-        in_features: the number of features of a member that comes in, at least 1; $d$ when not
+        in_features: the number of input features of a member, at least 1; $d$ when not
             given, and always with `residual="input"`.
         device: where the parameters live.
         dtype: their floating-point type.
@@ -110,7 +110,7 @@ class InducedSetAttentionBlock(nn.Module):
     The points are initialized as standard normal, the two blocks as in `MultiheadAttentionBlock`.
 
     Args:
-        d: the number of features of a member that goes out, at least 1.
+        d: the number of output features of a member, at least 1.
         num_heads: the number of heads, a divisor of $d$.
         num_points: the number $m$ of points, at least 1.
         dim_feedforward: the width of the perceptrons' hidden layers, or 0 for none; $2d$ when not
@@ -120,7 +120,7 @@ class InducedSetAttentionBlock(nn.Module):
         dropout: the probability, in $[0, 1)$, of dropping while training, see
             `MultiheadAttentionBlock`.
         residual: what the attention is added to: `"input"`, or `"query"`, as in the published code.
-        in_features: the number of features of a member that comes in, at least 1; $d$ when not
+        in_features: the number of input features of a member, at least 1; $d$ when not
             given, and always with `residual="input"`.
         device: where the parameters live.
         dtype: their floating-point type.

@@ -1,4 +1,4 @@
-r"""The block of multihead attention: every member of a set looks at the members of another."""
+r"""The block of multihead attention: every member of a set attends to the members of another."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Residual = Literal["input", "query"]
 
 
 class MultiheadAttentionBlock(nn.Module):
-    r"""A block of the transformer: every member of a set looks at the members of another.
+    r"""A block of the transformer: every member of a set attends to the members of another.
 
     $$\mathrm{MAB}(x, y) = h + \mathrm{rFF}(h), \qquad h = x + \mathrm{Attention}(x, y),$$
 
