@@ -46,7 +46,13 @@ from invariant_nets.data.bayes import bayes_accuracy, bayes_loss, bayes_threshol
 from invariant_nets.data.gaussian import GaussianDataset
 from invariant_nets.data.labeled_sets import LabeledSets
 from invariant_nets.data.poker import poker_hands
-from invariant_nets.data.ragged import PaddedSets, collate_sets, pad_sets, unpad_sets
+from invariant_nets.data.ragged import (
+    PaddedSets,
+    collate_sets,
+    pad_graphs,
+    pad_sets,
+    unpad_sets,
+)
 from invariant_nets.data.set_files import SetFile, SetFileError, load_bags, load_sets
 from invariant_nets.data.shapes import random_shapes
 from invariant_nets.groups.enumeration import (
@@ -73,14 +79,20 @@ from invariant_nets.layers.exchangeable import ExchangeableEquivariant, Exchange
 from invariant_nets.layers.exchangeable_sparse import SparseExchangeableEquivariant
 from invariant_nets.layers.orbit import OrbitInvariant, OrbitLinear
 from invariant_nets.layers.symmetric_elements import SymmetricElements, SymmetricElementsInvariant
+from invariant_nets.layers.tensors.layer import TensorLinear
 from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets, perceptron
 from invariant_nets.networks.entries import entrywise, radial
-from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
+from invariant_nets.networks.intrinsic import (
+    cyclic_elements,
+    exchangeable_matrix,
+    graph_network,
+    intrinsic,
+)
 from invariant_nets.networks.pooling import AttentionPooling, SetPooling
-from invariant_nets.networks.set_network import FlattenMembers, SetNetwork
+from invariant_nets.networks.set_network import FlattenMembers, GraphNetwork, SetNetwork
 from invariant_nets.networks.set_transformer import attention_from_state, set_transformer
 from invariant_nets.ranks import Ranks, join_ranks, shard
 from invariant_nets.training.binary import BinaryTrainer
@@ -110,6 +122,7 @@ __all__ = [
     "FlattenMembers",
     "GaussianDataset",
     "GaussianTask",
+    "GraphNetwork",
     "History",
     "InducedSetAttentionBlock",
     "LabeledSets",
@@ -140,6 +153,7 @@ __all__ = [
     "SymmetryModel",
     "SymmetryReport",
     "Task",
+    "TensorLinear",
     "Trainer",
     "WeightedOrders",
     "alternating_group",
@@ -166,6 +180,7 @@ __all__ = [
     "entrywise",
     "exchangeable_matrix",
     "find_symmetry",
+    "graph_network",
     "intrinsic",
     "join_ranks",
     "least_rotation",
@@ -174,6 +189,7 @@ __all__ = [
     "load_sets",
     "mathieu_group",
     "mlp",
+    "pad_graphs",
     "pad_sets",
     "perceptron",
     "pocket_cube_group",

@@ -14,7 +14,7 @@ from invariant_nets.data.bayes import bayes_accuracy, bayes_loss, bayes_threshol
 from invariant_nets.data.gaussian import GaussianDataset
 from invariant_nets.data.labeled_sets import LabeledSets
 from invariant_nets.data.poker import poker_hands
-from invariant_nets.data.ragged import PaddedSets, collate_sets, pad_sets, unpad_sets
+from invariant_nets.data.ragged import PaddedSets, collate_sets, pad_graphs, pad_sets, unpad_sets
 from invariant_nets.data.set_files import SetFile, SetFileError, load_bags, load_sets
 from invariant_nets.data.shapes import random_shapes
 
@@ -30,6 +30,7 @@ __all__ = [
     "collate_sets",
     "load_bags",
     "load_sets",
+    "pad_graphs",
     "pad_sets",
     "poker_hands",
     "random_shapes",

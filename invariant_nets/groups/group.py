@@ -74,6 +74,7 @@ class PermutationGroup:
         permutations = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
         self._images, self._name = stack_permutations(permutations, name="generators"), name
         self.shape: tuple[int, ...] = (self.degree,)
+        self.axes = self.shape
 
     @classmethod
     def _known(
@@ -83,6 +84,7 @@ class PermutationGroup:
         group = cls.__new__(cls)
         group._images, group._name, group._levels = images, name, levels
         group.shape = known.get("shape") or (group.degree,)
+        group.axes = known.get("axes") or group.shape
         group._draw, group._orbitals = known.get("draw"), known.get("orbitals")
         return group
 
@@ -288,13 +290,10 @@ class PermutationGroup:
         return PermutationGroup._known(
             on_tuples(self._images, k),
             f"{self.name} on {k}-tuples",
-            partial(_levels_on_tuples, self, k),
+            partial(tuple_levels, self, k),
             shape=(self.degree,) * k,
+            axes=self.axes * k,
         )
 
     def __repr__(self) -> str:
         return f"PermutationGroup({self.name}, degree={self.degree})"
-
-
-def _levels_on_tuples(group: PermutationGroup, k: int) -> list[Level]:
-    return tuple_levels(group.degree, group._chain.levels, k)

@@ -70,6 +70,7 @@ def direct_product(
         " × ".join(group.name for group in groups),
         partial(_product_levels, union_levels if on == "union" else grid_levels, groups),
         shape=None if on == "union" else tuple(degrees),
+        axes=None if on == "union" else sum((group.axes for group in groups), ()),
         orbitals=partial(_union_orbitals if on == "union" else _grid_orbitals, groups),
     )
 

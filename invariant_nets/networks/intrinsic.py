@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
 
-from invariant_nets._arguments import checked_widths, layer_widths, positive_int
+from invariant_nets._arguments import checked_widths, layer_widths, one_of, positive_int
 from invariant_nets.groups.named import cyclic_group
 from invariant_nets.layers.averaged import (
     LinearEquivariant,
@@ -19,8 +20,10 @@ from invariant_nets.layers.averaged import (
 )
 from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers.orbit import OrbitInvariant, OrbitLinear
+from invariant_nets.layers.partitions.classes import Symmetric
 from invariant_nets.layers.symmetric_elements import SymmetricElements, SymmetricElementsInvariant
-from invariant_nets.networks.set_network import SetNetwork, to_probabilities
+from invariant_nets.layers.tensors.layer import TensorLinear
+from invariant_nets.networks.set_network import GraphNetwork, SetNetwork, to_probabilities
 
 
 def intrinsic(
@@ -88,6 +91,69 @@ def _as_readout(layer: LinearEquivariant) -> LinearEquivariant:
     """Initialize a layer so that it keeps the mean square, since no ReLU follows it."""
     layer.a, layer.b = layer.a / math.sqrt(2), layer.b / math.sqrt(2)
     return layer
+
+
+def graph_network(
+    *,
+    edge_features: int = 1,
+    node_features: int = 0,
+    hidden: Sequence[int] = (16, 16),
+    outputs: int = 1,
+    per: Literal["graph", "node", "pair"] = "graph",
+    undirected: bool = False,
+    probabilities: bool = False,
+) -> GraphNetwork:
+    r"""Build the network of the layers of pairs of nodes, $e + f \to 16 \to 16$, then a readout.
+
+    $$f(\sigma A \sigma^{-1}) = f(A) \quad \text{for all } \sigma \in S_n.$$
+
+    Invariant to every order of the nodes, or with outputs of nodes or pairs equivariant to it. No
+    weight depends on $n$: the network takes graphs of every size.
+
+    Args:
+        edge_features: the number of features a pair of nodes has, at least 1.
+        node_features: the number of features a node has, at least 0.
+        hidden: the widths of the layers of pairs, each with a ReLU, at least one.
+        outputs: the number of outputs per graph, node or pair, at least 1.
+        per: what the outputs are of: `"graph"`, `"node"` or `"pair"`.
+        undirected: whether the edges have no direction, $A_{ij} = A_{ji}$: 9 maps a layer, not 15.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
+
+    Shape:
+        See `GraphNetwork`; to $(\mathrm{batch}, \mathrm{outputs})$, $(\mathrm{batch}, n,
+        \mathrm{outputs})$ or $(\mathrm{batch}, n, n, \mathrm{outputs})$.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network, edges = graph_network(), torch.rand(4, 9, 9)
+        >>> order = torch.randperm(9)
+        >>> torch.allclose(network(edges[:, order][:, :, order]), network(edges), atol=1e-5)
+        True
+
+    References:
+        Maron et al. (2019), *Invariant and Equivariant Graph Networks*.
+
+    Derived in chapter 12.
+    """
+    one_of("per", per, ("graph", "node", "pair"))
+    features = positive_int("edge_features", edge_features) + node_features
+    outputs, widths = positive_int("outputs", outputs), layer_widths(features, hidden)
+    inside: Symmetric = "both" if undirected else "none"
+    modules: list[nn.Module] = []
+    for width_in, width_out in itertools.pairwise(widths):
+        layer = TensorLinear("n n -> n n", width_in, width_out, symmetric=inside)
+        modules += [layer, nn.ReLU()]
+    pattern = {"graph": "n n ->", "node": "n n -> n", "pair": "n n -> n n"}[per]
+    readout = TensorLinear(pattern, widths[-1], outputs, symmetric=inside)
+    if per != "graph":  # no ReLU follows it
+        with torch.no_grad():
+            readout.weight = readout.weight / math.sqrt(2)
+    modules += [readout, *to_probabilities(probabilities, outputs)]
+    return GraphNetwork(*modules, edge_features=edge_features, node_features=node_features)
 
 
 def exchangeable_matrix(
