@@ -70,7 +70,7 @@ class EntriesAsMembers(nn.Module):
 
 
 class SumOfSquares(nn.Module):
-    r"""The sum of the squared entries, standardized by its mean and deviation for normal entries.
+    r"""The sum of squared entries, standardized by its moments for standard normal entries.
 
     $$z = \frac{T - nd}{\sqrt{2nd}}, \qquad T = \sum_{ij} x_{ij}^2 .$$
 
