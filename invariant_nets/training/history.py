@@ -46,7 +46,7 @@ class History:
         >>> history.num_epochs, history.best_epoch, history.valid_loss
         (2, 2, [0.69, 0.65])
 
-    Read in chapter 10.
+    Read in chapter 2.
     """
 
     # One list, so that an interrupt finds an epoch in it either whole or not at all.
