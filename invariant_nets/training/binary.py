@@ -49,7 +49,7 @@ class BinaryTrainer(Trainer):
         >>> history.num_epochs, history.stopped
         (2, 'all 2 epochs done')
 
-    Used in chapters 2, 4, 5 and 10.
+    Used in chapters 2, 4 and 5; chapter 10 treats early stopping.
     """
 
     def __init__(
