@@ -6,14 +6,14 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13, 14 |
 | `checks` | how far from a symmetry, and which one | 3 |
 | `layers` | the linear layers of a group | 4, 5, 6, 12 |
-| `networks` | modules in turn, on sets of every size | 4, 6, 10, 13 |
+| `networks` | networks made of the layers, for sets of every size | 4, 6, 10, 13 |
 | `canonicalization` | one order for every set | 7, 14 |
 | `averaging` | averages over permutations, and augmentation | 8, 9, B |
-| `training` | a trainer that can be cut off | 10, B |
+| `training` | a trainer that can be interrupted and resumed | 10, B |
 | `comparison` | all models on one task | 11 |
 
-What the rooms hold can be imported from here. Beside them, `figures` is the book's look, which
-needs matplotlib, and `ranks` the processes that work together.
+The names of the rooms can be imported from here. In addition, `figures` is the style of the book's
+figures, which needs matplotlib, and `ranks` are the processes that work together.
 """
 
 from invariant_nets.averaging.augmentation import Augmentation
@@ -46,7 +46,13 @@ from invariant_nets.data.bayes import bayes_accuracy, bayes_loss, bayes_threshol
 from invariant_nets.data.gaussian import GaussianDataset
 from invariant_nets.data.labeled_sets import LabeledSets
 from invariant_nets.data.poker import poker_hands
-from invariant_nets.data.ragged import PaddedSets, collate_sets, pad_sets, unpad_sets
+from invariant_nets.data.ragged import (
+    PaddedSets,
+    collate_sets,
+    pad_graphs,
+    pad_sets,
+    unpad_sets,
+)
 from invariant_nets.data.set_files import SetFile, SetFileError, load_bags, load_sets
 from invariant_nets.data.shapes import random_shapes
 from invariant_nets.groups.enumeration import (
@@ -73,14 +79,20 @@ from invariant_nets.layers.exchangeable import ExchangeableEquivariant, Exchange
 from invariant_nets.layers.exchangeable_sparse import SparseExchangeableEquivariant
 from invariant_nets.layers.orbit import OrbitInvariant, OrbitLinear
 from invariant_nets.layers.symmetric_elements import SymmetricElements, SymmetricElementsInvariant
+from invariant_nets.layers.tensors.layer import TensorLinear
 from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets, perceptron
 from invariant_nets.networks.entries import entrywise, radial
-from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
+from invariant_nets.networks.intrinsic import (
+    cyclic_elements,
+    exchangeable_matrix,
+    graph_network,
+    intrinsic,
+)
 from invariant_nets.networks.pooling import AttentionPooling, SetPooling
-from invariant_nets.networks.set_network import FlattenMembers, SetNetwork
+from invariant_nets.networks.set_network import FlattenMembers, GraphNetwork, SetNetwork
 from invariant_nets.networks.set_transformer import attention_from_state, set_transformer
 from invariant_nets.ranks import Ranks, join_ranks, shard
 from invariant_nets.training.binary import BinaryTrainer
@@ -110,6 +122,7 @@ __all__ = [
     "FlattenMembers",
     "GaussianDataset",
     "GaussianTask",
+    "GraphNetwork",
     "History",
     "InducedSetAttentionBlock",
     "LabeledSets",
@@ -140,6 +153,7 @@ __all__ = [
     "SymmetryModel",
     "SymmetryReport",
     "Task",
+    "TensorLinear",
     "Trainer",
     "WeightedOrders",
     "alternating_group",
@@ -166,6 +180,7 @@ __all__ = [
     "entrywise",
     "exchangeable_matrix",
     "find_symmetry",
+    "graph_network",
     "intrinsic",
     "join_ranks",
     "least_rotation",
@@ -174,6 +189,7 @@ __all__ = [
     "load_sets",
     "mathieu_group",
     "mlp",
+    "pad_graphs",
     "pad_sets",
     "perceptron",
     "pocket_cube_group",

@@ -21,6 +21,7 @@ from invariant_nets import (
     ExchangeableEquivariant,
     ExchangeableInvariant,
     FlattenMembers,
+    GraphNetwork,
     InducedSetAttentionBlock,
     LinearEquivariant,
     LinearInvariant,
@@ -37,6 +38,7 @@ from invariant_nets import (
     SymmetricElements,
     SymmetricElementsInvariant,
     SymmetryModel,
+    TensorLinear,
     build_model,
     columnwise_sort,
     cyclic_elements,
@@ -44,6 +46,7 @@ from invariant_nets import (
     deep_sets,
     dihedral_group,
     direct_product,
+    graph_network,
     intrinsic,
     least_rotation,
     lexicographic_sort,
@@ -138,6 +141,22 @@ class LookedAt(nn.Module):
         return self.block(self.points.expand(batch, -1, -1), x, mask)
 
 
+class OfPairs(nn.Module):
+    """A layer or network of graphs whose edges have the features of both ends."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, mask=None):
+        if isinstance(x, Tensor) and x.ndim == 3 and not x.is_nested and x.layout is torch.strided:
+            n = x.shape[1]
+            x = torch.cat(
+                (x[:, :, None].expand(-1, -1, n, -1), x[:, None].expand(-1, n, -1, -1)), 3
+            )
+        return self.layer(x, mask)
+
+
 def reader():
     """Return a network that reads the members in order, one output per set."""
     positions = PositionalEncoding(D, PLACES)
@@ -200,6 +219,20 @@ MODULES = {
     "SymmetricElements": moves(lambda: on_orbits("mean"), features=(5, 2)),
     "SymmetricElementsInvariant": Entry(
         lambda: SymmetricElementsInvariant(OrbitInvariant(cyclic_group(5), 2, 3)), features=(5, 2)
+    ),
+    "TensorLinear, sets": moves(lambda: TensorLinear("n -> n", D, 3)),
+    "TensorLinear, tables": moves(lambda: TensorLinear("n m -> n m", 2, 2), features=(3, 2)),
+    "TensorLinear, rows": Entry(lambda: TensorLinear("n m -> m", 2, 3), features=(3, 2)),
+    "TensorLinear, graphs": moves(lambda: OfPairs(TensorLinear("n n -> n", 2 * D, 3))),
+    "GraphNetwork": Entry(
+        lambda: OfPairs(
+            GraphNetwork(
+                TensorLinear("n n -> n n", 2 * D, 5, symmetric="output"),
+                nn.Tanh(),
+                TensorLinear("n n ->", 5, 2, bias=False),
+                edge_features=2 * D,
+            )
+        )
     ),
     "SumOfSquares": Entry(SumOfSquares, any_features=True),
     "EntriesAsMembers": Entry(lambda: EntriesAsMembers(LinearInvariant(1, 3)), any_features=True),
@@ -286,6 +319,9 @@ VARIANTS = {
         CYCLIC,
         equivariant=True,
         features=(20,),
+    ),
+    "graph_network": moves(
+        lambda: OfPairs(graph_network(edge_features=2 * D, hidden=(5,), outputs=2, per="node"))
     ),
     "SymmetricElements, sum": moves(lambda: on_orbits("sum"), features=(5, 2)),
     "SymmetricElementsInvariant, sum": Entry(

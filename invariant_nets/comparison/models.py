@@ -63,7 +63,7 @@ def _of_tables(build: Builder, group: str, lr: float = 1e-3) -> ModelSpec:
 MODELS: Mapping[str, ModelSpec] = MappingProxyType(
     {
         "mlp": ModelSpec(mlp, "none", "trivial", 10),
-        "transformer": ModelSpec(transformer, "none", "trivial", 10, 1e-2),
+        "transformer": ModelSpec(transformer, "none", "trivial", 7, 1e-2),
         "augmented-mlp": _spec(_augmented, mlp, "augmentation", "trivial", 9),
         "canonical-mlp": _spec(_canonical, mlp, "canonicalization", "S_n", 7),
         "canonical-transformer": _spec(_canonical, transformer, "canonicalization", "S_n", 7, 1e-2),

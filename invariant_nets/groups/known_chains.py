@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -169,8 +170,9 @@ def grid_levels(degrees: Sequence[int], levels: Sequence[Sequence[Level]]) -> li
     return [along(level, axis) for axis, factor in enumerate(levels) for level in factor]
 
 
-def tuple_levels(degree: int, levels: Sequence[Level], k: int) -> list[Level]:
-    """Return the levels of the same group as it acts on the `k`-tuples of its points."""
+def tuple_levels(group: Any, k: int) -> list[Level]:
+    """Return the levels of a group as it acts on the `k`-tuples of its points."""
+    degree, levels = group.degree, group._chain.levels
     step = sum(degree**i for i in range(k))
     every = np.arange(degree**k)
 

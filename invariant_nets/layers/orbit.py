@@ -45,9 +45,9 @@ class OrbitLinear(InUnits, Indexed):
 
     The orbits decide how it is computed: pooled where the group is doubly transitive on its orbits
     ($S_n$, $A_n$ and their products on a union) and for $S_n \times S_d$ on a grid, by FFT for
-    cyclic patterns of 64 points and more, with the weights written out otherwise. So it is for
-    $S_n$ on pairs, the layers of graphs: a matrix of $n^4$ numbers per pair of channels, and thus
-    for small graphs only. Chapter 12 has the same 15 maps as sums.
+    cyclic patterns of 64 points and more, by the sums of `TensorLinear` for symmetric groups on
+    tuples and grids of tuples, such as $S_n$ on the pairs of a graph's nodes, and with the weights
+    written out otherwise, or where that is faster: a matrix of $n m$ numbers per pair of channels.
 
     With a mask the sum is over the points that are there, and the others go out as 0 (with another
     `out_group`, all points go out). For $S_n$ that is the layer of the smaller symmetric group,
@@ -113,7 +113,7 @@ class OrbitLinear(InUnits, Indexed):
         self.in_channels = positive_int("in_channels", in_channels)
         self.out_channels = positive_int("out_channels", out_channels)
         rows = self.out_group.orbitals(self._other, every=False)
-        form = fast_form(rows, self.out_group, group)
+        form = fast_form(rows, self.out_group, group, self.in_channels * self.out_channels)
         # The pairs of each orbital in a row, and the orbitals of that row.
         pairs = rows.flatten().bincount()
         row_of = torch.empty_like(pairs)

@@ -11,22 +11,28 @@ from invariant_nets._precision import as_written, widened
 from invariant_nets._sets import at_least_single
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import cyclic_generator
+from invariant_nets.layers.tensors.orbits import TensorForm, tensor_form
 
 _MOST_BLOCKS = 16
 _LEAST_FFT = 64
 _MOST_SUMMED = 16
 _GRID_ORBITALS = 4
+_LEAST_SUMMED = 100_000
 
 
 def fast_form(
-    rows: Int[Tensor, "orbits n"], out_group: PermutationGroup, in_group: PermutationGroup
-) -> PooledForm | GridForm | CyclicForm | None:
+    rows: Int[Tensor, "orbits n"],
+    out_group: PermutationGroup,
+    in_group: PermutationGroup,
+    channels: int = 1,
+) -> PooledForm | GridForm | CyclicForm | TensorForm | None:
     """Return the closed form that the orbits allow, or None. It maps `x` and the weights.
 
     Args:
         rows: the orbitals of the first point that goes out of each orbit.
         out_group: how the group acts on what goes out.
         in_group: how it acts on what comes in.
+        channels: how many pairs of channels there are.
     """
     alike = out_group is in_group
     orbitals = int(rows.max()) + 1
@@ -43,7 +49,9 @@ def fast_form(
             return PooledForm(rows, out_orbit, in_orbit, diagonal=True)
     if len(rows) == 1 and len(in_orbit) >= _LEAST_FFT and _shifts(out_group, in_group):
         return CyclicForm(rows[0])
-    return None
+    if out_group.degree * in_group.degree * channels < _LEAST_SUMMED:
+        return None  # one product with the matrix is faster
+    return tensor_form(rows, out_group, in_group)
 
 
 def _moves_lines(group: PermutationGroup) -> bool:

@@ -1,10 +1,12 @@
-r"""Networks on sets: modules in turn, with a mask where sets differ in size.
+r"""Networks on sets, with a mask if sets differ in size.
 
-Some are invariant by construction, since every layer is equivariant and the last one pools; others,
-the backbones, know no symmetry and are made invariant by canonicalization, averaging or
-augmentation. `SetNetwork` runs modules one after another and hands the mask to those that take it.
+Some are invariant by construction, since every layer is equivariant and the last one pools. Others,
+the backbones, have no symmetry, and canonicalization, averaging or augmentation make them
+invariant. `SetNetwork` applies modules one after another and passes the mask to those that take it.
 
-Chapters 4, 6, 10 and 13 derive and train them.
+`GraphNetwork` does the same for graphs.
+
+Derived and trained in chapters 4, 6, 10, 12 and 13.
 """
 
 from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
@@ -12,15 +14,21 @@ from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets, perceptron
 from invariant_nets.networks.entries import entrywise, radial
-from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
+from invariant_nets.networks.intrinsic import (
+    cyclic_elements,
+    exchangeable_matrix,
+    graph_network,
+    intrinsic,
+)
 from invariant_nets.networks.pooling import AttentionPooling, SetPooling
-from invariant_nets.networks.set_network import FlattenMembers, SetNetwork
+from invariant_nets.networks.set_network import FlattenMembers, GraphNetwork, SetNetwork
 from invariant_nets.networks.set_transformer import attention_from_state, set_transformer
 
 __all__ = [
     "AttentionPooling",
     "EncoderLayer",
     "FlattenMembers",
+    "GraphNetwork",
     "InducedSetAttentionBlock",
     "MultiheadAttentionBlock",
     "PositionalEncoding",
@@ -32,6 +40,7 @@ __all__ = [
     "deep_sets",
     "entrywise",
     "exchangeable_matrix",
+    "graph_network",
     "intrinsic",
     "mlp",
     "perceptron",

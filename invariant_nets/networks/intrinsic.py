@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
 
-from invariant_nets._arguments import checked_widths, layer_widths, positive_int
+from invariant_nets._arguments import checked_widths, layer_widths, one_of, positive_int
 from invariant_nets.groups.named import cyclic_group
 from invariant_nets.layers.averaged import (
     LinearEquivariant,
@@ -19,8 +20,10 @@ from invariant_nets.layers.averaged import (
 )
 from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers.orbit import OrbitInvariant, OrbitLinear
+from invariant_nets.layers.partitions.classes import Symmetric
 from invariant_nets.layers.symmetric_elements import SymmetricElements, SymmetricElementsInvariant
-from invariant_nets.networks.set_network import SetNetwork, to_probabilities
+from invariant_nets.layers.tensors.layer import TensorLinear
+from invariant_nets.networks.set_network import GraphNetwork, SetNetwork, to_probabilities
 
 
 def intrinsic(
@@ -36,15 +39,15 @@ def intrinsic(
 ) -> SetNetwork:
     r"""Build the network of equivariant layers: $d \to 10 \to 10$ with ReLU, then invariant.
 
-    Invariant to $S_n$ by construction, and it takes sets of every size. An empty set gives the
-    readout's constant.
+    Invariant to $S_n$ by construction, and it takes sets of every size. The output for an empty set
+    is the readout's constant.
 
-    With `per_member` the last layer $F$ is a `LinearEquivariant` too, and so is the network
-    equivariant: it gives $y_i = F(h)_i$ for the last hidden $h$ of all members. $F$ starts at
+    With `per_member` the last layer $F$ is a `LinearEquivariant` too, so the network is
+    equivariant: $y_i = F(h)_i$ for the last hidden $h$ of all members. $F$ is initialized at
     $1 / \sqrt 2$ of the scale of the others, since no ReLU follows it.
 
     Args:
-        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+        n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
         hidden: the widths of the equivariant layers, at least one.
@@ -85,9 +88,72 @@ def intrinsic(
 
 @torch.no_grad()
 def _as_readout(layer: LinearEquivariant) -> LinearEquivariant:
-    """Let a layer start such that it keeps the mean square, as no ReLU follows it."""
+    """Initialize a layer so that it keeps the mean square, since no ReLU follows it."""
     layer.a, layer.b = layer.a / math.sqrt(2), layer.b / math.sqrt(2)
     return layer
+
+
+def graph_network(
+    *,
+    edge_features: int = 1,
+    node_features: int = 0,
+    hidden: Sequence[int] = (16, 16),
+    outputs: int = 1,
+    per: Literal["graph", "node", "pair"] = "graph",
+    undirected: bool = False,
+    probabilities: bool = False,
+) -> GraphNetwork:
+    r"""Build the network of the layers of pairs of nodes, $e + f \to 16 \to 16$, then a readout.
+
+    $$f(\sigma A \sigma^{-1}) = f(A) \quad \text{for all } \sigma \in S_n.$$
+
+    Invariant to every order of the nodes, or with outputs of nodes or pairs equivariant to it. No
+    weight depends on $n$: the network takes graphs of every size.
+
+    Args:
+        edge_features: the number of features a pair of nodes has, at least 1.
+        node_features: the number of features a node has, at least 0.
+        hidden: the widths of the layers of pairs, each with a ReLU, at least one.
+        outputs: the number of outputs per graph, node or pair, at least 1.
+        per: what the outputs are of: `"graph"`, `"node"` or `"pair"`.
+        undirected: whether the edges have no direction, $A_{ij} = A_{ji}$: 9 maps a layer, not 15.
+        probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
+            giving logits.
+
+    Shape:
+        See `GraphNetwork`; to $(\mathrm{batch}, \mathrm{outputs})$, $(\mathrm{batch}, n,
+        \mathrm{outputs})$ or $(\mathrm{batch}, n, n, \mathrm{outputs})$.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network, edges = graph_network(), torch.rand(4, 9, 9)
+        >>> order = torch.randperm(9)
+        >>> torch.allclose(network(edges[:, order][:, :, order]), network(edges), atol=1e-5)
+        True
+
+    References:
+        Maron et al. (2019), *Invariant and Equivariant Graph Networks*.
+
+    Derived in chapter 12.
+    """
+    one_of("per", per, ("graph", "node", "pair"))
+    features = positive_int("edge_features", edge_features) + node_features
+    outputs, widths = positive_int("outputs", outputs), layer_widths(features, hidden)
+    inside: Symmetric = "both" if undirected else "none"
+    modules: list[nn.Module] = []
+    for width_in, width_out in itertools.pairwise(widths):
+        layer = TensorLinear("n n -> n n", width_in, width_out, symmetric=inside)
+        modules += [layer, nn.ReLU()]
+    pattern = {"graph": "n n ->", "node": "n n -> n", "pair": "n n -> n n"}[per]
+    readout = TensorLinear(pattern, widths[-1], outputs, symmetric=inside)
+    if per != "graph":  # no ReLU follows it
+        with torch.no_grad():
+            readout.weight = readout.weight / math.sqrt(2)
+    modules += [readout, *to_probabilities(probabilities, outputs)]
+    return GraphNetwork(*modules, edge_features=edge_features, node_features=node_features)
 
 
 def exchangeable_matrix(
@@ -107,7 +173,7 @@ def exchangeable_matrix(
     set gives the readout's bias.
 
     Args:
-        n: the number of rows, at least 1; no weight depends on it or on `d`, they are there so
+        n: the number of rows, at least 1; no weight depends on it or on `d`; they are there so
             that every backbone is built alike.
         d: the number of columns, at least 1.
         hidden: the widths of the equivariant layers, at least one.
@@ -159,16 +225,16 @@ def cyclic_elements(
     features, the same for all rows. It takes sets of every size.
 
     The maps on the elements' deviations from their mean and on their mean, $\mathrm{element}$ and
-    $\mathrm{element} + \mathrm{shared}$ for a mean pool, start as in `OrbitLinear` but $\sqrt 2$ as
-    large, independently of each other: they double the variance of independent inputs, and a ReLU
-    halves the mean square. The readout starts as in `OrbitInvariant`.
+    $\mathrm{element} + \mathrm{shared}$ for a mean pool, are initialized as in `OrbitLinear` but
+    $\sqrt 2$ times as large, independently of each other: they double the variance of independent
+    inputs, and a ReLU halves the mean square. The readout is initialized as in `OrbitInvariant`.
 
     With `per_member` it is equivariant to $S_n$ and invariant to $C_d$: the readout is
     $y_i = \mathrm{element}(h_i) + \mathrm{shared}(\mathrm{pool}_j\, h_j)$ with two such maps, the
     first with a bias.
 
     Args:
-        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+        n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
         hidden: the channels of the layers, each with a ReLU, at least one.

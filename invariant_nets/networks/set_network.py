@@ -9,7 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from invariant_nets._arguments import (
+    dense,
     first_weight,
+    int_at_least,
     of_weights,
     positive_int,
     set_batch,
@@ -31,21 +33,21 @@ from invariant_nets._torch_modules import is_sequence
 class SetNetwork(nn.Sequential):
     r"""A `Sequential` that takes batches of sets, padded ones too, and refuses anything else.
 
-    Sets of different sizes come as one padded tensor and a mask that says which rows are members.
-    The mask goes to every module that has an argument `mask`, which is found out when the network
-    is made, also through `torch.compile` and other wrappers and inside nested sequences, and ends
-    where the set axis does: at a module that pools. A module that acts on every member by itself
-    needs no mask, and what it puts into padding is set to 0. Of torch's modules (`nn.Linear`,
-    `nn.ReLU`, `nn.LayerNorm`) that is known; another module says so by an attribute
-    `by_member = True`. Any other is refused when sets are padded, such as `nn.MultiheadAttention`
-    and `nn.BatchNorm1d`, which mix the members. What an empty set gives is up to the module that
-    pools; all modules of this package then give a number, never NaN.
+    Sets of different sizes are one padded tensor and a mask that marks the members. The mask goes
+    to every module with an argument `mask`, up to the module that pools; such modules are found
+    when the network is made, also through `torch.compile` and other wrappers and inside nested
+    sequences. A module that acts on every member by itself needs no mask, and its output at padding
+    is set to 0. Torch's modules of this kind (`nn.Linear`, `nn.ReLU`, `nn.LayerNorm`) are known;
+    any other module declares it by an attribute `by_member = True`. All others, such as
+    `nn.MultiheadAttention` and `nn.BatchNorm1d`, which mix the members, are refused when sets are
+    padded. The output for an empty set depends on the module that pools; with the modules of this
+    package it is a number, never NaN.
 
     Args:
-        *modules: what to apply in turn. One that takes a mask and pools to several vectors a set,
-            $(\mathrm{batch}, k, \mathrm{out})$, says so by an attribute `pools = True`.
+        *modules: the modules, in order. One that takes a mask and pools to several vectors per set,
+            $(\mathrm{batch}, k, \mathrm{out})$, declares it by an attribute `pools = True`.
         d: the number of features of a set member, at least 1.
-        n: the set size, padding included, where the modules depend on it, else any.
+        n: the set size, padding included, if the modules depend on it; otherwise any.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever the last module returns; `mask` $(\mathrm{batch}, n)$,
@@ -148,11 +150,95 @@ def _in_turn(network: nn.Module) -> Iterator[nn.Module]:
         yield from _in_turn(module) if is_sequence(module) and not hooks else (module,)
 
 
+class GraphNetwork(SetNetwork):
+    r"""Modules in turn on batches of graphs of every size, padded ones too.
+
+    A graph is a tensor over pairs of its nodes: features of edges, and those of the nodes on the
+    diagonal. The layers are `TensorLinear`, such as `"n n -> n n"`, `"n n -> n"` and `"n n ->"`,
+    and modules that act on every entry by itself. Such a network is equivariant, or if it ends
+    without an axis invariant, to every order of the nodes. Graphs of different sizes come from
+    `pad_graphs`; what is padding reaches no value and no gradient, and goes out as 0.
+
+    Args:
+        *modules: what to apply in turn.
+        edge_features: the number of features a pair of nodes has, at least 1.
+        node_features: the number of features a node has, at least 0.
+
+    Shape:
+        `x`, the edges, $(\mathrm{batch}, n, n)$ or $(\mathrm{batch}, n, n, \mathrm{edge})$, `mask`
+        $(\mathrm{batch}, n)$, true where a node is, and `nodes` $(\mathrm{batch}, n,
+        \mathrm{node})$, to whatever the last module returns. The modules see
+        $(\mathrm{batch}, n, n, \mathrm{edge} + \mathrm{node})$.
+
+    Raises:
+        TypeError: if an input is no dense tensor, or of a type that the weights do not go with.
+        ValueError: if a number of features is too small, or an input has another shape.
+
+    Example:
+        >>> import torch
+        >>> from invariant_nets import TensorLinear, pad_graphs
+        >>> layers = TensorLinear("n n -> n n", 1, 8), nn.ReLU(), TensorLinear("n n ->", 8, 1)
+        >>> network = GraphNetwork(*layers)
+        >>> x, mask = pad_graphs([torch.ones(3, 3), torch.ones(5, 5)])
+        >>> network(x, mask=mask).shape
+        torch.Size([2, 1])
+
+    Used in chapter 12; `graph_network` builds one.
+    """
+
+    def __init__(self, *modules: nn.Module, edge_features: int = 1, node_features: int = 0) -> None:
+        self.edge_features = positive_int("edge_features", edge_features)
+        self.node_features = int_at_least("node_features", node_features, 0)
+        super().__init__(*modules, d=self.edge_features + self.node_features)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch n n *edge"],
+        mask: Bool[Tensor, "batch n"] | None = None,
+        nodes: Float[Tensor, "batch n node"] | None = None,
+    ) -> Float[Tensor, "batch *out"]:
+        """Apply the modules in turn."""
+        x = self._pairs(x, nodes)
+        try:
+            if mask is None:
+                y: Tensor = nn.Sequential.forward(self, x)  # type: ignore[no-untyped-call]
+                return y
+            y = self._masked(x, mask)
+        except RuntimeError:  # torch does not say what is to be done about another type
+            of_weights(x, first_weight(self))
+            raise
+        if y.ndim < 4:
+            return y
+        members = members_of(mask)
+        return zero_padding(y.transpose(1, 2), members).transpose(1, 2)
+
+    def _pairs(self, x: Tensor, nodes: Tensor | None) -> Float[Tensor, "batch n n d"]:
+        """Return the features of edges and nodes as those of pairs of nodes, or raise."""
+        dense(x)
+        edges = x[..., None] if x.ndim == 3 and self.edge_features == 1 else x
+        square = edges.ndim == 4 and edges.shape[1] == edges.shape[2]
+        if not square or edges.shape[3] != self.edge_features:
+            expected = f"(batch, n, n, {self.edge_features})"
+            raise ValueError(f"x must have shape {expected}, got {tuple(x.shape)}")
+        if edges.shape[1] < 1:
+            raise ValueError(f"x must hold graphs with n ≥ 1, got {tuple(x.shape)}")
+        if (nodes is None) != (self.node_features == 0):
+            came = "none" if nodes is None else f"a tensor of shape {tuple(nodes.shape)}"
+            raise ValueError(f"nodes must have {self.node_features} features, got {came}")
+        if nodes is None:
+            return edges
+        dense(nodes, "nodes")
+        if nodes.shape != (*edges.shape[:2], self.node_features):
+            shape = (*edges.shape[:2], self.node_features)
+            raise ValueError(f"nodes must have shape {shape}, got {tuple(nodes.shape)}")
+        return torch.cat((edges, torch.diag_embed(nodes.mT).movedim(1, 3)), 3)
+
+
 class FlattenMembers(nn.Module):
     r"""Writes the members of a set one after the other into one vector, and zeros after them.
 
-    Invariant to nothing: it is how a network for a fixed size takes smaller sets too. Where the
-    padding is makes no difference; an empty set gives zeros.
+    Not invariant to any group. With it a network for a fixed size takes smaller sets too. The place
+    of the padding makes no difference; an empty set becomes zeros.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, nd)$.
@@ -184,9 +270,9 @@ class FlattenMembers(nn.Module):
 
 
 def to_probabilities(probabilities: bool, outputs: int) -> list[nn.Module]:
-    """Return what turns logits into probabilities, as a list of no or one module.
+    """Return the module that turns logits into probabilities, in a list, which may be empty.
 
-    One logit is turned by the sigmoid, several, of so many classes, by a softmax over them.
+    One logit goes through the sigmoid, several, one per class, through a softmax over them.
     """
     if not probabilities:
         return []
