@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from invariant_nets._arguments import autocasts
 from invariant_nets._sets import Mask, at_least_single, call
 
-
 _WIDE = (torch.float32, torch.float64)
 
 
