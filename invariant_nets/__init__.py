@@ -74,6 +74,8 @@ from invariant_nets.groups.named import (
 )
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product
+from invariant_nets.groups.transitive.degree import transitivity
+from invariant_nets.groups.transitive.lines import affine_group, projective_group
 from invariant_nets.layers.averaged import LinearEquivariant, LinearInvariant
 from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers.exchangeable_sparse import SparseExchangeableEquivariant
@@ -156,6 +158,7 @@ __all__ = [
     "TensorLinear",
     "Trainer",
     "WeightedOrders",
+    "affine_group",
     "alternating_group",
     "assert_equivariant",
     "assert_invariant",
@@ -194,6 +197,7 @@ __all__ = [
     "perceptron",
     "pocket_cube_group",
     "poker_hands",
+    "projective_group",
     "radial",
     "random_shapes",
     "row_column_sort",
@@ -205,6 +209,7 @@ __all__ = [
     "test_equivariant",
     "test_invariant",
     "transformer",
+    "transitivity",
     "trivial_group",
     "unpad_sets",
     "wreath_product",
