@@ -18,6 +18,7 @@ needs matplotlib, and `ranks` the processes that work together.
 
 from invariant_nets.averaging.augmentation import Augmentation
 from invariant_nets.averaging.chunked import average_over
+from invariant_nets.averaging.designs import coset_subgroup, variance_ratios
 from invariant_nets.averaging.model import Estimate, SymmetryModel
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
@@ -171,6 +172,7 @@ __all__ = [
     "collate_sets",
     "columnwise_sort",
     "compare",
+    "coset_subgroup",
     "create_all_permutations",
     "create_permutations_from_generators",
     "create_random_permutations",
@@ -212,5 +214,6 @@ __all__ = [
     "transitivity",
     "trivial_group",
     "unpad_sets",
+    "variance_ratios",
     "wreath_product",
 ]
