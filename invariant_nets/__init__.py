@@ -6,14 +6,14 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13, 14 |
 | `checks` | how far from a symmetry, and which one | 3 |
 | `layers` | the linear layers of a group | 4, 5, 6, 12 |
-| `networks` | modules in turn, on sets of every size | 4, 6, 10, 13 |
+| `networks` | networks made of the layers, for sets of every size | 4, 6, 10, 13 |
 | `canonicalization` | one order for every set | 7, 14 |
 | `averaging` | averages over permutations, and augmentation | 8, 9, B |
-| `training` | a trainer that can be cut off | 10, B |
+| `training` | a trainer that can be interrupted and resumed | 10, B |
 | `comparison` | all models on one task | 11 |
 
-What the rooms hold can be imported from here. Beside them, `figures` is the book's look, which
-needs matplotlib, and `ranks` the processes that work together.
+The names of the rooms can be imported from here. In addition, `figures` is the style of the book's
+figures, which needs matplotlib, and `ranks` are the processes that work together.
 """
 
 from invariant_nets.averaging.augmentation import Augmentation

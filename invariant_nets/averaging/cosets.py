@@ -1,6 +1,6 @@
-"""The cosets of a design: how many, how they are drawn, and what their spread tells.
+r"""The cosets of a design: how many there are, how they are drawn, and the error of their mean.
 
-The module `designs` says what they are good for.
+The module `designs` states the theorem on their variance.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Draws = tuple[Int[Tensor, "cosets n"], Int[Tensor, "cosets n"]]
 
 @dataclass(frozen=True)
 class Cosets:
-    r"""Some cosets $\sigma_i H \tau_i$ of a subgroup of a group, that an average runs over.
+    r"""Random cosets $\sigma_i H \tau_i$ of a subgroup, whose elements are averaged over.
 
     Example:
         >>> from invariant_nets import cyclic_group, symmetric_group
@@ -35,7 +35,7 @@ class Cosets:
     Attributes:
         group: where $\sigma_i$ and $\tau_i$ are drawn from.
         subgroup: $H$.
-        number: how many cosets.
+        number: the number of cosets.
     """
 
     group: PermutationGroup
@@ -44,12 +44,12 @@ class Cosets:
 
     @property
     def count(self) -> int:
-        """How many permutations the cosets have together."""
+        """The number of permutations in all cosets."""
         return self.number * self.subgroup.order
 
     @property
     def is_exact(self) -> bool:
-        """Whether the subgroup is the whole group, and nothing needs to be drawn."""
+        """Whether the subgroup is the whole group, so that nothing is drawn."""
         return self.subgroup.order == self.group.order
 
     def __str__(self) -> str:
@@ -57,13 +57,13 @@ class Cosets:
         return f"{self.number} {cosets} of {self.subgroup.name}"
 
     def alike(self) -> list[object]:
-        """Return what ranks that share the cosets must agree on."""
-        # Groups of one name may differ; the hash of numbers is that of every process.
+        """Return what must be the same on all ranks."""
+        # Two groups may have one name. A hash of integers is the same in every process.
         generators = hash(tuple(tuple(g.index_tensor.tolist()) for g in self.subgroup.generators))
         return [str(self), generators]
 
     def draw(self, generator: torch.Generator | None) -> Draws:
-        r"""Return $\sigma_i$ and $\tau_i$, all that is random."""
+        r"""Return $\sigma_i$ and $\tau_i$, a row per coset."""
         refuse_onnx(
             "SymmetryModel with samples",
             "average over chosen ones, SymmetryModel(model, lambda: chosen)",
@@ -77,13 +77,13 @@ class Cosets:
     def chunks(
         self, draws: Draws, elements: Int[Tensor, "h n"] | None, size: int, part: slice
     ) -> Iterator[Int[Tensor, "k n"]]:
-        """Yield a part of the cosets, one coset after the other, a chunk at a time.
+        """Yield the permutations of all cosets, or a part of them, one chunk at a time.
 
         Args:
             draws: what `draw` returned.
-            elements: those of the subgroup, or None to have them listed, for one that is large.
-            size: how many permutations a chunk has, at most.
-            part: which of them.
+            elements: those of the subgroup; None lists them anew, for a large one.
+            size: the largest number of permutations per chunk.
+            part: which of the permutations.
         """
         order = self.subgroup.order
         start, stop, _ = part.indices(self.count)
@@ -99,7 +99,7 @@ class Cosets:
                     numbers = torch.full((len(chunk),), coset, device="cpu")
                     yield _moved(draws, numbers, chunk)
             return
-        # Drawn on the CPU, and put together where the sets are.
+        # Drawn on the CPU, composed on the device of the sets.
         device = elements.device
         here = draws[0].to(device), draws[1].to(device)
         for first in range(start, stop, size):
@@ -118,12 +118,13 @@ def _moved(
 def cosets_of(
     design: PermutationGroup | str, group: PermutationGroup | None, samples: int | None
 ) -> Cosets | None:
-    """Return the cosets that `samples` has room for, or None for independent draws.
+    """Return as many cosets as `samples` permits, or None for independent draws.
 
     Raises:
-        TypeError: if the design is neither a group nor a name.
-        ValueError: if there is no such design, there are no samples, the design is no subgroup of
-            at most so many elements, or it should be chosen for another group than $S_n$.
+        TypeError: if `design` is neither a group nor a name.
+        ValueError: if there is no design of this name, `samples` is not given, `design` is not a
+            subgroup of the group with at most `samples` elements, or "cosets" is asked for with a
+            group other than $S_n$.
     """
     named = isinstance(design, str)
     if not named and not isinstance(design, PermutationGroup):
@@ -138,7 +139,7 @@ def cosets_of(
     if design == "independent":
         return None
     if group is None or samples is None:
-        raise ValueError("design must come with a group and samples=k, which it divides in cosets")
+        raise ValueError("design must come with a group and samples=k")
     if isinstance(design, PermutationGroup):
         subgroup = design
     elif group.order == math.factorial(group.degree):
@@ -162,7 +163,7 @@ def cosets_of(
 def error_of_cosets(
     outputs: Float[Tensor, "batch k *out"], design: Cosets
 ) -> Float[Tensor, "batch *out"] | None:
-    """Return the standard error of the mean by the spread of the cosets' means, if it has one."""
+    """Return the standard error of the mean from the means over the cosets, or None for one."""
     means = outputs.reshape(len(outputs), design.number, -1, *outputs.shape[2:]).mean(2)
     if design.is_exact:
         return torch.zeros_like(means[:, 0])

@@ -1,8 +1,8 @@
-r"""Designs: as many passes through a network, and less variance than by independent draws.
+r"""Designs: random permutations whose mean often has less variance than that of independent draws.
 
-A subgroup $H$ of the group $G$ that is averaged over is spread evenly, and its cosets
-$\sigma H \tau$ are so too. With $\sigma$ and $\tau$ uniform on $G$ each single element of the coset
-is uniform, so the mean over it is an unbiased estimate,
+For a subgroup $H$ of the group $G$ that is averaged over, the elements of a coset
+$\sigma H \tau$ are drawn together. With $\sigma$ and $\tau$ uniform on $G$ each of them is uniform
+on $G$, so the mean over the coset is an unbiased estimate,
 
 $$\mathbb E_{\sigma, \tau}\, \frac1{|H|} \sum_{h \in H} f(\sigma h \tau) =
 \frac1{|G|} \sum_{g \in G} f(g).$$
@@ -14,12 +14,13 @@ $$\operatorname{Var}_{\sigma, \tau} \Bigl( \frac1{|H|} \sum_{h \in H} f(\sigma h
 \frac1{|H|} \sum_{\rho \ne 1} r_\rho\, \|f_\rho\|^2, \qquad
 r_\rho = \sum_{h \in H} \frac{\chi_\rho(h)}{\chi_\rho(1)},$$
 
-where independent draws, as many, have $r_\rho = 1$. So $r_\rho$ is the ratio of the variances, a
-property of $H$ alone. It lies between 0 and $|H|$, and its mean over all $\rho \ne 1$, weighted by
-$\chi_\rho(1)^2$, is $(|G| - |H|)/(|G| - 1)$, nearly 1: what is gained on some functions is lost on
-others. If $G = S_n$ and $H$ is $t$-transitive, then $r_\rho = 0$ for all functions of degree $t$,
-sums of functions of $t$ of the images $\sigma(1), \dots, \sigma(n)$: each coset gives their average
-over $S_n$ exactly.
+where $\|f_\rho\|^2$ is the mean of $|f_\rho|^2$ over $G$. The same holds for $|H|$ independent
+draws with $r_\rho = 1$, so $r_\rho$ is the ratio of the variances. It depends on $H$ alone and lies
+between 0 and $|H|$. Its mean over all $\rho \ne 1$ with weights $\chi_\rho(1)^2$ is
+$(|G| - |H|)/(|G| - 1)$, nearly 1 if $H$ is small: a smaller variance for some functions means a
+larger one for others. If $G = S_n$ and $H$ is $t$-transitive, then $r_\rho = 0$ for all functions of
+degree $t$, the sums of functions of $t$ of the images $\sigma(1), \dots, \sigma(n)$: each coset gives
+their average over $S_n$ exactly.
 
 | | (n−1, 1) | (n−2, 2) | (n−2, 1, 1) | sign |
 |---|---|---|---|---|
@@ -28,8 +29,8 @@ over $S_n$ exactly.
 | $C_{11}$ | 0 | 1 | 1.22 | 11 |
 | $\mathrm{AGL}(1, 11)$, $\mathrm{PGL}(2, 9)$ | 0 | 0 | 0 | 0 |
 
-Without $\tau$ a network that is $H$-invariant already would give $|H|$ equal outputs: a variance
-$|H|$ times that of independent draws.
+Without $\tau$ the ratio can be $|H|$ at any degree: if a network is $H$-invariant, all its outputs
+on one coset of $H$ are equal.
 """
 
 from __future__ import annotations
@@ -53,26 +54,27 @@ from invariant_nets.groups.transitive.lines import affine_group, prime_power, pr
 
 
 def coset_subgroup(n: int, samples: int) -> PermutationGroup:
-    r"""Return a subgroup of $S_n$ whose cosets make a good design of `samples` permutations.
+    r"""Return a subgroup of $S_n$ for a design of at most `samples` permutations.
 
-    Of these that have at most `samples` elements the most transitive, and of equals the smallest:
+    Among the following groups with at most `samples` elements it is the most transitive one, and
+    the smallest if there are several:
 
-    | subgroup | transitivity | order | for |
+    | subgroup | transitivity | order | condition |
     |---|---|---|---|
-    | $S_n$ | $n$ | $n!$ | every $n$; nothing is drawn |
+    | $S_n$ | $n$ | $n!$ | every $n$; the average is exact |
     | $M_{12}$, $M_{11}$ | 5, 4 | 95,040; 7,920 | $n = 12$, $n = 11$ |
     | $\mathrm{PGL}(2, n - 1)$ | 3 | $n(n-1)(n-2)$ | $n - 1$ a prime power |
     | $\mathrm{PSL}(2, n - 1)$ | 2 | $n(n-1)(n-2)/2$ | $n - 1$ an odd prime power |
     | $\mathrm{AGL}(1, n)$ | 2 | $n(n-1)$ | $n$ a prime power |
     | $C_n$ | 1 | $n$ | every $n$ |
-    | $\{e\}$ | 0 | 1 | every $n$; its cosets are independent draws |
+    | $\{e\}$ | 0 | 1 | every $n$; the draws are independent |
 
     Args:
-        n: how many points, at least 1.
-        samples: how many permutations, at least 1.
+        n: the number of points, at least 1.
+        samples: the number of permutations, at least 1.
 
     Raises:
-        ValueError: if one is below 1.
+        ValueError: if `n` or `samples` is below 1.
 
     Example:
         >>> [coset_subgroup(10, k).name for k in (5, 100, 500, 1000)]
@@ -83,12 +85,12 @@ def coset_subgroup(n: int, samples: int) -> PermutationGroup:
     References:
         Dixon & Mortimer (1996), *Permutation Groups*, chapter 7 and appendix A.
 
-    Chapter 8 compares independent draws.
+    Chapter 8 measures the error of independent draws.
     """
     n, samples = positive_int("n", n), positive_int("samples", samples)
     if math.factorial(n) <= samples:
         return symmetric_group(n)
-    # How transitive, its order with the sign that makes small ones greater, and how it is made.
+    # (transitivity, −order, constructor): the greatest is chosen.
     known: list[tuple[int, int, Callable[[], PermutationGroup]]] = [
         (0, -1, partial(trivial_group, n)),
         (1, -n, partial(cyclic_group, n)),
@@ -109,23 +111,23 @@ _MATHIEU = {11: (4, -7920), 12: (5, -95040)}
 
 
 def variance_ratios(subgroup: PermutationGroup) -> dict[str, float]:
-    r"""Return $r_\rho$ of a design for $S_n$, on the parts of lowest degree and on the sign.
+    r"""Return $r_\rho$ of a subgroup of $S_n$, for the lowest degrees and for the sign.
 
     $$r_\rho = \sum_{h \in H} \frac{\chi_\rho(h)}{\chi_\rho(1)}$$
 
-    is the variance of a mean over a coset $\sigma H \tau$ over that of as many independent draws,
-    for functions of this part: 0 if nothing varies, and at most $|H|$.
+    is the variance of a mean over a random coset $\sigma H \tau$, divided by that over $|H|$
+    independent draws, for functions in this representation.
 
     Args:
         subgroup: $H$; all of its elements are listed.
 
     Returns:
-        By partition: $(n-1, 1)$, all of degree 1; $(n-2, 2)$ and $(n-2, 1, 1)$, what degree 2 adds;
-        and the sign.
+        The ratio for each partition: $(n-1, 1)$ is degree 1; $(n-2, 2)$ and $(n-2, 1, 1)$ are what
+        degree 2 adds; the sign is $(1, \dots, 1)$.
 
     Raises:
-        TypeError: if it is no group.
-        ValueError: if it permutes fewer than 4 points.
+        TypeError: if `subgroup` is not a group.
+        ValueError: if `subgroup` permutes fewer than 4 points.
 
     Example:
         >>> from invariant_nets import cyclic_group
@@ -135,7 +137,7 @@ def variance_ratios(subgroup: PermutationGroup) -> dict[str, float]:
     References:
         Diaconis (1988), *Group Representations in Probability and Statistics*, chapter 7.
 
-    Chapter 8 compares independent draws.
+    Chapter 8 measures the error of independent draws.
     """
     if not isinstance(subgroup, PermutationGroup):
         raise TypeError(f"subgroup must be a PermutationGroup, got {subgroup!r}")

@@ -2,8 +2,8 @@ r"""Symmetrization: average any network over permutations of its input.
 
 $$\bar f(x) = \mathbb E_{\sigma}\, \rho(\sigma)^{-1} f(\sigma \cdot x).$$
 
-With $\sigma$ uniform on a whole group this is the Reynolds operator, exactly invariant (or
-equivariant) to that group; over a random sample it is so in expectation only.
+If $\sigma$ is uniform on a whole group, this is the Reynolds operator, and $\bar f$ is exactly
+invariant (or equivariant) to that group. Over a random sample it is so in expectation only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _EVERY = slice(None)
 
 
 class Estimate(NamedTuple):
-    """An average over random permutations, and how far it may be off.
+    """An average over random permutations, and its standard error.
 
     Attributes:
         mean: the average.
@@ -59,9 +59,9 @@ class SymmetryModel(Indexed):
 
     $$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma x).$$
 
-    With $P = G$ it is invariant (with `equivariant=True`, equivariant) to the group $G$ exactly: to
-    $C_n$, say, which is not all of $S_n$. If $P$ is a random sample, it is random at every pass and
-    invariant in expectation only, with an error of order $1/\sqrt{|P|}$.
+    With $P = G$ it is exactly invariant (with `equivariant=True`, equivariant) to the group $G$,
+    which may be smaller than $S_n$, such as $C_n$. If $P$ is a random sample, it is random at every
+    pass and invariant in expectation only, with an error of order $1/\sqrt{|P|}$.
 
     Args:
         model: any module or function that maps a batch of sets to one output per set.
@@ -69,44 +69,45 @@ class SymmetryModel(Indexed):
             pass, that returns an iterable of `Permutation`, all of the set's size, at least one.
             It may be lazy.
         chunksize: how many permutations go through the model together, in one super-batch of
-            `chunksize · batch` sets; at least 1. By default, as many as make about 8,000 sets.
+            `chunksize · batch` sets; at least 1. By default, as many as give about 8,000 sets.
             It bounds the memory of a pass without gradients; with them, see `recompute`.
         group: the group by name, instead of `perm_creator`. A group whose `shape` is a grid acts on
             the entries of the matrix $x$: $S_n \times S_d$ on rows and columns.
-        samples: average over so many uniform draws from the group, anew at each pass, instead of
-            all its elements.
-        design: how they are drawn: "independent"; or a subgroup $H$, in cosets $\sigma H \tau$ of
-            it, as many whole ones as `samples` has room for; or, for $S_n$, "cosets" of the
-            subgroup that `coset_subgroup` chooses. The module `designs` says what is gained.
+        samples: average over this number of uniform draws from the group, new at each pass, instead
+            of all its elements.
+        design: how they are drawn. "independent"; or a subgroup $H$ of the group, for whole random
+            cosets $\sigma H \tau$, as many as `samples` permits; or "cosets", for those of the
+            subgroup of $S_n$ that `coset_subgroup` returns. The module `designs` gives the
+            variances.
         equivariant: whether $\rho$ permutes the output's set axis; otherwise it is trivial.
         recompute: whether the backward pass runs the chunks again instead of keeping them. The
-            memory of training then does not grow with $|P|$; it takes about 4/3 of the time.
-            Needs a module. Compilers, which choose what to keep themselves, and transforms of
+            memory of training then does not grow with $|P|$, and there is one more forward pass.
+            Needs a module. Compilers, which decide themselves what to keep, and transforms of
             `torch.func` ignore it.
         max_order: the largest group to average over exactly.
         generator: the source of the draws; torch's global one by default.
         process_group: the ranks that share the work: each averages over its part of the group, and
-            they add up, forward and backward, so that every rank has the whole average and the
-            whole gradients (see `sharded_average`). All must be given the same sets and have the
-            same weights. A copy, and what a pickle gives back, averages in one process.
+            the parts are added, forward and backward, so that every rank has the whole average and
+            the whole gradients (see `sharded_average`). All must be given the same sets and have
+            the same weights. A copy, or a model from a pickle, averages in one process.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns for it, $(\mathrm{batch}, *)$.
-        `mask` is $(\mathrm{batch}, n)$, true where a member is; for a group on a grid it tells of
-        the rows, or has one value an entry. It moves with the members, and the model gets it as
+        `mask` is $(\mathrm{batch}, n)$, true where a member is; for a group on a grid it marks the
+        rows, or has one value per entry. It moves with the members, and the model gets it as
         `mask=`. Over all of $S_n$ this gives the average of the unpadded set over all of its
-        orders. An empty set gives what the model gives it.
+        orders. The output for an empty set is the model's.
 
     Raises:
-        TypeError: if `model` or `perm_creator` is not callable, or gives something else than
-            tensors or `Permutation` objects; if the sets are of a type that the model's weights do
-            not go with; if there is a mask and the model takes none; if
-            `recompute` or `process_group` comes with a model that is no module.
-        ValueError: if the group has more than `max_order` elements and no `samples` are asked for,
-            an integer is below 1, the permutations are none or do not fit the set, `design` is no
-            subgroup of at most `samples` elements, or `model` does not keep the batch axis; if this
-            rank is not in `process_group`, there is no group for
-            it to divide, or its ranks are given different sets, masks or, at first, weights.
+        TypeError: if `model` or `perm_creator` is not callable, or returns something other than
+            tensors or `Permutation` objects; if the sets are of a type that does not fit the
+            model's weights; if there is a mask and the model takes none; if `recompute` or
+            `process_group` is given with a model that is no module.
+        ValueError: if the group has more than `max_order` elements and `samples` is not given, an
+            integer is below 1, there are no permutations or they do not fit the set, `design` is
+            not a subgroup with at most `samples` elements, or `model` does not keep the batch axis;
+            if this rank is not in `process_group`, there is no group for it to divide, or its ranks
+            are given different sets, masks or, at first, weights.
 
     Example:
         >>> from invariant_nets import cyclic_group, symmetric_group
@@ -227,7 +228,7 @@ class SymmetryModel(Indexed):
     ) -> Estimate:
         r"""Return the mean over random draws together with its standard error.
 
-        A design has one from two whole cosets on, by the spread of their means.
+        For a design it is computed from the means over the cosets, and is None for one coset.
         It takes no part in a process group: every rank makes its own.
 
         Raises:

@@ -1,6 +1,6 @@
 r"""Deep Sets: every member is encoded by itself, the codes are pooled, the pool is decoded.
 
-The encoder and the decoder are perceptrons, started so that a signal keeps its scale at any depth.
+The encoder and the decoder are perceptrons, initialized so that a signal keeps its mean square.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ def perceptron(*widths: int) -> nn.Sequential:
 
     On sets it acts on every member by itself, so it is equivariant to $S_n$.
 
-    Every matrix starts semi-orthogonal and every bias 0. A matrix before a ReLU doubles the mean
-    square that comes in, and the ReLU halves it, so the signal keeps its scale at any depth; the
-    last matrix keeps the mean square.
+    Every matrix is initialized semi-orthogonal and every bias to 0. A matrix before a ReLU doubles
+    the mean square of its input, and the ReLU halves it on average; the last matrix keeps it.
 
     Args:
-        *widths: the numbers of features, from what comes in to what goes out, each at least 1; at
-            least two.
+        *widths: the numbers of features, from the input to the output, each at least 1; at least
+            two.
 
     Shape:
         $(\ldots, \text{first width})$ to $(\ldots, \text{last width})$.
@@ -79,28 +78,27 @@ def deep_sets(
     per_member: bool = False,
     probabilities: bool = False,
 ) -> SetNetwork:
-    r"""Build the network $\rho(\mathrm{pool}_i\, \varphi(x_i))$, its $\varphi, \rho$ perceptrons.
+    r"""Build the network $\rho(\mathrm{pool}_i\, \varphi(x_i))$ of two perceptrons $\varphi, \rho$.
 
-    Invariant to $S_n$, and it takes sets of every size. Members meet in the pool only. With sum
+    Invariant to $S_n$, and it takes sets of every size. Members interact in the pool only. With sum
     pooling every continuous invariant function of $n$ numbers is $\rho(\sum_i \varphi(x_i))$ for
     some continuous $\varphi$ and $\rho$ if $\varphi$ has $n$ features; with fewer, some are not.
 
-    With `per_member` it is equivariant to $S_n$ instead: the decoder sees the pool beside the code
-    of each member, and gives $y_i = \rho\bigl(\varphi(x_i),\ \mathrm{pool}_j\, \varphi(x_j)\bigr)$.
+    With `per_member` it is equivariant to $S_n$ instead: the decoder gets the pool in addition to
+    the code of each member, $y_i = \rho\bigl(\varphi(x_i),\ \mathrm{pool}_j\, \varphi(x_j)\bigr)$.
 
-    Every weight matrix starts as in `perceptron`, but those of $\varphi$ smaller, so that together
-    they make the codes 16 times as small. Features that must grow align with the labels while they
-    do, which takes fewer sets than to fit the labels with random ones. An empty set pools to 0, so
-    it gives $\rho(0)$.
+    Every weight matrix is initialized as in `perceptron`, but those of $\varphi$ are smaller, so
+    that together they make the codes 16 times as small. The pool of an empty set is 0, so its
+    output is $\rho(0)$.
 
     Args:
-        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+        n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
         hidden: the widths of the layers of $\varphi$, each with a ReLU, at least one.
         readout: the widths of the hidden layers of $\rho$, each with a ReLU; a linear layer to the
             outputs follows.
-        pooling: a word for a `SetPooling`, or one that was made.
+        pooling: the name of a `SetPooling`, or a `SetPooling`.
         outputs: the number of outputs per set, or per member, at least 1.
         per_member: whether the outputs are of each member, not of the set.
         probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
@@ -150,11 +148,11 @@ def deep_sets(
 
 
 class BesidePool(nn.Module):
-    r"""Puts the pool of a set beside every member of it.
+    r"""Appends the pool of a set to each of its members.
 
     $$y_i = \bigl(x_i,\ \mathrm{pool}_j\, x_j\bigr)$$
 
-    Equivariant to $S_n$. With a mask the pool is over the members, and padding goes out as 0.
+    Equivariant to $S_n$. With a mask the pool is over the members, and the output is 0 at padding.
 
     Args:
         pool: maps $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, d)$.

@@ -1,7 +1,7 @@
-r"""The networks for which only the entries count, not their places: of $S_{nd}$ and of $O(nd)$.
+r"""The networks for which the places of the entries do not matter: of $S_{nd}$ and of $O(nd)$.
 
-Where the entries of a set are independent draws from one law, every permutation of them leaves the
-posterior alone, and where that law is a Gaussian with mean 0, every rotation does.
+If the entries of a set are independent draws from one distribution, no permutation of them changes
+the posterior, and if that distribution is a Gaussian with mean 0, no rotation does.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class EntriesAsMembers(nn.Module):
 
 
 class SumOfSquares(nn.Module):
-    r"""The sum of the squared entries, standardized by what it is for standard normal ones.
+    r"""The sum of squared entries, standardized by its moments for standard normal entries.
 
     $$z = \frac{T - nd}{\sqrt{2nd}}, \qquad T = \sum_{ij} x_{ij}^2 .$$
 
@@ -126,11 +126,11 @@ def entrywise(
 ) -> SetNetwork:
     r"""Build the `intrinsic` network on the entries, as one set of $nd$ members with one feature.
 
-    Invariant to $S_{nd}$ by construction: it forgets which entries share a row or a column. An
-    empty set gives the readout's constant.
+    Invariant to $S_{nd}$ by construction: it ignores which entries share a row or a column. The
+    output for an empty set is the readout's constant.
 
     Args:
-        n: the set size, at least 1; no weight depends on it or on `d`, they are there so that
+        n: the set size, at least 1; no weight depends on it or on `d`; they are there so that
             every backbone is built alike.
         d: the number of features, at least 1.
         hidden: the widths of the equivariant layers, at least one.
@@ -172,10 +172,10 @@ def radial(n: int, d: int, *, outputs: int = 1, probabilities: bool = False) -> 
     r"""Build logistic regression on the sum of squares, which `SumOfSquares` standardizes.
 
     Invariant to $O(nd)$ by construction: to every rotation and reflection of the vector of entries.
-    For the book's task it holds the best classifier. An empty set gives the bias.
+    The best classifier for the book's task has this form. The output for an empty set is the bias.
 
     Args:
-        n: the set size, at least 1; no weight depends on it or on `d`, they are there so that
+        n: the set size, at least 1; no weight depends on it or on `d`; they are there so that
             every backbone is built alike.
         d: the number of features, at least 1.
         outputs: the number of outputs per set, at least 1.

@@ -1,1 +1,1 @@
-r"""Groups that take any few points to any others: how many, and two families of them."""
+r"""Multiply transitive groups: the degree of transitivity, and two families of such groups."""

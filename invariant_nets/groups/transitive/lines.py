@@ -1,8 +1,8 @@
 r"""The groups of the affine and of the projective line over a finite field.
 
 For every prime power $q = p^e$ there is one field of $q$ elements. Its nonzero elements are the
-powers of a single one, $1, g, g^2, \dots, g^{q-2}$, and $x \mapsto x + 1$, $x \mapsto gx$ and
-$x \mapsto 1/x$ are all that these groups are made of.
+powers of one of them, $1, g, g^2, \dots, g^{q-2}$. The maps $x \mapsto x + 1$, $x \mapsto gx$ and
+$x \mapsto -1/x$ generate the groups.
 
 | group | points | order | transitivity |
 |---|---|---|---|
@@ -29,15 +29,15 @@ def affine_group(q: int) -> PermutationGroup:
 
     $$|\mathrm{AGL}(1, q)| = q(q-1),$$
 
-    and for any two points and any two images exactly one element takes the ones to the others:
-    it is sharply 2-transitive.
+    and for any two points and any two images exactly one element maps the points to the images: the
+    group is sharply 2-transitive.
 
     Args:
-        q: a prime power, at least 2. Point $\sum_i c_i p^i$ is the polynomial $\sum_i c_i g^i$
-            with coefficients below $p$; for a prime $q$, the numbers modulo $q$.
+        q: a prime power, at least 2. The point $\sum_i c_i p^i$ with digits $c_i < p$ stands for
+            the element $\sum_i c_i g^i$ of the field; for a prime $q$, for a number modulo $q$.
 
     Raises:
-        ValueError: if `q` is no prime power.
+        ValueError: if `q` is not a prime power.
 
     Example:
         >>> group = affine_group(5)
@@ -49,7 +49,7 @@ def affine_group(q: int) -> PermutationGroup:
     References:
         Dixon & Mortimer (1996), *Permutation Groups*, section 2.8.
 
-    Chapter 8 averages over groups.
+    Chapter 8 derives averages over groups.
     """
     p, e = _prime_and_exponent(q)
     powers = _powers(p, e)
@@ -62,17 +62,17 @@ def projective_group(q: int, special: bool = False) -> PermutationGroup:
 
     $$|\mathrm{PGL}(2, q)| = (q+1)\,q\,(q-1), \qquad ad - bc \ne 0,$$
 
-    and for any three points and any three images exactly one element takes the ones to the others:
-    it is sharply 3-transitive. The maps whose $ad - bc$ is a square are $\mathrm{PSL}(2, q)$, for
-    odd $q$ half of them, and 2-transitive.
+    and for any three points and any three images exactly one element maps the points to the images:
+    the group is sharply 3-transitive. The maps for which $ad - bc$ is a square form the group
+    $\mathrm{PSL}(2, q)$, which is 2-transitive; for odd $q$ they are half of all.
 
     Args:
-        q: a prime power, at least 2. The points are those of `affine_group`, and $\infty$, the
-            last.
+        q: a prime power, at least 2. The points are those of `affine_group`, and $\infty$ as the
+            last one.
         special: whether $ad - bc$ must be a square.
 
     Raises:
-        ValueError: if `q` is no prime power.
+        ValueError: if `q` is not a prime power.
 
     Example:
         >>> group = projective_group(9)
@@ -82,7 +82,7 @@ def projective_group(q: int, special: bool = False) -> PermutationGroup:
     References:
         Dixon & Mortimer (1996), *Permutation Groups*, section 2.8.
 
-    Chapter 8 averages over groups.
+    Chapter 8 derives averages over groups.
     """
     p, e = _prime_and_exponent(q)
     powers = _powers(p, e)
@@ -135,10 +135,10 @@ def _times(powers: np.ndarray, exponent: int) -> np.ndarray:
 
 
 def _powers(p: int, e: int) -> np.ndarray:
-    r"""Return the numbers of $1, g, g^2, \dots$, all nonzero elements of the field once."""
+    r"""Return the numbers of $1, g, g^2, \dots$, every nonzero element of the field once."""
     count = p**e - 1
-    # Modulo xᵉ = Σ cᵢ xⁱ, if x has p^e − 1 different powers, each element but 0 is one of them, and
-    # so has an inverse: a field, and g = x. The first such c.
+    # Polynomials modulo xᵉ = Σ cᵢ xⁱ. If x has pᵉ − 1 different powers, they are all elements but
+    # 0, which then have inverses: a field with g = x.
     for coefficients in itertools.product(range(1, p), *[range(p)] * (e - 1)):
         powers = _powers_modulo(coefficients, p)
         if len(powers) == count:
@@ -147,7 +147,7 @@ def _powers(p: int, e: int) -> np.ndarray:
 
 
 def _powers_modulo(coefficients: tuple[int, ...], p: int) -> list[int]:
-    # c₀ ≠ 0, so that x has an inverse, and its powers come round to 1.
+    # c₀ ≠ 0, so x is invertible and one of its powers is 1.
     power = one = (1, *[0] * (len(coefficients) - 1))
     powers: list[int] = []
     while not powers or power != one:
