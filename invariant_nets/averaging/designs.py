@@ -18,9 +18,9 @@ where $\|f_\rho\|^2$ is the mean of $|f_\rho|^2$ over $G$. The same holds for $|
 draws with $r_\rho = 1$, so $r_\rho$ is the ratio of the variances. It depends on $H$ alone and lies
 between 0 and $|H|$. Its mean over all $\rho \ne 1$ with weights $\chi_\rho(1)^2$ is
 $(|G| - |H|)/(|G| - 1)$, nearly 1 if $H$ is small: a smaller variance for some functions means a
-larger one for others. If $G = S_n$ and $H$ is $t$-transitive, then $r_\rho = 0$ for all functions of
-degree $t$, the sums of functions of $t$ of the images $\sigma(1), \dots, \sigma(n)$: each coset gives
-their average over $S_n$ exactly.
+larger one for others. If $G = S_n$ and $H$ is $t$-transitive, then $r_\rho = 0$ for all functions
+of degree $t$, the sums of functions of $t$ of the images $\sigma(1), \dots, \sigma(n)$: each coset
+gives their average over $S_n$ exactly.
 
 | | (n−1, 1) | (n−2, 2) | (n−2, 1, 1) | sign |
 |---|---|---|---|---|
