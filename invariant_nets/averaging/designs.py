@@ -31,6 +31,10 @@ gives their average over $S_n$ exactly.
 
 Without $\tau$ the ratio can be $|H|$ at any degree: if a network is $H$-invariant, all its outputs
 on one coset of $H$ are equal.
+
+Independent draws are the default. Their ratio is 1 for every network, where cosets of $C_n$ have a
+slightly larger one for functions without a part of degree 1, and they have a standard error from two
+draws on, where cosets need two whole ones.
 """
 
 from __future__ import annotations
