@@ -87,7 +87,7 @@ from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAtten
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets, perceptron
-from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import (
     cyclic_elements,
     exchangeable_matrix,
@@ -185,6 +185,7 @@ __all__ = [
     "entrywise",
     "exchangeable_matrix",
     "find_symmetry",
+    "gram",
     "graph_network",
     "intrinsic",
     "join_ranks",

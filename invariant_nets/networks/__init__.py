@@ -13,7 +13,7 @@ from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAtten
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets, perceptron
-from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import (
     cyclic_elements,
     exchangeable_matrix,
@@ -40,6 +40,7 @@ __all__ = [
     "deep_sets",
     "entrywise",
     "exchangeable_matrix",
+    "gram",
     "graph_network",
     "intrinsic",
     "mlp",

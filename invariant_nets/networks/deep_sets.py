@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,8 +22,8 @@ from invariant_nets.networks.set_network import SetNetwork, to_probabilities
 _SMALLER = 1 / 16  # the codes at the start, of all layers of φ together
 
 
-def perceptron(*widths: int) -> nn.Sequential:
-    r"""Build linear layers between the widths, with a ReLU between two layers.
+def perceptron(*widths: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
+    r"""Build linear layers between the widths, with an activation, ReLU, between two layers.
 
     $$x \mapsto W_L\, \mathrm{ReLU}(\cdots \mathrm{ReLU}(W_1 x + b_1) \cdots) + b_L.$$
 
@@ -35,6 +35,7 @@ def perceptron(*widths: int) -> nn.Sequential:
     Args:
         *widths: the numbers of features, from the input to the output, each at least 1; at least
             two.
+        activation: makes the activations; the scale is derived for `nn.ReLU`.
 
     Shape:
         $(\ldots, \text{first width})$ to $(\ldots, \text{last width})$.
@@ -63,7 +64,7 @@ def perceptron(*widths: int) -> nn.Sequential:
     modules: list[nn.Module] = []
     for layer in layers:
         orthogonal_(layer, 1.0 if layer is layers[-1] else math.sqrt(2))
-        modules += [layer, nn.ReLU()]
+        modules += [layer, activation()]
     return nn.Sequential(*modules[:-1])
 
 
@@ -74,6 +75,7 @@ def deep_sets(
     hidden: Sequence[int] = (24, 24),
     readout: Sequence[int] = (24,),
     pooling: PoolingName | SetPooling = "mean",
+    activation: Callable[[], nn.Module] = nn.SiLU,
     outputs: int = 1,
     per_member: bool = False,
     probabilities: bool = False,
@@ -88,17 +90,18 @@ def deep_sets(
     the code of each member, $y_i = \rho\bigl(\varphi(x_i),\ \mathrm{pool}_j\, \varphi(x_j)\bigr)$.
 
     Every weight matrix is initialized as in `perceptron`, but those of $\varphi$ are smaller, so
-    that together they make the codes 16 times as small. The pool of an empty set is 0, so its
-    output is $\rho(0)$.
+    that together they make the codes 16 times as small as ReLUs would leave them. The pool of an
+    empty set is 0, so its output is $\rho(0)$.
 
     Args:
         n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
-        hidden: the widths of the layers of $\varphi$, each with a ReLU, at least one.
-        readout: the widths of the hidden layers of $\rho$, each with a ReLU; a linear layer to the
-            outputs follows.
+        hidden: the widths of the layers of $\varphi$, each with an activation, at least one.
+        readout: the widths of the hidden layers of $\rho$, each with an activation; a linear layer
+            to the outputs follows.
         pooling: the name of a `SetPooling`, or a `SetPooling`.
+        activation: makes the activations, such as `nn.ReLU`; the default is smooth.
         outputs: the number of outputs per set, or per member, at least 1.
         per_member: whether the outputs are of each member, not of the set.
         probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
@@ -120,7 +123,9 @@ def deep_sets(
 
     References:
         Zaheer et al. (2017), *Deep Sets*; Wagstaff et al. (2019), *On the Limitations of
-        Representing Functions on Sets*, for how many features the pool needs.
+        Representing Functions on Sets*, for how many features the pool needs; Elfwing et al.
+        (2018), *Sigmoid-Weighted Linear Units for Neural Network Function Approximation in
+        Reinforcement Learning*, for `nn.SiLU`.
 
     Trained in chapter 13.
     """
@@ -128,7 +133,7 @@ def deep_sets(
     outputs = positive_int("outputs", outputs)
     widths = layer_widths(positive_int("d", d), hidden)
     checked_widths("hidden", hidden)
-    encoder = perceptron(*widths)
+    encoder = perceptron(*widths, activation=activation)
     with torch.no_grad():
         for layer in encoder:
             if isinstance(layer, nn.Linear):
@@ -137,11 +142,12 @@ def deep_sets(
     if pool.d not in (None, widths[-1]):
         raise ValueError(f"pooling must be of hidden[-1]={widths[-1]} features, got {pool!r}")
     codes = 2 * widths[-1] if per_member else widths[-1]
+    decoder = checked_widths("readout", readout)
     return SetNetwork(
         *encoder,
-        nn.ReLU(),
+        activation(),
         BesidePool(pool) if per_member else pool,
-        *perceptron(codes, *checked_widths("readout", readout), outputs),
+        *perceptron(codes, *decoder, outputs, activation=activation),
         *to_probabilities(probabilities, outputs),
         d=d,
     )

@@ -93,16 +93,16 @@ class Sums:
     def mixed(self, nodes: Nodes, lower: Tensor, bias: Tensor | None) -> Nodes:
         """Return what the lower kinds add to the nodes of the output."""
         found: Nodes = {}
-        parts = torch.split(lower, self.lengths, -3)
+        parts = torch.split_with_sizes(lower, self.lengths, -3)
         lead = lower.shape[:-3]
-        for kind, shape, part in zip(self.lower, self.shapes, parts, strict=True):
+        for kind, triple, part in zip(self.lower, self.shapes, parts, strict=True):
             # A row of the matrix is a bijection, a node and a channel that come in.
             order = (0, 2, 4, 1, 3) if self.turned else (0, 1, 3, 2, 4)
-            weight = part.reshape(*lead, *shape, *part.shape[-2:])
+            weight = part.reshape(*lead, *triple, *part.shape[-2:])
             weight = weight.permute(*range(len(lead)), *(len(lead) + i for i in order))
-            wide = weight.shape[-1] * weight.shape[-2]
-            z = _times(_slots(kind, nodes), weight.reshape(*lead, -1, wide))
-            pieces = torch.split(z, weight.shape[-1], -1)
+            shape = (math.prod(weight.shape[len(lead) : -2]), math.prod(weight.shape[-2:]))
+            z = _times(_slots(kind, nodes), weight.reshape(*lead, *shape))
+            pieces = z.chunk(len(kind.columns), -1)
             for node, piece in zip(kind.columns, pieces, strict=True):
                 found[node.index] = piece
         if bias is not None:
