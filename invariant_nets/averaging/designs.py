@@ -32,9 +32,9 @@ gives their average over $S_n$ exactly.
 Without $\tau$ the ratio can be $|H|$ at any degree: if a network is $H$-invariant, all its outputs
 on one coset of $H$ are equal.
 
-Independent draws are the default. Their ratio is 1 for every network, where cosets of $C_n$ have a
-slightly larger one for functions without a part of degree 1, and they have a standard error from two
-draws on, where cosets need two whole ones.
+Independent draws are the default. Their ratio is 1 for every network, where that of $C_n$ is
+slightly larger for functions without a part of degree 1. They have a standard error from two draws
+on, where a design needs two whole cosets.
 """
 
 from __future__ import annotations
