@@ -18,6 +18,7 @@ figures, which needs matplotlib, and `ranks` are the processes that work togethe
 
 from invariant_nets.averaging.augmentation import Augmentation
 from invariant_nets.averaging.chunked import average_over
+from invariant_nets.averaging.designs import coset_subgroup, variance_ratios
 from invariant_nets.averaging.model import Estimate, SymmetryModel
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
@@ -74,6 +75,8 @@ from invariant_nets.groups.named import (
 )
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product
+from invariant_nets.groups.transitive.degree import transitivity
+from invariant_nets.groups.transitive.lines import affine_group, projective_group
 from invariant_nets.layers.averaged import LinearEquivariant, LinearInvariant
 from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers.exchangeable_sparse import SparseExchangeableEquivariant
@@ -156,6 +159,7 @@ __all__ = [
     "TensorLinear",
     "Trainer",
     "WeightedOrders",
+    "affine_group",
     "alternating_group",
     "assert_equivariant",
     "assert_invariant",
@@ -168,6 +172,7 @@ __all__ = [
     "collate_sets",
     "columnwise_sort",
     "compare",
+    "coset_subgroup",
     "create_all_permutations",
     "create_permutations_from_generators",
     "create_random_permutations",
@@ -195,6 +200,7 @@ __all__ = [
     "perceptron",
     "pocket_cube_group",
     "poker_hands",
+    "projective_group",
     "radial",
     "random_shapes",
     "row_column_sort",
@@ -206,7 +212,9 @@ __all__ = [
     "test_equivariant",
     "test_invariant",
     "transformer",
+    "transitivity",
     "trivial_group",
     "unpad_sets",
+    "variance_ratios",
     "wreath_product",
 ]

@@ -21,6 +21,7 @@ from invariant_nets._arguments import long_int, positive_int, set_batch, set_mas
 from invariant_nets._indices import Indexed
 from invariant_nets._sets import chunk_size, is_traced, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
+from invariant_nets.averaging.cosets import Draws, cosets_of, error_of_cosets
 from invariant_nets.averaging.recompute import recomputed_average
 from invariant_nets.averaging.sharded import process_group_of, sharded_average
 from invariant_nets.averaging.sources import (
@@ -45,11 +46,12 @@ class Estimate(NamedTuple):
     Attributes:
         mean: the average.
         standard_error: the standard deviation of the outputs over the permutations, divided by the
-            square root of their number.
+            square root of their number; in a design, that of the means over the cosets, or None
+            where there is only one: the outputs within it tell nothing.
     """
 
     mean: Tensor
-    standard_error: Tensor
+    standard_error: Tensor | None
 
 
 class SymmetryModel(Indexed):
@@ -73,6 +75,10 @@ class SymmetryModel(Indexed):
             the entries of the matrix $x$: $S_n \times S_d$ on rows and columns.
         samples: average over this number of uniform draws from the group, new at each pass, instead
             of all its elements.
+        design: how they are drawn. "independent"; or a subgroup $H$ of the group, for whole random
+            cosets $\sigma H \tau$, as many as `samples` permits; or "cosets", for those of the
+            subgroup of $S_n$ that `coset_subgroup` returns. The module `designs` gives the
+            variances.
         equivariant: whether $\rho$ permutes the output's set axis; otherwise it is trivial.
         recompute: whether the backward pass runs the chunks again instead of keeping them. The
             memory of training then does not grow with $|P|$, and there is one more forward pass.
@@ -98,9 +104,10 @@ class SymmetryModel(Indexed):
             model's weights; if there is a mask and the model takes none; if `recompute` or
             `process_group` is given with a model that is no module.
         ValueError: if the group has more than `max_order` elements and `samples` is not given, an
-            integer is below 1, there are no permutations or they do not fit the set, or `model`
-            does not keep the batch axis; if this rank is not in `process_group`, there is no group
-            for it to divide, or its ranks are given different sets, masks or, at first, weights.
+            integer is below 1, there are no permutations or they do not fit the set, `design` is
+            not a subgroup with at most `samples` elements, or `model` does not keep the batch axis;
+            if this rank is not in `process_group`, there is no group for it to divide, or its ranks
+            are given different sets, masks or, at first, weights.
 
     Example:
         >>> from invariant_nets import cyclic_group, symmetric_group
@@ -127,6 +134,7 @@ class SymmetryModel(Indexed):
         *,
         group: PermutationGroup | None = None,
         samples: int | None = None,
+        design: PermutationGroup | str = "independent",
         equivariant: bool = False,
         recompute: bool = False,
         max_order: int = 10_000_000,
@@ -162,7 +170,11 @@ class SymmetryModel(Indexed):
                 f"{group.name} has {group.order:,} elements, more than max_order={limit:,}: "
                 "average over random ones with samples=k, or raise max_order"
             )
-        if (elements := kept_elements(group, samples)) is not None:
+        self.design = cosets_of(design, group, self.samples)
+        elements = kept_elements(group, samples)
+        if self.design is not None:
+            elements = kept_elements(self.design.subgroup, None)
+        if elements is not None:
             self._keep("_elements", elements, elements.device)
 
     def forward(
@@ -182,12 +194,13 @@ class SymmetryModel(Indexed):
         y = sharded_average(
             partial(self._average, mask),
             x,
-            count=self.samples or self.group.order,
+            count=self._count(),
             parameters=[p for p in weights if p.requires_grad],
             process_group=self.process_group,
             alike={
                 "mask": mask,
-                "the average": [self.group.name, self.group.order, self.samples, self.equivariant],
+                "the average": [self.group.name, self.group.order, self.samples, self.equivariant]
+                + ([] if self.design is None else self.design.alike()),
                 "the mode": "training" if self.training else "evaluation",
                 # They then stay the same, but for rounding where the rest of a network differs.
                 "the model's weights": None if self._weights_agree else weights,
@@ -202,7 +215,9 @@ class SymmetryModel(Indexed):
         recompute = self.recompute and torch.is_grad_enabled()
         if not recompute or is_traced():
             return average_over(self.model, x, chunks(), **options)
-        if self.group is None or self.samples is not None:
+        if self.design is not None:
+            chunks = partial(self._cosets, x, part, self.design.draw(self.generator))
+        elif self.group is None or self.samples is not None:
             # Random permutations are kept for the second run; a group's elements come again.
             chunks = partial(iter, list(chunks()))
         assert isinstance(self.model, nn.Module)
@@ -213,6 +228,7 @@ class SymmetryModel(Indexed):
     ) -> Estimate:
         r"""Return the mean over random draws together with its standard error.
 
+        For a design it is computed from the means over the cosets, and is None for one coset.
         It takes no part in a process group: every rank makes its own.
 
         Raises:
@@ -222,6 +238,8 @@ class SymmetryModel(Indexed):
             raise ValueError(f"estimate needs at least 2 samples, got samples={self.samples}")
         outputs = outputs_over(self.model, x, self._chunks(x), **self._options(x, mask))
         every = torch.cat(list(outputs), dim=1)
+        if self.design is not None:
+            return Estimate(every.mean(1), error_of_cosets(every, self.design))
         return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
 
     def _options(self, x: Tensor, mask: Tensor | None) -> dict[str, Any]:
@@ -239,8 +257,23 @@ class SymmetryModel(Indexed):
         if self.group is None:
             assert self.perm_creator is not None
             return created(self.perm_creator, size)  # type: ignore[arg-type]
-        kept = self._on(x.device, "_elements") if "_elements" in self._indices else None
-        return group_chunks(self.group, kept, self.samples, self.generator, size, part)
+        if self.design is not None:
+            return self._cosets(x, part, self.design.draw(self.generator))
+        return group_chunks(self.group, self._kept(x), self.samples, self.generator, size, part)
+
+    def _cosets(self, x: Tensor, part: slice, draws: Draws) -> Iterator[Int[Tensor, "k n"]]:
+        assert self.design is not None
+        size = chunk_size(self.chunksize, x.shape[0])
+        return self.design.chunks(draws, self._kept(x), size, part)
+
+    def _kept(self, x: Tensor) -> Tensor | None:
+        return self._on(x.device, "_elements") if "_elements" in self._indices else None
+
+    def _count(self) -> int:
+        assert self.group is not None
+        if self.design is not None:
+            return self.design.count
+        return self.samples or self.group.order
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "process_group": None}  # which belongs to this process
@@ -249,6 +282,7 @@ class SymmetryModel(Indexed):
         """Show what is averaged over, and how many permutations go through the model together."""
         parts = [] if self.group is None else [f"group={self.group.name}"]
         parts += [] if self.samples is None else [f"samples={self.samples}"]
+        parts += [] if self.design is None else [f"design={self.design}"]
         parts += [f"{name}=True" for name in ("equivariant", "recompute") if getattr(self, name)]
         parts += [] if self.process_group is None else [f"ranks={self.process_group.size()}"]
         return ", ".join([*parts, f"chunksize={self.chunksize}"])

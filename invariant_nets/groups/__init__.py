@@ -31,12 +31,15 @@ from invariant_nets.groups.orbits import pair_orbits, point_orbits
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product, young_subgroup
 from invariant_nets.groups.schreier_sims import levels_of
+from invariant_nets.groups.transitive.degree import transitivity
+from invariant_nets.groups.transitive.lines import affine_group, projective_group
 
 __all__ = [
     "Level",
     "Permutation",
     "PermutationGroup",
     "StabilizerChain",
+    "affine_group",
     "alternating_group",
     "create_all_permutations",
     "create_permutations_from_generators",
@@ -50,8 +53,10 @@ __all__ = [
     "pair_orbits",
     "pocket_cube_group",
     "point_orbits",
+    "projective_group",
     "rubiks_cube_group",
     "symmetric_group",
+    "transitivity",
     "trivial_group",
     "wreath_product",
     "young_subgroup",
