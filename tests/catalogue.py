@@ -221,7 +221,7 @@ MODULES = {
         lambda: SymmetricElementsInvariant(OrbitInvariant(cyclic_group(5), 2, 3)), features=(5, 2)
     ),
     "TensorLinear, sets": moves(lambda: TensorLinear("n -> n", D, 3)),
-    "TensorLinear, tables": moves(lambda: TensorLinear("n m -> n m", 2, 4), features=(3, 2)),
+    "TensorLinear, tables": moves(lambda: TensorLinear("n m -> n m", 2, 2), features=(3, 2)),
     "TensorLinear, rows": Entry(lambda: TensorLinear("n m -> m", 2, 3), features=(3, 2)),
     "TensorLinear, graphs": moves(lambda: OfPairs(TensorLinear("n n -> n", 2 * D, 3))),
     "GraphNetwork": Entry(
@@ -299,6 +299,9 @@ MODULES = {
     ),
     "SymmetryModel, sampled": placed(
         lambda: SymmetryModel(reader(), S, samples=3), NOTHING, random=True
+    ),
+    "SymmetryModel, in cosets": placed(
+        lambda: SymmetryModel(reader(), S, samples=2 * N, design="cosets"), NOTHING, random=True
     ),
     "SymmetryModel, grid": placed(
         lambda: SymmetryModel(mlp(N, D), direct_product(C, cyclic_group(D), on="grid")),
