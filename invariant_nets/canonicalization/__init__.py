@@ -2,12 +2,14 @@ r"""One order for every set: sort it, and any network on the sorted set is invar
 
 Of the average over $\mu(x)$ this is the case of a single permutation, the one that sorts $x$:
 exactly invariant, and not continuous for $d > 1$. A weighted frame, which averages a few sorts with
-weights that depend on $x$, is both. A set of vectors that may be turned has a frame of another
+weights that depend on $x$, is both. A group other than $S_n$ has canonical forms too, found down
+its chain of stabilizers. A set of vectors that may be turned has a frame of another
 kind: its principal axes.
 
 Chapter 7 derives it, chapter 14 goes on to rotations.
 """
 
+from invariant_nets.canonicalization.any_group.ordering import canonical_form, canonical_order
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
@@ -24,6 +26,8 @@ __all__ = [
     "DirectionFrame",
     "PrincipalAxesModel",
     "WeightedOrders",
+    "canonical_form",
+    "canonical_order",
     "columnwise_sort",
     "least_rotation",
     "lexicographic_sort",
