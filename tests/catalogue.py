@@ -275,6 +275,9 @@ MODULES = {
         lambda: CanonicalModel(reader(), group=dihedral_group(N)), dihedral_group(N)
     ),
     "CanonicalModel, a group, equivariant": placed(
+        lambda: CanonicalModel(writer(), group=C, equivariant=True), C, equivariant=True
+    ),
+    "CanonicalModel, a group of blocks, equivariant": placed(
         lambda: CanonicalModel(writer(), group=HALVES, equivariant=True), HALVES, equivariant=True
     ),
     "DirectionFrame": Entry(

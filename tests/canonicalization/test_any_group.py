@@ -29,7 +29,7 @@ from invariant_nets import (
     trivial_group,
     wreath_product,
 )
-from invariant_nets.canonicalization.any_group import hashing, survivors
+from invariant_nets.canonicalization.any_group import hashing, ordering, plan, survivors
 from invariant_nets.canonicalization.any_group.descent import descended
 from invariant_nets.canonicalization.any_group.hashing import Hashes, mixed
 from invariant_nets.canonicalization.any_group.ordering import GroupOrder
@@ -244,22 +244,37 @@ def test_all_permutations_sort():
 
 @pytest.mark.parametrize("group", NAMED + LARGE, ids=lambda group: group.name)
 def test_a_plan_is_a_chain_of_stabilizers(group):
-    plan, fixed = plan_of(group), []
-    assert math.prod(len(step.points) for step in plan.steps) == group.order
-    for step in plan.steps:
+    chain, fixed = plan_of(group), []
+    assert math.prod(len(step.points) for step in chain.steps) == group.order
+    for step in chain.steps:
         base = step.points[0]
         assert (step.rows[0] == np.arange(group.degree)).all()
         assert (step.rows[:, base] == step.points).all()
         assert (step.rows[:, fixed] == fixed).all()
         fixed.append(base)
         assert all(Permutation(row) in group for row in step.rows[:5])
-    orbits = [plan.orbits, *(step.labels for step in plan.steps)]
+    orbits = [chain.orbits, *(step.labels for step in chain.steps)]
     assert (orbits[0] == group.orbit_numbers().numpy()).all()
     if group.order <= 5000:
         elements = every_element(group).numpy()
-        for j in range(len(plan.steps) + 1):
+        for j in range(len(chain.steps) + 1):
             some = elements[(elements[:, fixed[:j]] == fixed[:j]).all(1)]
             assert PermutationGroup(some.tolist()).orbit_numbers().tolist() == orbits[j].tolist()
+
+
+def test_blocks_of_any_size_sort():
+    # Their chains would have 2·200 levels; each block is put in order by itself.
+    group = direct_product(symmetric_group(200), symmetric_group(200))
+    x = some_sets(3, 2, 400, source_of(0), d=2)
+    sides = [lexicographic_sort(side) for side in x.split(200, 1)]
+    assert torch.equal(canonical_form(x, group), torch.cat(sides, 1))
+
+
+def test_the_plan_of_a_group_is_made_once(monkeypatch):
+    group, x = mathieu_group(11), some_sets("continuous", 2, 11, source_of(0))
+    first = canonical_form(x, group)
+    monkeypatch.setattr(ordering, "plan_of", None)
+    assert torch.equal(canonical_form(x, mathieu_group(11)), first)
 
 
 def test_columns_are_fixed_before_rows():
@@ -268,7 +283,7 @@ def test_columns_are_fixed_before_rows():
 
 
 def test_too_large_a_chain_is_refused(monkeypatch):
-    monkeypatch.setattr("invariant_nets.canonicalization.any_group.plan._TABLE_ENTRIES", 100)
+    monkeypatch.setattr(plan, "_TABLE_ENTRIES", 100)
     with pytest.raises(ValueError, match=r"table entries, got C_11 of degree 11"):
         canonical_order(torch.zeros(1, 11, 1), cyclic_group(11))
 

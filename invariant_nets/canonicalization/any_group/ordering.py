@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,15 +13,17 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import positive_int, set_mask
-from invariant_nets._rows import is_in_onnx_export, permute_rows
+from invariant_nets._rows import is_in_onnx_export, permute_rows, stable_sort
 from invariant_nets._sets import zero_padding
 from invariant_nets.canonicalization.any_group.descent import descended
 from invariant_nets.canonicalization.any_group.plan import Plan, Step, plan_of
-from invariant_nets.canonicalization.sorting import Ordering, lexicographic_ordering, row_ranks
+from invariant_nets.canonicalization.sorting import Ordering, row_ranks
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.products import moved_axes
 
 LIMIT = 4096
+_Tables = tuple[Tensor, Tensor, list[int], list[int]]
+_KEPT: WeakKeyDictionary[PermutationGroup, _Tables] = WeakKeyDictionary()
 
 
 class GroupOrder:
@@ -39,9 +42,11 @@ class GroupOrder:
         if not isinstance(group, PermutationGroup):
             raise TypeError(f"group must be a PermutationGroup, got {group!r}")
         self.group, self.limit = group, positive_int("limit", limit)
-        # All of S_n needs no descent: it sorts.
-        self._sorts = group.order == math.factorial(group.degree)
-        self._tables = None if self._sorts else _tables(plan_of(group))
+        # All permutations of each orbit need no descent: they sort.
+        orbits = group.orbit_numbers()
+        self._sorts = group.order == math.prod(map(math.factorial, orbits.bincount().tolist()))
+        self._orbits, self._places = orbits, orbits.argsort(stable=True)
+        self._tables = None if self._sorts else _tables(group)
 
     def axes(self, x: Tensor, mask: Tensor | None = None) -> int:
         """Return how many axes hold the points, or raise if the sets do not fit the group."""
@@ -60,20 +65,28 @@ class GroupOrder:
     ) -> Ordering:
         """Return the order of the points, and which an automorphism of the set exchanges."""
         x = _as_sets(x.detach(), self.axes(x, mask))
+        # Padding is larger than every member, and equal among itself.
+        ranks = row_ranks(zero_padding(x, mask))
+        if mask is not None:
+            ranks = torch.where(mask, ranks, x.shape[1])
         if self._tables is None:
-            return lexicographic_ordering(x, mask)
+            return self._sorted(ranks)
         if is_in_onnx_export():
             raise ValueError(
                 f"a canonical form under {self.group.name} follows the entries of each set, which "
                 "cannot be exported to ONNX: export the model inside, and give it the form"
             )
-        # Padding is larger than every member, and equal among itself.
-        ranks = row_ranks(zero_padding(x, mask))
-        if mask is not None:
-            ranks = torch.where(mask, ranks, x.shape[1])
         if ranks.is_meta:
             return Ordering(ranks, torch.empty_like(ranks))
         return Ordering(*_descend(ranks, *self._tables, self.limit, self.group.name))
+
+    def _sorted(self, ranks: Int[Tensor, "batch n"]) -> Ordering:
+        orbits, places = self._orbits.to(ranks.device), self._places.to(ranks.device)
+        keys, points = stable_sort(orbits * (ranks.shape[1] + 1) + ranks)
+        runs = torch.nn.functional.pad((keys.diff(dim=1) != 0).long().cumsum(1), (1, 0))
+        # The points of each orbit, in order, go to its places.
+        back = places.argsort()
+        return Ordering(points[:, back], runs[:, back])
 
 
 def normalized(x: Shaped[Tensor, "*shape"]) -> Shaped[Tensor, "*shape"]:
@@ -171,10 +184,15 @@ def _as_sets(x: Shaped[Tensor, "batch n *d"], axes: int) -> Shaped[Tensor, "batc
     return x.flatten(2) if x.ndim > 2 else x[..., None]
 
 
-def _tables(plan: Plan) -> tuple[Tensor, Tensor, list[int], list[int]]:
+def _tables(group: PermutationGroup) -> _Tables:
+    if group not in _KEPT:
+        _KEPT[group] = _written(plan_of(group))
+    return _KEPT[group]
+
+
+def _written(plan: Plan) -> _Tables:
     # As tensors, which go through a compiler, into a file and to another process.
-    n = len(plan.orbits)
-    rows = np.concatenate([step.rows for step in plan.steps] or [np.empty((0, n), np.int64)])
+    rows = np.concatenate([step.rows for step in plan.steps])
     labels = np.stack([plan.orbits, *(step.labels for step in plan.steps)])
     sizes = [len(step.points) for step in plan.steps]
     bases = [int(step.points[0]) for step in plan.steps]
