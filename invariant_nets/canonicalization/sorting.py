@@ -183,7 +183,8 @@ def row_column_sort(
     Invariant to $S_n \times S_d$, exactly, **unless both tie**: two different rows hold the same
     entries and two different columns do as well. Then the order in which they came may show. No
     simple sort can do without an exception: to find a canonical form of every 0-1 matrix is as hard
-    as to tell whether two graphs are the same. It is not continuous.
+    as to tell whether two graphs are the same; `canonical_form` with the group $S_n \times S_d$ on a
+    grid has none, and takes its time. It is not continuous.
 
     Args:
         x: the matrices. NaN counts as larger than every number.

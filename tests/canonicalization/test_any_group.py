@@ -212,6 +212,39 @@ def test_strongly_regular_graphs_with_the_same_numbers_are_told_apart():
     assert counts == [3, 4]
 
 
+def test_relations_keep_few_candidates_of_regular_graphs():
+    # All nodes of a cubic graph have three neighbors: only what these are joined to differs.
+    n, graphs = 20, [networkx.random_regular_graph(3, 20, seed=seed) for seed in range(4)]
+    x = torch.stack([torch.tensor(networkx.to_numpy_array(graph)) for graph in graphs])
+    group, order = symmetric_group(n).on_tuples(2), torch.randperm(n, generator=source_of(0))
+    forms = canonical_form(x, group, limit=20)
+    assert torch.equal(canonical_form(x[:, order][:, :, order], group, limit=20), forms)
+    assert len(forms.flatten(1).unique(dim=0)) == 4
+
+
+@pytest.mark.parametrize("group", NAMED, ids=lambda group: group.name)
+def test_hashes_of_cosets_do_not_depend_on_the_element(group):
+    chain = plan_of(group)
+    step, hashes = chain.steps[0] if chain.steps else None, Hashes(group.degree, group.degree + 1)
+    if step is None or not chain.relation.size:
+        return
+    elements = every_element(group).numpy()
+    fixing = elements[elements[:, step.points[0]] == step.points[0]]
+    y = torch.randint(3, (group.degree,), generator=source_of(0)).numpy()
+    found = hashes.related(y[fixing], step.labels, chain.relation)
+    assert len(np.unique(found)) == len(np.unique(hashes(y[fixing], step.labels))) == 1
+    others = y[elements]
+    assert len(np.unique(hashes.related(others, step.labels, chain.relation))) > 1
+
+
+def test_doubly_transitive_groups_have_no_relations_worth_keeping():
+    three = direct_product(mathieu_group(11), alternating_group(4))
+    for group in (mathieu_group(12), alternating_group(5), three):
+        assert plan_of(group).relation.size == 0
+    for group in (cyclic_group(5), rubiks_cube_group(), symmetric_group(4).on_tuples(2)):
+        assert plan_of(group).relation.shape == (group.degree, group.degree)
+
+
 def test_vectors_are_compared_row_by_row_and_zero_has_one_sign():
     group = cyclic_group(3)
     x = torch.tensor([[[1.0, -0.0], [0.0, 5.0], [0.0, 4.0]], [[1.0, 0.0], [0.0, 5.0], [0.0, 4.0]]])
@@ -302,7 +335,8 @@ def test_sets_that_are_too_many_to_go_on_together_are_divided(monkeypatch):
 
 @pytest.mark.parametrize("group", NAMED, ids=lambda group: group.name)
 def test_hashes_that_all_collide_cost_time_and_no_correctness(group, monkeypatch):
-    monkeypatch.setattr(Hashes, "__call__", lambda self, y, labels: np.zeros(len(y), np.int64))
+    for name in ("__call__", "related"):
+        monkeypatch.setattr(Hashes, name, lambda self, y, *others: np.zeros(len(y), np.int64))
     assert_is_canonical(group, some_sets(2, 2, group.degree, source_of(0)))
 
 
@@ -458,10 +492,16 @@ def test_what_is_no_group_or_does_not_fit_is_refused():
         canonical_form(torch.zeros(1, 3, 2), grid, torch.ones(1, 3, dtype=torch.bool))
 
 
+def test_an_export_to_onnx_is_refused_unless_the_group_sorts(monkeypatch):
+    monkeypatch.setattr(ordering, "is_in_onnx_export", lambda: True)
+    with pytest.raises(ValueError, match="under C_5 follows the entries of each set, which cannot"):
+        canonical_form(torch.zeros(1, 5, 1), cyclic_group(5))
+    canonical_form(torch.zeros(1, 5, 1), symmetric_group(5))
+
+
 def test_what_the_order_keeps_is_enough_in_another_process():
     order = GroupOrder(mathieu_group(11))
-    rows, labels, sizes, bases = order._tables
     x = torch.randint(3, (20, 11), generator=source_of(0))
-    found = torch.ops.invariant_nets.canonical_order(x, rows, labels, sizes, bases, 4096, "M_11")
+    found = torch.ops.invariant_nets.canonical_order(x, *order._tables, 4096, "M_11")
     for one, other in zip(found, descended(x.numpy(), plan_of(order.group), 4096, ""), strict=True):
         assert (one.numpy() == other).all()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+_ROUNDS = 3
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -29,6 +30,11 @@ def mixed(numbers: np.ndarray, kind: int) -> np.ndarray:
     return z.view(np.int64)
 
 
+def small(numbers: np.ndarray, kind: int) -> np.ndarray:
+    """Return fixed integers below $2^{16}$ as floats: sums of $2^{20}$ products are exact."""
+    return (mixed(numbers, kind) & 0xFFFF).astype(np.float64)
+
+
 class Hashes:
     r"""Hashes of sets whose entries are ranks below some bound.
 
@@ -44,4 +50,19 @@ class Hashes:
     def __call__(self, y: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return the hash of each row of ranks."""
         hashes: np.ndarray = (self._of_rank[y] * self._of_label[labels]).sum(1)
+        return hashes
+
+    def related(self, y: np.ndarray, labels: np.ndarray, relation: np.ndarray) -> np.ndarray:
+        r"""Return the hash of each row, which also sees how its points are related.
+
+        $$c_i \leftarrow \operatorname{mix}\bigl(c_i, \textstyle\sum_k a_{ik}\, b_{c_k}\bigr)$$
+
+        is the color refinement of Weisfeiler & Leman (1968) on the points, with the orbits of pairs
+        as relations $a$; it begins with the label and the rank of each point.
+        """
+        colors = self._of_rank[y] + mixed(labels, 3)
+        for kind in range(_ROUNDS):
+            sums = small(colors, 4 + kind) @ relation.T
+            colors = mixed(colors + mixed(sums.astype(np.int64), 5), 6)
+        hashes: np.ndarray = mixed(colors, 7).sum(1)
         return hashes

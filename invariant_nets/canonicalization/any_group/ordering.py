@@ -22,7 +22,7 @@ from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.products import moved_axes
 
 LIMIT = 4096
-_Tables = tuple[Tensor, Tensor, list[int], list[int]]
+_Tables = tuple[Tensor, Tensor, Tensor, list[int], list[int]]
 _KEPT: WeakKeyDictionary[PermutationGroup, _Tables] = WeakKeyDictionary()
 
 
@@ -138,7 +138,7 @@ def canonical_order(
         McKay & Piperno (2014), *Practical graph isomorphism, II*; Jefferson, Jonauskyte, Pfeiffer &
         Waldecker (2019), *Minimal and canonical images*.
 
-    Derived in chapter 7; chapter 12 introduces the chain.
+    Chapter 7 derives canonical forms, chapter 12 the chain of stabilizers.
     """
     return GroupOrder(group, limit)(x, mask)
 
@@ -165,7 +165,7 @@ def canonical_form(
         >>> torch.equal(canonical_form(x[:, turn], cube), canonical_form(x, cube))
         True
 
-    Derived in chapter 7.
+    Chapter 7 derives canonical forms, chapter 12 the chain of stabilizers.
     """
     ordering = GroupOrder(group, limit)
     order, _ = ordering(x, mask)
@@ -196,14 +196,17 @@ def _written(plan: Plan) -> _Tables:
     labels = np.stack([plan.orbits, *(step.labels for step in plan.steps)])
     sizes = [len(step.points) for step in plan.steps]
     bases = [int(step.points[0]) for step in plan.steps]
-    return torch.from_numpy(rows), torch.from_numpy(labels), sizes, bases
+    first, second, third = map(torch.from_numpy, (rows, labels, plan.relation))
+    return first, second, third, sizes, bases
 
 
-def _planned(rows: Tensor, labels: Tensor, sizes: Sequence[int], bases: Sequence[int]) -> Plan:
+def _planned(
+    rows: Tensor, labels: Tensor, relation: Tensor, sizes: Sequence[int], bases: Sequence[int]
+) -> Plan:
     orbits, *others = labels.numpy()
     every = np.split(rows.numpy(), np.cumsum(sizes)[:-1])
     steps = [Step(some[:, b], some, of) for some, b, of in zip(every, bases, others, strict=False)]
-    return Plan(orbits, steps)
+    return Plan(orbits, relation.numpy(), steps)
 
 
 @torch.library.custom_op("invariant_nets::canonical_order", mutates_args=())
@@ -211,13 +214,14 @@ def _descend(
     ranks: Tensor,
     rows: Tensor,
     labels: Tensor,
+    relation: Tensor,
     sizes: Sequence[int],
     bases: Sequence[int],
     limit: int,
     name: str,
 ) -> tuple[Tensor, Tensor]:
     # One operation to a compiler and an exporter, which do not look inside.
-    plan = _planned(rows.cpu(), labels.cpu(), sizes, bases)
+    plan = _planned(rows.cpu(), labels.cpu(), relation.cpu(), sizes, bases)
     order, classes = descended(ranks.cpu().numpy(), plan, limit, name)
     return torch.from_numpy(order).to(ranks.device), torch.from_numpy(classes).to(ranks.device)
 

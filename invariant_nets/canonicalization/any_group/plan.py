@@ -16,11 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from invariant_nets.canonicalization.any_group.hashing import small
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.orbits import point_orbits
 
 _ELEMENTS = 64
 _TABLE_ENTRIES = 1 << 27
+_RELATED = 1 << 10  # points
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,13 @@ class Plan:
 
     Attributes:
         orbits: the number of the orbit of each point under the whole group.
+        relation: a fixed number below $2^{16}$ for each pair of points, the same for pairs of one
+            orbit; empty where these orbits say nothing or are too many to keep.
         steps: its levels.
     """
 
     orbits: np.ndarray
+    relation: np.ndarray
     steps: list[Step]
 
 
@@ -74,7 +79,20 @@ def plan_of(group: PermutationGroup) -> Plan:
         steps.append(Step(points, rows, orbits))
         first = np.unique(orbits, return_index=True)[1]
         orbits = point_orbits(torch.from_numpy(np.vstack((rows, first[orbits])))).numpy()
-    return Plan(orbits, steps[::-1])
+    return Plan(orbits, _relation(group, orbits), steps[::-1])
+
+
+def _relation(group: PermutationGroup, orbits: np.ndarray) -> np.ndarray:
+    empty = np.empty((0, 0))
+    if group.degree > _RELATED:
+        return empty
+    pairs = group.orbitals().numpy()
+    # Where G is doubly transitive on each orbit by itself, a pair says no more than its points.
+    singles = orbits[:, None] * group.degree + orbits
+    singles[np.diag_indices(group.degree)] += group.degree**2
+    if pairs.max() + 1 == len(np.unique(singles)):
+        return empty
+    return small(pairs, 2)
 
 
 def _levels(

@@ -4,7 +4,8 @@ A candidate is a coset $h\,G_j$. Two of one set are equivalent if some automorph
 $x_{s(i)} = x_i$, takes one to the other; the canonical form needs one of them. Going on greedily
 from both to the end, as in Traces, and finding the same set there proves it: then
 $s\colon h_b(i) \mapsto h_a(i)$. The automorphisms found generate all of them, since wherever a path
-was given up one of them carries it on; so their orbits on points are the classes.
+was given up one of them carries it on; so their orbits on points are the classes. Candidates that
+are left are told apart once more by colors that are refined along the orbits of pairs of points.
 
 References:
     McKay & Piperno (2014), *Practical graph isomorphism, II*; Jefferson, Jonauskyte, Pfeiffer &
@@ -126,6 +127,8 @@ class Descent:
         alive = np.ones(len(state.item), dtype=bool)
         (some,) = crowded.nonzero()
         self._merge_leaves(state, some, alive, j, refined=False)
+        if self.plan.relation.size:
+            self._drop_related(state, alive, j)
         crowds = np.bincount(state.item[alive])[state.item]
         (some,) = (alive & (crowds > _MANY)).nonzero()
         if len(some):
@@ -135,6 +138,20 @@ class Descent:
         if len(some):
             self._merge_found(state, some, alive, j)
         return state.take(alive.nonzero()[0])
+
+    def _drop_related(self, state: State, alive: np.ndarray, j: int) -> None:
+        # Equivalent candidates have equal hashes, so it makes no difference which were merged.
+        crowds = np.bincount(state.item[alive])[state.item]
+        (some,) = (alive & (crowds > 1)).nonzero()
+        hashes = np.empty(len(some), dtype=np.int64)
+        labels, relation = self.plan.steps[j].labels, self.plan.relation
+        size = max(1, _ENTRIES // state.y.shape[1])
+        for low in range(0, len(some), size):
+            part = slice(low, low + size)
+            hashes[part] = self.hashes.related(state.y[some[part]], labels, relation)
+        least = np.full(len(self.ranks), np.iinfo(np.int64).max)
+        np.minimum.at(least, state.item[some], hashes)
+        alive[some[hashes > least[state.item[some]]]] = False
 
     def _merge_leaves(
         self, state: State, some: np.ndarray, alive: np.ndarray, j: int, *, refined: bool
