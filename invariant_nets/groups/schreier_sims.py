@@ -1,9 +1,9 @@
 r"""The stabilizer chain of any generators, exactly; and generators of a stabilizer.
 
-Points that a generator moves belong together; what acts on points that have nothing to do with each
-other is a direct product. Each factor goes one of two ways: one that holds a certificate of being
-all of $S_m$ or $A_m$ on the points that it moves gets their chain in closed form; every other one
-goes through the deterministic algorithm of Schreier and Sims, as sympy has it.
+Join all points that one generator moves: the generators of different components generate the
+factors of a direct product. A factor with a certificate that it is all of $S_m$ or $A_m$ on the
+points that it moves gets the chain of that group in closed form. Every other factor goes through
+sympy's deterministic algorithm of Schreier and Sims.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def is_giant(images: Int[Tensor, "generators n"], moved: Int[Tensor, " m"]) -> b
     the least block that holds the cycle is all of `moved`, its conjugates generate a primitive
     group, and the certificate is complete; if it is smaller, the group is no giant.
 
-    The elements are the generators, then random words in them; that none of them has such a cycle
-    proves nothing.
+    The elements tried are the generators, then random words in them. If none of them has such a
+    cycle, nothing is proved.
     """
     m = len(moved)
     if m < _LEAST_GIANT:
