@@ -102,8 +102,8 @@ unit = torch.eye(49, dtype=torch.float64).view(49, 7, 7)
 rank = int(torch.linalg.matrix_rank(fifteen(unit).transpose(0, 1).flatten(1)))
 
 # %% [markdown]
-# The page's maps are the package's, equivariant, and linearly independent, so they span the layers of the theorem. The tiles show what each does to
-# one matrix, with `layer.maps` as captions: axes with the same number are in one block.
+# The page's maps are the package's and linearly independent, so they span the layers of the theorem. The tiles show what
+# each does to one matrix, with `layer.maps` as captions: axes with the same number are in one block.
 
 # %% alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone."
 x = torch.randn(1, 5, 5, generator=torch.Generator().manual_seed(3))
@@ -172,8 +172,8 @@ for _ in range(6):
 misses = {over: torch.stack(of).view(6, 3) for over, of in misses.items()}
 heads = ("means over", "12 nodes", "50 nodes", "200 nodes")
 lines = [(over, *(f"{m:,.3f}" for m in of.mean(0))) for over, of in misses.items()]
-lines = [dict(zip(heads, line, strict=True)) for line in lines]
-table(lines, caption="root mean squared error, in deviations of the target")
+caption = "root mean squared error, in deviations of the target"
+table([dict(zip(heads, line, strict=True)) for line in lines], caption=caption)
 
 # %% [markdown]
 # At the size of the fit both kinds of means do alike, for there they span the same layers. On larger graphs the error
@@ -229,21 +229,17 @@ def told_apart(network, graphs):
 
 
 skips = (2, 3, 4, 5, 6, 9, 11, 12, 13, 16)
-places = [divmod(place, 4) for place in range(16)]
-moves = [
-    ((a, b), ((a + u) % 4, (b + v) % 4))
-    for a, b in places
-    for u, v in ((1, 0), (0, 1), (1, 1))
-]
+u, v = [(place[:, None] - place) % 4 for place in divmod(np.arange(16), 4)]
+moves = networkx.from_numpy_array(np.isin(4 * u + v, (1, 3, 4, 12, 5, 15)))
 rook = networkx.line_graph(networkx.complete_bipartite_graph(4, 4))
 families = {
     "atlas": networkx.graph_atlas_g()[-1044:],
     "skip links": [networkx.circulant_graph(41, [1, r]) for r in skips],
-    "strongly regular": [rook, networkx.Graph(moves)],
+    "strongly regular": [rook, moves],
 }
 torch.manual_seed(0)
 networks = {
-    f"2-tensors, depth {k}": random_network("n n", 8, k) for k in range(1, 5)
+    f"2-tensors, depth {k}": random_network("n n", 8, k) for k in (1, 2, 3, 4)
 }
 networks["3-tensors, depth 3"] = random_network("n n n", 3, 3)
 told = {name: [] for name in ("color refinement", *networks)}
@@ -299,7 +295,7 @@ def sample(count, seed):
 
 (train, train_parts), (valid, _) = sample(1000, 0), sample(250, 1)
 test, test_parts = sample(500, 2)
-label = test[2] > 0.5
+sets, label = (train, valid, test), test[2] > 0.5
 bayes = (torch.cat([evidence(part) for part in test_parts]) > 0) == label
 
 # %% [markdown]
@@ -313,13 +309,9 @@ bayes = (torch.cat([evidence(part) for part in test_parts]) > 0) == label
 def moments(x, spectrum=False):
     n = x.shape[1]
     d = x.sum(1) / (n - 1)
-    off = d - d.mean(1, keepdim=True)
-    found = [
-        d.mean(1),
-        off.square().mean(1),
-        off.pow(3).mean(1),
-        0 * d[:, 0] + 1 / n,
-    ]
+    mean = d.mean(1, keepdim=True)
+    found = [(d - mean).pow(power).mean(1) for power in (2, 3)]
+    found += [mean[:, 0], torch.full((len(x),), 1 / n)]
     if spectrum:
         outer = torch.linalg.eigvalsh(x - x.mean((1, 2), True))[:, [0, 1, -2, -1]]
         found += [(x @ x * x).mean((1, 2)) / n, *outer.mT / n**0.5]
@@ -327,12 +319,10 @@ def moments(x, spectrum=False):
 
 
 def regression(*more):
-    known, new = [
-        torch.cat([moments(part, *more) for part in parts]).numpy()
-        for parts in (train_parts, test_parts)
-    ]
+    of = lambda parts: torch.cat([moments(x, *more) for x in parts])  # noqa: E731
+    known, new = of(train_parts), of(test_parts)
     fit = make_pipeline(StandardScaler(), LogisticRegression(C=10, max_iter=500))
-    guess = fit.fit(known, train[2].numpy()).predict(new)
+    guess = fit.fit(known, train[2]).predict(new)
     return (torch.from_numpy(guess > 0.5) == label).expand(3, -1)
 
 
@@ -376,10 +366,9 @@ def hits(model, x, mask, y):
 
 def three(build, see=lambda x, n: x):
     """Return what three trained networks have right, each (graphs,)."""
-    sets = [
-        (see(x, m.sum(1)[:, None, None]), m, y) for x, m, y in (train, valid, test)
-    ]
-    known, chosen, new = sets
+    known, chosen, new = (
+        (see(x, m.sum(1)[:, None, None]), m, y) for x, m, y in sets
+    )
     first = {lr: trained(build, known, lr, 0) for lr in (0.01, 0.03)}
     lr = max(first, key=lambda lr: hits(first[lr], *chosen).float().mean())
     models = first[lr], *(trained(build, known, lr, seed) for seed in (1, 2))
