@@ -15,6 +15,7 @@ from invariant_nets.groups.enumeration import (
     create_permutations_from_generators,
     create_random_permutations,
 )
+from invariant_nets.groups.finding.schreier_sims import levels_of
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import (
     alternating_group,
@@ -30,7 +31,6 @@ from invariant_nets.groups.named import (
 from invariant_nets.groups.orbits import pair_orbits, point_orbits
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product, young_subgroup
-from invariant_nets.groups.schreier_sims import levels_of
 
 __all__ = [
     "Level",

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from invariant_nets import PermutationGroup, alternating_group, mathieu_group, symmetric_group
-from invariant_nets.groups.schreier_sims import is_giant
+from invariant_nets.groups.finding.giants import is_giant
 
 
 def images(group):

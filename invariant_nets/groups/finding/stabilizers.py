@@ -1,0 +1,123 @@
+r"""The stabilizer of a point, exactly: its generators, and a chain that its order proves.
+
+Only the factor that moves the point matters. In that of a giant the stabilizer is a giant on one
+point less; among the powers of $g$ it is those of $g^l$, with $l$ the length of the point's cycle.
+In any other factor two uniform elements that take the point to one place give a uniform one that
+leaves it, $g h^{-1}$. A few of these are enough: by the orbit and the stabilizer,
+$|G_x| = |G| / |x^G|$, and a chain of that order is the proof.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from invariant_nets.groups.chain import Level
+from invariant_nets.groups.enumeration import uniform_digits
+from invariant_nets.groups.finding.giants import is_giant
+from invariant_nets.groups.finding.schreier_sims import levels_of, parts, searched_levels
+from invariant_nets.groups.known_chains import symmetric_images
+from invariant_nets.groups.orbits import point_orbits
+from invariant_nets.groups.permutation import Permutation, are_odd
+
+_FIRST_FOUND = 2
+_DRAWS_PER_ROOT = 4
+
+
+def stabilizing(
+    images: Int[Tensor, "generators n"], point: int, levels: Callable[[], list[Level]]
+) -> tuple[Int[Tensor, "found n"], partial[list[Level]]]:
+    """Return generators of the stabilizer of a point, and what makes its levels.
+
+    Args:
+        images: the generators of the group.
+        point: one that some of them move.
+        levels: makes those of the group; each moves the points of one factor alone.
+    """
+    every = list(parts(images))
+    own, moved = next(part for part in every if (part[1] == point).any())
+    others = torch.cat([images[:0], *(rows for rows, _ in every if rows is not own)])
+    if len(own) == 1:
+        generator = Permutation._trusted(own[0])
+        (cycle,) = (cycle for cycle in generator.cycles() if point in cycle)
+        rows = torch.cat((others, (generator ** len(cycle))._index[None]))
+        return rows, partial(levels_of, rows)
+    if is_giant(own, moved):
+        even = not bool(are_odd(own).any())
+        found = symmetric_images(moved[moved != point], images.shape[1], even)
+        rows = torch.cat((others, found))
+        return rows, partial(levels_of, rows)
+    orbits = point_orbits(own)
+    size = int((orbits == orbits[point]).sum())
+    inside = set(moved.tolist())
+    every_level = levels()
+    order = math.prod(level.size for level in every_level if level.base in inside) // size
+    found = _random(every_level, images.shape[1], moved, point, size, order)
+    rows = torch.cat((others, found))
+    rows = rows if len(rows) else torch.arange(images.shape[1], device="cpu")[None]
+    return rows, partial(_levels, others, found, moved, order)
+
+
+def _levels(
+    others: Int[Tensor, "some n"],
+    found: Int[Tensor, "k n"],
+    moved: Int[Tensor, " m"],
+    order: int,
+) -> list[Level]:
+    return [*levels_of(others), *searched_levels(found, moved, order)]
+
+
+def _random(
+    levels: Sequence[Level],
+    degree: int,
+    moved: Int[Tensor, " m"],
+    point: int,
+    size: int,
+    order: int,
+) -> Int[Tensor, "k n"]:
+    """Return random elements that generate the stabilizer of a point in one factor."""
+    source, wanted = torch.Generator("cpu").manual_seed(0), _FIRST_FOUND
+    draws = _DRAWS_PER_ROOT * (math.isqrt(size) + 1)
+    found = torch.empty(0, degree, dtype=torch.int64, device="cpu")
+    while order > 1:
+        while len(found) < wanted:
+            more = _fixing(_uniform(levels, draws, source), point, moved)
+            found = torch.cat((found, more))
+        some = found[:wanted]
+        if math.prod(level.size for level in searched_levels(some, moved, order)) == order:
+            return some
+        wanted += (wanted + 1) // 2
+    return found
+
+
+def _uniform(levels: Sequence[Level], k: int, generator: torch.Generator) -> Int[Tensor, "k n"]:
+    # By the levels' own rows: tables would cost more than so few draws.
+    product, *others = (level.rows(uniform_digits(level.size, k, generator)) for level in levels)
+    for rows in others:
+        product = product.gather(1, rows)
+    return product
+
+
+def _fixing(
+    draws: Int[Tensor, "draws n"], point: int, moved: Int[Tensor, " m"]
+) -> Int[Tensor, "k n"]:
+    """Return what leaves a point of one factor, from pairs of draws that take it to one place."""
+    targets, order = draws[:, point].sort(stable=True)
+    pairs = []
+    place = 0
+    while place + 1 < len(order):
+        if targets[place] == targets[place + 1]:
+            pairs.append(place)
+            place += 1
+        place += 1
+    g, h = draws[order[pairs]], draws[order[[place + 1 for place in pairs]]]
+    # (g h⁻¹)(i) = h⁻¹(g(i)), and what the other factors do is left out.
+    fixing = h.argsort(1).gather(1, g)[:, moved]
+    rows = torch.arange(draws.shape[1], device="cpu").repeat(len(fixing), 1)
+    rows[:, moved] = fixing
+    return rows[(fixing != moved).any(1)]
