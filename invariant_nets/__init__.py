@@ -74,6 +74,7 @@ from invariant_nets.groups.named import (
 )
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product
+from invariant_nets.groups.sums import direct_sum
 from invariant_nets.layers.averaged import LinearEquivariant, LinearInvariant
 from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers.exchangeable_sparse import SparseExchangeableEquivariant
@@ -177,6 +178,7 @@ __all__ = [
     "deep_sets",
     "dihedral_group",
     "direct_product",
+    "direct_sum",
     "entrywise",
     "exchangeable_matrix",
     "find_symmetry",

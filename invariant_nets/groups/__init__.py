@@ -31,6 +31,7 @@ from invariant_nets.groups.named import (
 from invariant_nets.groups.orbits import pair_orbits, point_orbits
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product, young_subgroup
+from invariant_nets.groups.sums import direct_sum
 
 __all__ = [
     "Level",
@@ -45,6 +46,7 @@ __all__ = [
     "cyclic_group",
     "dihedral_group",
     "direct_product",
+    "direct_sum",
     "levels_of",
     "mathieu_group",
     "pair_orbits",

@@ -199,8 +199,6 @@ class PermutationGroup:
     def stabilizer(self, point: int) -> PermutationGroup:
         """Return the subgroup of the elements that leave a point where it is, exactly.
 
-        If no formula tells it, random elements are collected until they generate the right order.
-
         Raises:
             ValueError: if `point` is none of the group's points.
         """
@@ -211,7 +209,8 @@ class PermutationGroup:
             return self
         if self._stabilizer is not None:
             return self._stabilizer(point)
-        images, levels = stabilizing(self._images, point, lambda: self._chain.levels)
+        again = self._levels or partial(levels_of, self._images)
+        images, levels = stabilizing(self._images, point, lambda: self._chain.levels, again)
         return self._known(images, None, levels, shape=self.shape, axes=self.axes)
 
     def elements(
@@ -292,9 +291,9 @@ class PermutationGroup:
             (16, 24, 15)
         """
         images, name = on_tuples(self._images, positive_int("k", k)), f"{self.name} on {k}-tuples"
-        known = {"shape": (self.degree,) * k, "axes": self.axes * k}
-        stabilizer, levels = (partial(f, self, k) for f in (tuple_stabilizer, tuple_levels))
-        return self._known(images, name, levels, stabilizer=stabilizer, **known)
+        levels, fixing = partial(tuple_levels, self, k), partial(tuple_stabilizer, self, k)
+        known = {"shape": (self.degree,) * k, "axes": self.axes * k, "stabilizer": fixing}
+        return self._known(images, name, levels, **known)
 
     def __repr__(self) -> str:
         return f"PermutationGroup({self.name}, degree={self.degree})"

@@ -50,6 +50,8 @@ KNOWN = [
     symmetric_group(4).on_tuples(2),
     cyclic_group(4).on_tuples(2),
     direct_product(symmetric_group(2), symmetric_group(3), on="grid").on_tuples(2),
+    PermutationGroup([[1, 2, 3, 0, 5, 6, 7, 4], [1, 0, 2, 3, 5, 4, 6, 7]]),
+    PermutationGroup([[1, 2, 3, 0, 5, 4], [1, 0, 2, 3, 5, 4]]),
 ]
 
 
@@ -101,7 +103,7 @@ LARGE = {
     "two cycles": PermutationGroup([Permutation.from_cycles(50, range(20), range(20, 50))]),
     "many": PermutationGroup([Permutation.from_cycles(80, (2 * i, 2 * i + 1)) for i in range(40)]),
     "wreath by generators": PermutationGroup(
-        wreath_product(cyclic_group(2), symmetric_group(14)).generators
+        wreath_product(cyclic_group(2), symmetric_group(17)).generators
     ),
 }
 
@@ -142,6 +144,25 @@ def test_more_elements_are_drawn_where_two_are_too_few():
     stabilizer = group.stabilizer(5)
     assert stabilizer.order == 2**13
     assert len(stabilizer.generators) >= 13
+
+
+@pytest.mark.parametrize("few", [0, 1, 32])
+def test_many_generators_of_a_chain_give_way_to_random_ones(monkeypatch, few):
+    monkeypatch.setattr(stabilizers, "_FEW_GENERATORS", few)
+    for known in (KNOWN[5], KNOWN[11], KNOWN[14], KNOWN[18], KNOWN[21], mathieu_group(11)):
+        group = PermutationGroup(known.generators)
+        elements = rows(group)
+        for point in range(group.degree):
+            stabilizer = group.stabilizer(point)
+            assert rows(stabilizer) == {g for g in elements if g[point] == point}
+            assert rows(PermutationGroup(stabilizer.generators)) == rows(stabilizer)
+
+
+def test_levels_of_which_one_lacks_its_generator_generate_less():
+    group = PermutationGroup(mathieu_group(12).generators)
+    found = stabilizers._joining(group._chain.levels, 12)
+    assert PermutationGroup(list(found)).order == 95_040
+    assert PermutationGroup(list(found[:-1])).order < 95_040
 
 
 @given(st.lists(st.permutations(range(7)), min_size=1, max_size=3), st.integers(0, 6))

@@ -3,6 +3,7 @@ r"""The certificate of a giant: a group that holds all even permutations of the 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -15,8 +16,8 @@ from invariant_nets.groups.orbits import pair_orbits, point_orbits
 from invariant_nets.groups.permutation import Permutation
 
 _LEAST_GIANT = 8
-_RANDOM_BATCHES = 20
-_ORBITAL_EDGES = 1 << 22
+_RANDOM_BATCHES = 10
+_ORBITAL_EDGES = 1 << 19
 
 
 def is_giant(images: Int[Tensor, "generators n"], moved: Int[Tensor, " m"]) -> bool:
@@ -50,9 +51,11 @@ def _prime_cycles(images: Iterable[Int[Tensor, " n"]], m: int) -> Iterator[Seque
     """Yield cycles of prime lengths that powers of permutations of `m` points have alone."""
     for word in images:
         cycles = Permutation._trusted(word).cycles()
-        lengths = [len(cycle) for cycle in cycles]
-        for cycle, p in zip(cycles, lengths, strict=True):
-            if (p <= m - 3 or p <= 3) and _is_prime(p) and sum(n % p == 0 for n in lengths) == 1:
+        lengths = Counter(len(cycle) for cycle in cycles)
+        for cycle in cycles:
+            p = len(cycle)
+            alone = lengths[p] == 1 and (p <= m - 3 or p <= 3) and _is_prime(p)
+            if alone and sum(length % p == 0 for length in lengths) == 1:
                 yield cycle
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -29,9 +30,11 @@ from jaxtyping import Bool, Int
 _LEAST_HALF = 8
 _MIXING_ROUNDS = 4
 # So many random elements in a row must pass before a proof is tried, or more of them are asked for.
-_PASSING = 40
+_PASSING = 24
 _MOST_AT_ONCE = 2
 _BATCH_ENTRIES = 1 << 18
+# A search for an orbit that is not over after so many rounds takes random elements as shortcuts.
+_ROUNDS = 6
 
 Rows = Int[np.ndarray, "k n"]
 Row = Int[np.ndarray, " n"]
@@ -208,6 +211,9 @@ def _orbit(base: int, generators: Rows) -> tuple[Int[np.ndarray, " k"], Rows]:
     seen[base] = True
     points, rows = [np.array([base])], [np.arange(n, dtype=np.int32)[None]]
     while len(points[-1]):
+        if len(points) == _ROUNDS:
+            words = next(islice(random_words(generators), n.bit_length(), None))
+            generators = np.concatenate((generators, words))
         targets = generators[:, points[-1]]
         which = (~seen[targets]).ravel().nonzero()[0]
         fresh, first = np.unique(targets.ravel()[which], return_index=True)

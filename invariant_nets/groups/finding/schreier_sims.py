@@ -23,7 +23,7 @@ from invariant_nets.groups.known_chains import on_some, power_levels, symmetric_
 from invariant_nets.groups.orbits import components
 from invariant_nets.groups.permutation import are_odd
 
-_FEW_POINTS = 24
+_FEW_POINTS = 32
 
 
 def levels_of(images: Int[Tensor, "generators n"]) -> list[Level]:
