@@ -1,6 +1,6 @@
-"""A pytest plugin: fixtures that hold your own models to a symmetry, for one group or for many.
+"""A pytest plugin: fixtures that test the symmetry of your own models, for one group or many.
 
-With the package installed, pytest finds it by itself:
+If the package is installed, pytest loads the plugin:
 
 ```python
 import pytest
@@ -13,12 +13,12 @@ def test_my_model(assert_invariant):  # to all of S_n
 
 
 @pytest.mark.groups(symmetric_group(10), cyclic_group(10))
-def test_my_layer(assert_equivariant):  # one test a group: [S_10] and [C_10]
+def test_my_layer(assert_equivariant):  # one test per group: [S_10] and [C_10]
     assert_equivariant(MyLayer(), torch.randn(64, 10, 5))
 ```
 
-A failing test shows the report of `symmetry_report`. The plugin is a module of its own, outside the
-package, so that a run of pytest that does not use it does not import torch.
+A failing test shows the report of `symmetry_report`. The plugin is a module outside the package, so
+that a run of pytest that does not use it does not import torch.
 """
 
 from __future__ import annotations

@@ -6,18 +6,19 @@ r"""Permutation-invariant neural networks, and the book that derives them.
 | `data` | the task, its limit, padded and labeled sets, files and more tasks | 2, 11, 13, 14 |
 | `checks` | how far from a symmetry, and which one | 3 |
 | `layers` | the linear layers of a group | 4, 5, 6, 12 |
-| `networks` | modules in turn, on sets of every size | 4, 6, 10, 13 |
+| `networks` | networks made of the layers, for sets of every size | 4, 6, 10, 13 |
 | `canonicalization` | one order for every set | 7, 14 |
 | `averaging` | averages over permutations, and augmentation | 8, 9, B |
-| `training` | a trainer that can be cut off | 10, B |
+| `training` | a trainer that can be interrupted and resumed | 10, B |
 | `comparison` | all models on one task | 11 |
 
-What the rooms hold can be imported from here. Beside them, `figures` is the book's look, which
-needs matplotlib, and `ranks` the processes that work together.
+The names of the rooms can be imported from here. In addition, `figures` is the style of the book's
+figures, which needs matplotlib, and `ranks` are the processes that work together.
 """
 
 from invariant_nets.averaging.augmentation import Augmentation
 from invariant_nets.averaging.chunked import average_over
+from invariant_nets.averaging.designs import coset_subgroup, variance_ratios
 from invariant_nets.averaging.model import Estimate, SymmetryModel
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
@@ -75,6 +76,8 @@ from invariant_nets.groups.named import (
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product
 from invariant_nets.groups.sums import direct_sum
+from invariant_nets.groups.transitive.degree import transitivity
+from invariant_nets.groups.transitive.lines import affine_group, projective_group
 from invariant_nets.layers.averaged import LinearEquivariant, LinearInvariant
 from invariant_nets.layers.exchangeable import ExchangeableEquivariant, ExchangeableInvariant
 from invariant_nets.layers.exchangeable_sparse import SparseExchangeableEquivariant
@@ -85,7 +88,7 @@ from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAtten
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets, perceptron
-from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import (
     cyclic_elements,
     exchangeable_matrix,
@@ -157,6 +160,7 @@ __all__ = [
     "TensorLinear",
     "Trainer",
     "WeightedOrders",
+    "affine_group",
     "alternating_group",
     "assert_equivariant",
     "assert_invariant",
@@ -169,6 +173,7 @@ __all__ = [
     "collate_sets",
     "columnwise_sort",
     "compare",
+    "coset_subgroup",
     "create_all_permutations",
     "create_permutations_from_generators",
     "create_random_permutations",
@@ -182,6 +187,7 @@ __all__ = [
     "entrywise",
     "exchangeable_matrix",
     "find_symmetry",
+    "gram",
     "graph_network",
     "intrinsic",
     "join_ranks",
@@ -196,6 +202,7 @@ __all__ = [
     "perceptron",
     "pocket_cube_group",
     "poker_hands",
+    "projective_group",
     "radial",
     "random_shapes",
     "row_column_sort",
@@ -207,7 +214,9 @@ __all__ = [
     "test_equivariant",
     "test_invariant",
     "transformer",
+    "transitivity",
     "trivial_group",
     "unpad_sets",
+    "variance_ratios",
     "wreath_product",
 ]

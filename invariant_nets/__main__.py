@@ -135,9 +135,10 @@ def _task(options: argparse.Namespace) -> DataTask:
 
 DESCRIPTION = """\
 Train models on one task with one budget, and rank them by their score on test
-sets that chose nothing. As it stands it compares all models of the book on its
-Gaussian task, whose best possible accuracy is known, as in chapter 11.
-With --data it is yours, and validation sets choose each model's learning rate."""
+sets that chose nothing. Without options it compares all models of the book on
+its Gaussian task, whose best possible accuracy is known, as in chapter 11. With
+--data it compares them on your sets, and validation sets choose each model's
+learning rate."""
 
 EPILOG = """\
 models:
@@ -146,9 +147,9 @@ models:
 data:
   A table, .csv or .parquet, with a row per member: a column "set" that says to
   which set a row belongs, a column "label", and features. Or an .npz, or a .pt
-  with a dict, that has x (sets, n, d), y (sets) and, where sets are smaller
-  than n, a boolean mask (sets, n) that is true where a member is. A test split
-  of its own: a column "split" of train and test; or x_test, y_test, mask_test.
+  with a dict, that has x (sets, n, d), y (sets) and, if some sets are smaller
+  than n, a boolean mask (sets, n) that is true where a member is. For a test
+  split, a column "split" of train and test; or x_test, y_test, mask_test.
   In a .pt, x may also be a list of sets of different sizes, and the whole a
   tuple (x, y). Bring features to similar scales first.
 
@@ -158,7 +159,7 @@ examples:
   three models on larger sets, with all that was measured:
     python -m invariant_nets compare --models mlp cyclic-mlp deep-sets \\
         -n 20 --json sets.json --figure sets.svg
-  your own sets in a table; killed, the same line goes on where it was:
+  your own sets in a table; if it is killed, the same line continues it:
     python -m invariant_nets compare --data sets.csv --set-column bag \\
         --labels classes --checkpoint runs --report sets.html
   on two processes; -n and -d must be short there, torchrun has its own --n:
@@ -247,13 +248,13 @@ def _add_options(parser: Parser) -> None:
     option(task, "--var1", "V", float, f"the variance under label 0 ({default.var1})")
     option(task, "--var2", "V", float, f"the variance under label 1 ({default.var2})")
     flag(task, "--static", "the same training sets in every epoch; otherwise no set comes twice")
-    sets = f"training sets an epoch ({default.train_sets})"
+    sets = f"training sets per epoch ({default.train_sets})"
     option(task, "--sets", "COUNT", int, sets, dest="train_sets")
     option(task, "--test-sets", "COUNT", int, f"fresh test sets ({default.test_sets:,})")
     budget = parser.add_argument_group("budget")
     passes = "passes over the training sets (%(default)s)"
     option(budget, "--epochs", "COUNT", int, passes, default=18)
-    option(budget, "--batch-size", "COUNT", int, "sets a step (%(default)s)", default=32)
+    option(budget, "--batch-size", "COUNT", int, "sets per step (%(default)s)", default=32)
     seeds = "seeds of weights and data, from 0 on (%(default)s)"
     option(budget, "--seeds", "COUNT", int, seeds, default=3)
     rates = (
@@ -268,7 +269,7 @@ def _add_options(parser: Parser) -> None:
     option(output, "--json", "FILE", str, "write settings, scores and histories to a .json")
     option(output, "--figure", "FILE", str, "write the ranking to an .svg, .png or .pdf")
     option(output, "--report", "FILE", str, "write all of it to read, to an .html or .md")
-    keep = "keep every training there; the same command goes on where it was killed"
+    keep = "keep every training there; the same command continues where it was killed"
     option(output, "--checkpoint", "FOLDER", str, keep)
 
 

@@ -19,10 +19,14 @@ from torch.nn import functional as F
 from invariant_nets._arguments import autocasts
 from invariant_nets._sets import Mask, at_least_single, call
 
+_WIDE = (torch.float32, torch.float64)
+
 
 def widened(x: Tensor) -> Tensor:
     """Return `x` in at least single precision; integers as they are."""
-    return x.to(at_least_single(x.dtype)) if _is_rounded(x) else x
+    if x.dtype in _WIDE or not _is_rounded(x):
+        return x
+    return x.to(at_least_single(x.dtype))
 
 
 def narrowed(x: Tensor, like: Tensor) -> Tensor:

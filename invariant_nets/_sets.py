@@ -52,7 +52,7 @@ class Members:
         self.in_front = in_front
 
     def absent(self, ndim: int) -> Bool[Tensor, "batch n *ones"]:
-        """Return where no member is, for sets as a tensor of so many axes."""
+        """Return where no member is, for sets as a tensor with this number of axes."""
         if self._absent is None or self._absent.ndim != ndim:
             self._absent = ~self.mask
             for _ in range(ndim - self.mask.ndim):

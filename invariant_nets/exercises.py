@@ -1,7 +1,7 @@
 r"""Checks of a reader's answers: right or not yet, and never the solution.
 
-An answer that is a number or a word is compared with a digest, from which it cannot be read. An
-answer that is code is held to its law: a function that asserts what the code must do.
+An answer that is a number or a word is compared with a digest that does not show it. An answer that
+is code is checked by a *law*: a function that asserts what the code must do.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class AnswerCheck(_Check):
 
 
 class CodeCheck(_Check):
-    r"""Holds an answer that is code to its law.
+    r"""Checks an answer that is code by a law, a function of assertions.
 
     Args:
         exercise: The name of the exercise, such as `"4.1"`.

@@ -1,8 +1,8 @@
-r"""The book's pictures and tables: one look, legible on a light page and on a dark one.
+r"""The book's pictures and tables: one style, legible on a light page and on a dark one.
 
-Matplotlib cannot know on which page a figure ends up. So its ink is one color, `INK`, a gray that
-is legible on white and on black alike; where a figure becomes part of a page as an SVG, the book's
-build replaces it by the color of the text around.
+Matplotlib cannot know on which page a figure will be shown. So its ink is one color, `INK`, a gray
+that is legible on white and on black. If a figure is part of a page as an SVG, the book's build
+replaces this gray by the color of the surrounding text.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def table(
     r"""Make a table of results that reads well in a notebook, in the book and on a terminal.
 
     Args:
-        rows: one mapping a row, from column to value; all with the same keys. The first column
+        rows: one mapping per row, from column to value; all with the same keys. The first column
             names the row.
         digits: decimals of every float, or of the floats of the columns named; 3 elsewhere.
         caption: what the table shows, in a few words.

@@ -1,9 +1,9 @@
 r"""The ranks of a program: the processes that run it together, and how they agree.
 
-`torchrun` starts $K$ processes of one script. Each does its part of the work and hears of the
-others through collective operations, which all of them must call in the same order: one that stays
-away keeps the others waiting. So whatever ends the work of one rank, an error or an interrupt, is
-told to all of them at the next operation.
+`torchrun` starts $K$ processes of one script. Each does its part of the work and communicates
+through collective operations, which all of them must call in the same order: if one does not call,
+the others wait. So an error or an interrupt that ends the work of one rank is reported to all ranks
+at the next operation.
 """
 
 from __future__ import annotations

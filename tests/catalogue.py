@@ -300,6 +300,9 @@ MODULES = {
     "SymmetryModel, sampled": placed(
         lambda: SymmetryModel(reader(), S, samples=3), NOTHING, random=True
     ),
+    "SymmetryModel, in cosets": placed(
+        lambda: SymmetryModel(reader(), S, samples=2 * N, design="cosets"), NOTHING, random=True
+    ),
     "SymmetryModel, grid": placed(
         lambda: SymmetryModel(mlp(N, D), direct_product(C, cyclic_group(D), on="grid")),
         C,

@@ -15,10 +15,11 @@ from benchmarks.harness.results import FILE, Part, Result, read, write
 from benchmarks.peers import environment as peers
 
 PARTS = {  # and what measures them, in `benchmarks.parts`
-    "layers": "layers.measure",
-    "exchangeable": "exchangeable.measure",
-    "orbit_layers": "layers.measure_orbit_layers",
-    "masks": "layers.measure_masks",
+    "layers": "layers.sets.measure",
+    "exchangeable": "layers.tables.measure",
+    "orbit_layers": "layers.sets.measure_orbit_layers",
+    "tensors": "layers.graphs.measure",
+    "masks": "layers.sets.measure_masks",
     "bases": "bases.measure",
     "averaging": "averaging.measure",
     "groups": "groups.measure",
@@ -39,7 +40,7 @@ def run(names: Iterable[str], path: Path | None, quick: bool = False) -> None:
     """
     for name in names:
         start = time.perf_counter()
-        module, function = PARTS[name].split(".")
+        module, _, function = PARTS[name].rpartition(".")
         measure = getattr(importlib.import_module(f"benchmarks.parts.{module}"), function)
         results = tuple(measure(quick))
         seconds = time.perf_counter() - start

@@ -27,6 +27,7 @@ PINS = Path(__file__).with_name("peers.txt")
 PEERS = {  # and what has to be named besides, since they do not
     "torch_geometric": ("torch_geometric", "torch"),
     "emlp": ("emlp", "six"),
+    "pelican": ("pelican-lite", "torch"),
 }
 
 

@@ -40,7 +40,7 @@ class MeanLayer(nn.Module):
 
 
 def make(layer: str, shape: list[int], backward: bool) -> Callable[[], None]:
-    """Return a call of the layer, as `benchmarks.layers` and `benchmarks.exchangeable` do."""
+    """Return a call of the layer, as `benchmarks.parts.layers` does."""
     batch, *sizes, in_channels, out_channels = shape
     if layer == "set":
         (n,) = sizes

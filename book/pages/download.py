@@ -58,7 +58,7 @@ def download(chapter: NotebookNode, solved: bool) -> str:
 
 def solves(cell: NotebookNode) -> bool:
     """Returns whether a cell is the solution of an exercise."""
-    return "solution" in cell.metadata or "Solution" in cell.metadata.get("fold", "")
+    return "solution" in cell.metadata
 
 
 def unsolved(match: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
-r"""Augmentation: show the network permuted sets while it trains, and hope that it learns.
+r"""Augmentation: show the network permuted sets while it trains.
 
-One draw of $\sigma$ for each sample and pass: an unbiased estimate of the gradient of the averaged
-loss $\mathbb E_\sigma\, \ell(f(\sigma x))$.
+One draw of $\sigma$ for each sample and pass gives an unbiased estimate of the gradient of the
+averaged loss $\mathbb E_\sigma\, \ell(f(\sigma x))$.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class Augmentation(nn.Module):
     $$f(\sigma_b\, x_b), \quad \sigma_b \text{ uniform on } S_n \text{ for each sample } b
     \quad \text{(training)}; \qquad f(x) \quad \text{(evaluation)}.$$
 
-    Invariant to nothing exactly: what invariance the model has in evaluation, it has learned.
+    Not exactly invariant to any group: the model must learn its invariance.
 
     Args:
         model: any module or function of a batch of sets.
         generator: the source of the permutations; torch's global one by default.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ to whatever `model` returns. The set axis is permuted, rows whole;
-        one permutation a sample. A `mask`, $(\mathrm{batch}, n)$ and true where a member is, is
-        permuted with the rows and handed on to the model. An empty set gives what that makes of it.
+        $(\mathrm{batch}, n, d)$ to whatever `model` returns. Whole rows are permuted, by one
+        permutation per sample. A `mask`, $(\mathrm{batch}, n)$ and true where a member is, is
+        permuted with the rows and passed to the model. The output for an empty set is the model's.
 
     Raises:
         TypeError: if `model` is not callable, or the sets are of a type that its weights do not go

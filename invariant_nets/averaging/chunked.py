@@ -1,4 +1,4 @@
-r"""The one equation, a super-batch at a time: the mean of a network over permutations.
+r"""The mean of a network over permutations, one super-batch at a time.
 
 $$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma \cdot x),$$
 
@@ -39,7 +39,7 @@ def average_over(
     Args:
         function: maps a batch of sets to one output per set.
         x: the sets.
-        chunks: index tensors, a permutation a row; at least one.
+        chunks: index tensors, one permutation per row; at least one.
         equivariant: whether $\rho$ permutes the output as $\sigma$ permutes the input; otherwise
             it is trivial.
         axes: how many axes after the batch the permutations move together, their entries numbered

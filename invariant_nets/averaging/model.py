@@ -2,8 +2,8 @@ r"""Symmetrization: average any network over permutations of its input.
 
 $$\bar f(x) = \mathbb E_{\sigma}\, \rho(\sigma)^{-1} f(\sigma \cdot x).$$
 
-With $\sigma$ uniform on a whole group this is the Reynolds operator, exactly invariant (or
-equivariant) to that group; over a random sample it is so in expectation only.
+If $\sigma$ is uniform on a whole group, this is the Reynolds operator, and $\bar f$ is exactly
+invariant (or equivariant) to that group. Over a random sample it is so in expectation only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from invariant_nets._arguments import long_int, positive_int, set_batch, set_mas
 from invariant_nets._indices import Indexed
 from invariant_nets._sets import chunk_size, is_traced, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
+from invariant_nets.averaging.cosets import Draws, cosets_of, error_of_cosets
 from invariant_nets.averaging.recompute import recomputed_average
 from invariant_nets.averaging.sharded import process_group_of, sharded_average
 from invariant_nets.averaging.sources import (
@@ -40,16 +41,17 @@ _EVERY = slice(None)
 
 
 class Estimate(NamedTuple):
-    """An average over random permutations, and how far it may be off.
+    """An average over random permutations, and its standard error.
 
     Attributes:
         mean: the average.
         standard_error: the standard deviation of the outputs over the permutations, divided by the
-            square root of their number.
+            square root of their number; in a design, that of the means over the cosets, or None
+            where there is only one: the outputs within it tell nothing.
     """
 
     mean: Tensor
-    standard_error: Tensor
+    standard_error: Tensor | None
 
 
 class SymmetryModel(Indexed):
@@ -57,9 +59,9 @@ class SymmetryModel(Indexed):
 
     $$\bar f(x) = \frac1{|P|} \sum_{\sigma \in P} \rho(\sigma)^{-1} f(\sigma x).$$
 
-    With $P = G$ it is invariant (with `equivariant=True`, equivariant) to the group $G$ exactly: to
-    $C_n$, say, which is not all of $S_n$. If $P$ is a random sample, it is random at every pass and
-    invariant in expectation only, with an error of order $1/\sqrt{|P|}$.
+    With $P = G$ it is exactly invariant (with `equivariant=True`, equivariant) to the group $G$,
+    which may be smaller than $S_n$, such as $C_n$. If $P$ is a random sample, it is random at every
+    pass and invariant in expectation only, with an error of order $1/\sqrt{|P|}$.
 
     Args:
         model: any module or function that maps a batch of sets to one output per set.
@@ -67,40 +69,45 @@ class SymmetryModel(Indexed):
             pass, that returns an iterable of `Permutation`, all of the set's size, at least one.
             It may be lazy.
         chunksize: how many permutations go through the model together, in one super-batch of
-            `chunksize · batch` sets; at least 1. By default, as many as make about 8,000 sets.
+            `chunksize · batch` sets; at least 1. By default, as many as give about 8,000 sets.
             It bounds the memory of a pass without gradients; with them, see `recompute`.
         group: the group by name, instead of `perm_creator`. A group whose `shape` is a grid acts on
             the entries of the matrix $x$: $S_n \times S_d$ on rows and columns.
-        samples: average over so many uniform draws from the group, anew at each pass, instead of
-            all its elements.
+        samples: average over this number of uniform draws from the group, new at each pass, instead
+            of all its elements.
+        design: how they are drawn. "independent"; or a subgroup $H$ of the group, for whole random
+            cosets $\sigma H \tau$, as many as `samples` permits; or "cosets", for those of the
+            subgroup of $S_n$ that `coset_subgroup` returns. The module `designs` gives the
+            variances.
         equivariant: whether $\rho$ permutes the output's set axis; otherwise it is trivial.
         recompute: whether the backward pass runs the chunks again instead of keeping them. The
-            memory of training then does not grow with $|P|$; it takes about 4/3 of the time.
-            Needs a module. Compilers, which choose what to keep themselves, and transforms of
+            memory of training then does not grow with $|P|$, and there is one more forward pass.
+            Needs a module. Compilers, which decide themselves what to keep, and transforms of
             `torch.func` ignore it.
         max_order: the largest group to average over exactly.
         generator: the source of the draws; torch's global one by default.
         process_group: the ranks that share the work: each averages over its part of the group, and
-            they add up, forward and backward, so that every rank has the whole average and the
-            whole gradients (see `sharded_average`). All must be given the same sets and have the
-            same weights. A copy, and what a pickle gives back, averages in one process.
+            the parts are added, forward and backward, so that every rank has the whole average and
+            the whole gradients (see `sharded_average`). All must be given the same sets and have
+            the same weights. A copy, or a model from a pickle, averages in one process.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns for it, $(\mathrm{batch}, *)$.
-        `mask` is $(\mathrm{batch}, n)$, true where a member is; for a group on a grid it tells of
-        the rows, or has one value an entry. It moves with the members, and the model gets it as
+        `mask` is $(\mathrm{batch}, n)$, true where a member is; for a group on a grid it marks the
+        rows, or has one value per entry. It moves with the members, and the model gets it as
         `mask=`. Over all of $S_n$ this gives the average of the unpadded set over all of its
-        orders. An empty set gives what the model gives it.
+        orders. The output for an empty set is the model's.
 
     Raises:
-        TypeError: if `model` or `perm_creator` is not callable, or gives something else than
-            tensors or `Permutation` objects; if the sets are of a type that the model's weights do
-            not go with; if there is a mask and the model takes none; if
-            `recompute` or `process_group` comes with a model that is no module.
-        ValueError: if the group has more than `max_order` elements and no `samples` are asked for,
-            an integer is below 1, the permutations are none or do not fit the set, or `model` does
-            not keep the batch axis; if this rank is not in `process_group`, there is no group for
-            it to divide, or its ranks are given different sets, masks or, at first, weights.
+        TypeError: if `model` or `perm_creator` is not callable, or returns something other than
+            tensors or `Permutation` objects; if the sets are of a type that does not fit the
+            model's weights; if there is a mask and the model takes none; if `recompute` or
+            `process_group` is given with a model that is no module.
+        ValueError: if the group has more than `max_order` elements and `samples` is not given, an
+            integer is below 1, there are no permutations or they do not fit the set, `design` is
+            not a subgroup with at most `samples` elements, or `model` does not keep the batch axis;
+            if this rank is not in `process_group`, there is no group for it to divide, or its ranks
+            are given different sets, masks or, at first, weights.
 
     Example:
         >>> from invariant_nets import cyclic_group, symmetric_group
@@ -127,6 +134,7 @@ class SymmetryModel(Indexed):
         *,
         group: PermutationGroup | None = None,
         samples: int | None = None,
+        design: PermutationGroup | str = "independent",
         equivariant: bool = False,
         recompute: bool = False,
         max_order: int = 10_000_000,
@@ -162,7 +170,11 @@ class SymmetryModel(Indexed):
                 f"{group.name} has {group.order:,} elements, more than max_order={limit:,}: "
                 "average over random ones with samples=k, or raise max_order"
             )
-        if (elements := kept_elements(group, samples)) is not None:
+        self.design = cosets_of(design, group, self.samples)
+        elements = kept_elements(group, samples)
+        if self.design is not None:
+            elements = kept_elements(self.design.subgroup, None)
+        if elements is not None:
             self._keep("_elements", elements, elements.device)
 
     def forward(
@@ -182,12 +194,13 @@ class SymmetryModel(Indexed):
         y = sharded_average(
             partial(self._average, mask),
             x,
-            count=self.samples or self.group.order,
+            count=self._count(),
             parameters=[p for p in weights if p.requires_grad],
             process_group=self.process_group,
             alike={
                 "mask": mask,
-                "the average": [self.group.name, self.group.order, self.samples, self.equivariant],
+                "the average": [self.group.name, self.group.order, self.samples, self.equivariant]
+                + ([] if self.design is None else self.design.alike()),
                 "the mode": "training" if self.training else "evaluation",
                 # They then stay the same, but for rounding where the rest of a network differs.
                 "the model's weights": None if self._weights_agree else weights,
@@ -202,7 +215,9 @@ class SymmetryModel(Indexed):
         recompute = self.recompute and torch.is_grad_enabled()
         if not recompute or is_traced():
             return average_over(self.model, x, chunks(), **options)
-        if self.group is None or self.samples is not None:
+        if self.design is not None:
+            chunks = partial(self._cosets, x, part, self.design.draw(self.generator))
+        elif self.group is None or self.samples is not None:
             # Random permutations are kept for the second run; a group's elements come again.
             chunks = partial(iter, list(chunks()))
         assert isinstance(self.model, nn.Module)
@@ -213,6 +228,7 @@ class SymmetryModel(Indexed):
     ) -> Estimate:
         r"""Return the mean over random draws together with its standard error.
 
+        For a design it is computed from the means over the cosets, and is None for one coset.
         It takes no part in a process group: every rank makes its own.
 
         Raises:
@@ -222,6 +238,8 @@ class SymmetryModel(Indexed):
             raise ValueError(f"estimate needs at least 2 samples, got samples={self.samples}")
         outputs = outputs_over(self.model, x, self._chunks(x), **self._options(x, mask))
         every = torch.cat(list(outputs), dim=1)
+        if self.design is not None:
+            return Estimate(every.mean(1), error_of_cosets(every, self.design))
         return Estimate(every.mean(1), every.std(1) / math.sqrt(self.samples))
 
     def _options(self, x: Tensor, mask: Tensor | None) -> dict[str, Any]:
@@ -239,8 +257,23 @@ class SymmetryModel(Indexed):
         if self.group is None:
             assert self.perm_creator is not None
             return created(self.perm_creator, size)  # type: ignore[arg-type]
-        kept = self._on(x.device, "_elements") if "_elements" in self._indices else None
-        return group_chunks(self.group, kept, self.samples, self.generator, size, part)
+        if self.design is not None:
+            return self._cosets(x, part, self.design.draw(self.generator))
+        return group_chunks(self.group, self._kept(x), self.samples, self.generator, size, part)
+
+    def _cosets(self, x: Tensor, part: slice, draws: Draws) -> Iterator[Int[Tensor, "k n"]]:
+        assert self.design is not None
+        size = chunk_size(self.chunksize, x.shape[0])
+        return self.design.chunks(draws, self._kept(x), size, part)
+
+    def _kept(self, x: Tensor) -> Tensor | None:
+        return self._on(x.device, "_elements") if "_elements" in self._indices else None
+
+    def _count(self) -> int:
+        assert self.group is not None
+        if self.design is not None:
+            return self.design.count
+        return self.samples or self.group.order
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "process_group": None}  # which belongs to this process
@@ -249,6 +282,7 @@ class SymmetryModel(Indexed):
         """Show what is averaged over, and how many permutations go through the model together."""
         parts = [] if self.group is None else [f"group={self.group.name}"]
         parts += [] if self.samples is None else [f"samples={self.samples}"]
+        parts += [] if self.design is None else [f"design={self.design}"]
         parts += [f"{name}=True" for name in ("equivariant", "recompute") if getattr(self, name)]
         parts += [] if self.process_group is None else [f"ranks={self.process_group.size()}"]
         return ", ".join([*parts, f"chunksize={self.chunksize}"])

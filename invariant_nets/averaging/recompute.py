@@ -1,7 +1,7 @@
 r"""An average whose backward pass needs the memory of one chunk.
 
-Autograd keeps every chunk's activations until the backward pass. The sum over permutations is
-linear, so nothing forces it to: the forward pass can run without a graph, and the backward pass,
+Autograd keeps every chunk's activations until the backward pass. Since the sum over permutations is
+linear, this is not necessary: the forward pass can run without a graph, and the backward pass,
 which knows $\partial\mathcal L / \partial \bar f$, can run the chunks again, one at a time, each
 with its own small graph,
 
@@ -9,7 +9,7 @@ $$\frac{\partial \mathcal L}{\partial \theta} = \frac1{|P|} \sum_{\sigma \in P}
 \Bigl(\frac{\partial\, \rho(\sigma)^{-1} f_\theta(\sigma x)}{\partial \theta}\Bigr)^{\!\top}
 \frac{\partial \mathcal L}{\partial \bar f}.$$
 
-It costs one forward pass more, 4/3 of the work where a backward pass costs two.
+It costs one more forward pass: 4/3 of the work if a backward pass costs two forward passes.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def recomputed_average(
 ) -> Float[Tensor, "batch *out"]:
     r"""Return `average_over`, with a backward pass that keeps one chunk in memory at a time.
 
-    The gradients are those of autograd, also with dropout, whose random numbers are drawn the same
-    way again. There is no second derivative.
+    The gradients are those of autograd, also with dropout, whose random numbers are drawn again in
+    the same way. There is no second derivative.
 
     Args:
         model: the module; its parameters and `x` get gradients.
@@ -66,7 +66,7 @@ def recomputed_average(
         >>> model[1].weight.grad.shape
         torch.Size([1, 6])
 
-    Chapter 8 measures what it saves.
+    Chapter 8 measures the memory that it saves.
     """
     if x.is_meta:  # no activations, and no random numbers to draw again
         return average_over(model, x, chunks(), **options)

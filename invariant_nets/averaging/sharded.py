@@ -1,13 +1,13 @@
 r"""Averages over a group that several ranks share.
 
-The sum over a group $G$ falls into the sums over the parts $P_1, \dots, P_K$ of its list of
-elements, one part a rank. A rank averages over its own part, and an all-reduce adds up,
+The sum over a group $G$ splits into the sums over the parts $P_1, \dots, P_K$ of its list of
+elements, one part per rank. A rank averages over its own part, and an all-reduce adds the parts,
 
 $$\bar f(x) = \sum_{r=1}^K \frac{|P_r|}{|G|} \cdot \frac1{|P_r|} \sum_{\sigma \in P_r}
 \rho(\sigma)^{-1} f_\theta(\sigma x).$$
 
-The gradient of a sum is the sum of the gradients, so that the backward pass is a second all-reduce:
-every rank knows $\partial\mathcal L / \partial \bar f$, and they add up their parts of
+The gradient of a sum is the sum of the gradients, so the backward pass is a second all-reduce:
+every rank knows $\partial\mathcal L / \partial \bar f$, and the ranks add their parts of
 $\partial\mathcal L / \partial x$ and of $\partial\mathcal L / \partial\theta$.
 """
 
@@ -52,21 +52,21 @@ def sharded_average(
     r"""Return an average over many permutations to which every rank contributes its part.
 
     On every rank the output is the whole average, and a backward pass gives `x` and the parameters
-    their whole gradients: those of one process, to rounding. So the ranks take the same steps, and
-    nothing else needs to be averaged over them. All must call it, and go backward, together, with
-    the same loss. There is no second derivative.
+    their whole gradients: those of one process, up to rounding. So the ranks take the same steps,
+    and nothing else needs to be averaged over them. All ranks must call it, and go backward,
+    together, with the same loss. There is no second derivative.
 
-    Random layers draw on every rank by themselves, and batch normalization sees the sets of its own
-    rank. Where there are more ranks than permutations, some work on one that has no weight.
+    Random layers draw on every rank separately, and batch normalization uses the sets of its own
+    rank. If there are more ranks than permutations, some ranks evaluate one with weight 0.
 
     Args:
         average: maps the sets and a range of permutations to the average over them.
-        x: the sets, the same on every rank. If they come out of layers that round differently from
-            machine to machine, broadcast them first.
+        x: the sets, the same on every rank. If they come from layers that round differently on
+            different machines, broadcast them first.
         count: how many permutations there are; a rank averages over its `shard` of them.
         parameters: the tensors besides `x` that get gradients.
         process_group: the ranks.
-        alike: what else must be the same on all ranks, by its name.
+        alike: other values that must be the same on all ranks, by name.
 
     Raises:
         RuntimeError: if the average depends on a tensor that requires grad and is neither `x` nor

@@ -55,7 +55,7 @@ def group_chunks(
     size: int,
     part: slice,
 ) -> Iterator[Int[Tensor, "k n"]]:
-    """Yield a part of a group's elements, or of as many draws, a chunk at a time.
+    """Yield a part of a group's elements, or of as many draws, one chunk at a time.
 
     Every rank makes all of the draws, so that equal generators stay equal.
     """

@@ -1,11 +1,11 @@
 r"""One order for every set: sort it, and any network on the sorted set is invariant.
 
-Of the average over $\mu(x)$ this is the case of a single permutation, the one that sorts $x$:
-exactly invariant, and not continuous for $d > 1$. A weighted frame, which averages a few sorts with
-weights that depend on $x$, is both. A set of vectors that may be turned has a frame of another
-kind: its principal axes.
+This is the average over $\mu(x)$ with a single permutation, the one that sorts $x$. It is exactly
+invariant, and not continuous for $d > 1$. A weighted frame averages a few sorts with weights that
+depend on $x$, and can be both. A set of vectors that may be rotated has a frame of another kind:
+its principal axes.
 
-Chapter 7 derives it, chapter 14 goes on to rotations.
+Derived in chapter 7; chapter 14 treats rotations.
 """
 
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders

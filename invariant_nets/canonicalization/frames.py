@@ -1,10 +1,10 @@
 r"""Weighted frames: several sorts of a set, with weights that vary continuously.
 
 No single sort of vectors is continuous. But the directions $a$ along which they can be sorted form
-a sphere, and the mean of $f(x \text{ sorted by } x_i \cdot a)$ over all of it is continuous in $x$:
-only a few directions, of measure zero, are about to exchange two rows. In the plane this mean is a
-finite sum (`CircleFrame`); in more dimensions `DirectionFrame` takes finitely many directions, and
-weights that vanish where their sort would tear.
+a sphere, and the mean of $f(x \text{ sorted by } x_i \cdot a)$ over the sphere is continuous in
+$x$, since only directions of measure zero are about to exchange two different rows. In the plane
+this mean is a finite sum (`CircleFrame`). In more dimensions `DirectionFrame` takes finitely many
+directions, with weights that vanish where their sort would jump.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class WeightedOrders(NamedTuple):
 
     Attributes:
         orders: permutations; the rows $x_{\mathrm{orders}(k, i)}$, $i = 0, \dots, n-1$, are the
-            set in the $k$-th order, and its padding after it.
-        weights: how much each order counts.
+            set in the $k$-th order, followed by its padding.
+        weights: the weight of each order.
     """
 
     orders: Int[Tensor, "batch k n"]
@@ -50,8 +50,8 @@ class CircleFrame(nn.Module):
     \,\mathrm d\theta.$$
 
     The order changes only where the direction is perpendicular to the difference of two rows, at
-    $n(n-1)$ angles at most; so the integral is a sum over the arcs between them, exactly. Invariant
-    to $S_n$ and continuous in $x$, everywhere, if $f$ is continuous.
+    $n(n-1)$ angles at most, so the integral is exactly a sum over the arcs between them. Invariant
+    to $S_n$, and continuous in $x$ everywhere if $f$ is continuous.
 
     Shape:
         $(\mathrm{batch}, n, 2)$ to orders $(\mathrm{batch}, k, n)$ and weights
@@ -120,24 +120,24 @@ class CircleFrame(nn.Module):
 
 
 class DirectionFrame(nn.Module):
-    r"""Sorts along random directions, each weighted by the smallest gap that it leaves.
+    r"""Sorts along random directions, each weighted by its smallest gap between rows.
 
     $$\bar f(x) = \sum_k w_k(x)\, f(x \text{ sorted along } a_k), \qquad
     w_k(x) \propto \min_{x_i \ne x_j} \lvert a_k \cdot (x_i - x_j) \rvert.$$
 
-    Where two different rows are about to change places along $a_k$, its weight goes to zero.
-    Invariant to $S_n$ always. Continuous in $x$ wherever all rows differ and some direction tells
-    them all apart. Each pair of different rows is tied along at most $d - 1$ generic directions, so
-    $(d-1)\,n(n-1)/2 + 1$ directions always suffice, and a few nearly always.
+    As two different rows are about to change places along $a_k$, its weight goes to zero.
+    Invariant to $S_n$ always. Continuous in $x$ wherever all rows differ and some direction
+    separates all of them. Each pair of different rows is tied along at most $d - 1$ generic
+    directions, so $(d-1)\,n(n-1)/2 + 1$ directions always suffice.
 
-    It is *not* continuous where two rows become equal: their gap then rules the weights, and it
-    vanishes along all directions at once. If no direction tells all rows apart, all weigh the same,
-    and $\bar f$ can jump there too. In the plane `CircleFrame` has neither limit.
+    It is *not* continuous where two rows become equal: their gap then determines the weights, and
+    it vanishes along all directions at once. If no direction separates all rows, all have the same
+    weight, and $\bar f$ can jump there too. In the plane `CircleFrame` has neither limit.
 
     Args:
         d: the number of features, at least 1.
-        num_directions: how many directions there are, at least 1.
-        seed: of the directions, which are uniform on the sphere.
+        num_directions: the number of directions, at least 1.
+        seed: the seed of the directions, which are uniform on the sphere.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to orders $(\mathrm{batch}, k, n)$ and weights

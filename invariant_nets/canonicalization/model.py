@@ -1,7 +1,7 @@
 r"""Canonicalization: put the set in order first, and any network becomes invariant.
 
-A canonicalization picks one member $c(x)$ of the orbit of $x$, the same for the whole orbit:
-$c(\sigma x) = c(x)$. Then $\bar f(x) = f(c(x))$ is invariant whatever $f$ is. For an equivariant
+A canonicalization chooses one element $c(x)$ of the orbit of $x$, the same for the whole orbit:
+$c(\sigma x) = c(x)$. Then $\bar f(x) = f(c(x))$ is invariant for every $f$. For an equivariant
 output the order is undone at the end.
 """
 
@@ -50,13 +50,13 @@ class CanonicalModel(nn.Module):
 
     $$\bar f(x) = f(c(x)), \qquad c(\sigma x) = c(x);$$
 
-    with a weighted frame, which is several orders $\sigma_k x$ of the set, and with
+    and with a weighted frame, which gives several orders $\sigma_k x$ of the set, or with
     `equivariant=True`,
 
     $$\bar f(x) = \sum_k w_k(x)\, f(\sigma_k x), \qquad \bar f(x) = \rho(\sigma)^{-1} f(c(x))
     \ \text{ for } c(x) = \sigma x.$$
 
-    It is invariant (equivariant) exactly to the group of the canonicalization:
+    It is exactly invariant (equivariant) to the group of the canonicalization:
 
     | canonicalization | group |
     |---|---|
@@ -66,12 +66,12 @@ class CanonicalModel(nn.Module):
     | `columnwise_sort` | $(S_n)^d$, a permutation for each column |
     | a `frame` such as `CircleFrame()` or `DirectionFrame(d, 32)` | $S_n$, and continuous |
 
-    If some of these permutations leave $x$ as it is, then $\sigma$ is not determined, and $\bar f$
-    is the mean over the choices: equal rows, say, get the mean of their outputs.
+    If some of these permutations leave $x$ unchanged, then $\sigma$ is not determined, and $\bar f$
+    is the mean over the choices: for example, equal rows get the mean of their outputs.
 
-    With a mask the members are put in order, the padding after them, and the model gets a mask of
-    its own; so an empty set gives what the model gives it. A `canonicalization` or `frame` of yours
-    must then take a `mask` too, and do the same.
+    With a mask the members are put in order, the padding after them, and the model gets a mask that
+    fits this order. The output for an empty set is that of the model. Your own `canonicalization`
+    or `frame` must then take a `mask` too, and do the same.
 
     Args:
         model: any module or function of a batch of sets.
@@ -80,9 +80,9 @@ class CanonicalModel(nn.Module):
         frame: several orders and their weights instead of one, as a function of a batch of sets
             that returns `WeightedOrders`.
         equivariant: whether the output's set axis moves with the input's; otherwise the output is
-            invariant. For the two groups that move single entries it has one value an entry.
+            invariant. For the two groups that move single entries it has one value per entry.
         chunksize: how many of the frame's orders go through the model together, at least 1; by
-            default, as many as make about 8,000 sets.
+            default, as many as give about 8,000 sets.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns; with a frame, $(\mathrm{batch}, *)$.
@@ -135,7 +135,7 @@ class CanonicalModel(nn.Module):
         if equivariant and frame is None and canonicalization not in _ORDERINGS:
             known = ", ".join(_name(sort) for sort in _ORDERINGS)
             raise ValueError(
-                "equivariant outputs need a canonicalization that tells where the rows went, "
+                "equivariant outputs need a canonicalization that returns where the rows went, "
                 f"one of {known}, or a frame; got {_name(canonicalization)}"
             )
         self.model = model

@@ -1,8 +1,9 @@
-r"""Sets of vectors under rotations: turned to their principal axes, only signs are left to choose.
+r"""Sets of vectors in the coordinates of their principal axes, which rotate with them.
 
-A cloud of points has a second moment, whose eigenvectors turn with the cloud. In their coordinates
-it looks the same however it was turned, but each axis may point either way. The mean over the
-$2^d$ choices is a frame: an average over a few group elements that depend on the input.
+A cloud of points has a second moment, whose eigenvectors rotate with the cloud. In their
+coordinates the cloud looks the same after every rotation, but each axis may point either way. The
+mean over the $2^d$ choices is a frame: an average over a few group elements that depend on the
+input.
 """
 
 from __future__ import annotations
@@ -35,30 +36,31 @@ class PrincipalAxesModel(nn.Module):
     $$\bar f(x) = \frac1{2^d} \sum_{s \in \{-1, 1\}^d} f\bigl(x\, V \operatorname{diag}(s)\bigr),
     \qquad x^\top x = V \operatorname{diag}(\lambda)\, V^\top .$$
 
-    An orthogonal $Q$ acts on every member, $x \mapsto x\, Q$, and turns the axes with it,
-    $V \mapsto Q^\top V$, so that $x V$ stays. Invariant to $O(d)$ wherever those $\lambda_j$ that
-    are not 0 differ from each other; if the model is invariant to $S_n$, to $S_n \times O(d)$. An
-    output with the set axis keeps it, and each member's is invariant to $O(d)$.
+    An orthogonal $Q$ acts on every member, $x \mapsto x\, Q$, and rotates the axes with it,
+    $V \mapsto Q^\top V$, so that $x V$ does not change. Invariant to $O(d)$ wherever those
+    $\lambda_j$ that are not 0 differ from each other; if the model is invariant to $S_n$, to
+    $S_n \times O(d)$. An output with the set axis keeps it, and each member's output is invariant
+    to $O(d)$.
 
-    Where two $\lambda_j$ come close, the axes between them turn by a large angle when $x$ changes a
-    little: $\bar f$ is steep there, and rounding grows as $1 / \lvert \lambda_j - \lambda_k
-    \rvert$. Where they are equal, $\bar f$ jumps and is not invariant. A cloud drawn from a ball or
-    a cube is close to that, and the closer the more points it has.
+    If two $\lambda_j$ are close, their axes rotate by a large angle when $x$ changes a little:
+    $\bar f$ is steep there, and rounding grows as $1 / \lvert \lambda_j - \lambda_k \rvert$. Where
+    they are equal, $\bar f$ jumps and is not invariant. A cloud drawn from a ball or a cube comes
+    closer to this case with more points.
 
-    Gradients are those with the axes held still. For the model's weights this is exact. For $x$ it
-    leaves out how the axes turn, whose derivative has a factor $1 / (\lambda_j - \lambda_k)$; it
-    is equivariant to $O(d)$ all the same.
+    Gradients are computed with the axes held fixed. For the model's weights this is exact. For $x$
+    it leaves out the rotation of the axes, whose derivative has a factor
+    $1 / (\lambda_j - \lambda_k)$; the gradient is equivariant to $O(d)$ nevertheless.
 
     Args:
         model: any module or function of a batch of sets.
         rotations_only: average over the $2^{d-1}$ choices for which $V \operatorname{diag}(s)$ is a
-            rotation. The model is then invariant to $SO(d)$, and can tell mirror images apart.
+            rotation. The model is then invariant to $SO(d)$, and can distinguish mirror images.
         centered: subtract the mean of each set first, which makes it invariant to translations too.
         chunksize: how many choices go through the model together, at least 1; by default, as many
-            as make about 8,000 sets.
+            as give about 8,000 sets.
 
     Shape:
-        $(\mathrm{batch}, n, d)$ with $d \le 16$ to $(\mathrm{batch}, *)$ as the model gives it;
+        $(\mathrm{batch}, n, d)$ with $d \le 16$ to $(\mathrm{batch}, *)$, the shape of the model;
         `mask` is $(\mathrm{batch}, n)$, true where a member is.
 
     Raises:

@@ -1,8 +1,8 @@
 r"""The least rotation of a sequence: a canonical form for the cyclic group.
 
-Of the $n$ rotations of a sequence of rows the one that comes first in the dictionary is chosen.
-Compared row by row this would take $n^2$ steps; ranks of windows that double in length take
-$\lceil \log_2 n \rceil$ sorts, and ties or periods do not slow them down.
+The least rotation is the first, in lexicographic order, of the $n$ rotations of a sequence of rows.
+To compare them row by row would take $n^2$ steps. Ranks of windows that double in length take
+$\lceil \log_2 n \rceil$ sorts, also with ties or periods.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def least_rotation(
     r"""Rotate the rows of every sequence so that it is the least of its rotations.
 
     Rows are compared by their first feature, ties by the second, and so on; sequences by their
-    first rows, ties by the second ones. Invariant to $C_n$, exactly, also for periodic sequences,
-    which have several least rotations that look the same. It is not continuous. With a mask, the
-    members alone are rotated, and the padding comes after them, as zeros.
+    first rows, ties by the second ones. Exactly invariant to $C_n$, also for periodic sequences,
+    which have several least rotations that look the same. It is not continuous. With a mask, only
+    the members are rotated, and the padding follows them, as zeros.
 
     Args:
         x: the sequences. NaN counts as larger than every number.

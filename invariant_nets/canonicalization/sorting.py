@@ -1,12 +1,12 @@
-r"""Sorting a set: choices of one member of each orbit, for three groups.
+r"""Sorting a set: one element of each orbit, for three groups.
 
-| sort | group | tears? |
+| sort | group | continuous? |
 |---|---|---|
-| `lexicographic_sort` | $S_n$, whole rows | yes, for $d > 1$ |
-| `columnwise_sort` | $(S_n)^d$, each column by itself | no |
-| `row_column_sort` | $S_n \times S_d$, rows and columns | yes |
+| `lexicographic_sort` | $S_n$, whole rows | no, for $d > 1$ |
+| `columnwise_sort` | $(S_n)^d$, each column by itself | yes |
+| `row_column_sort` | $S_n \times S_d$, rows and columns | no |
 
-Each has an ordering beside it, which says where every row or entry went. With a mask the members
+Each has a companion function, which returns where every row or entry went. With a mask the members
 come first, in the order in which they would be sorted alone, and the padding after them, as zeros.
 """
 
@@ -55,8 +55,8 @@ def lexicographic_sort(
 ) -> Shaped[Tensor, "batch n d"]:
     r"""Sort the rows of every set by their first feature, ties by the second, and so on.
 
-    Invariant to $S_n$, exactly: equal rows may change places, but nobody can see it. It is not
-    continuous for $d > 1$: where two rows tie in the first feature, a small step makes them swap.
+    Exactly invariant to $S_n$: if equal rows change places, the result is the same. It is not
+    continuous for $d > 1$: if two rows tie in the first feature, a small change makes them swap.
 
     Args:
         x: the sets, of a real type. NaN counts as larger than every number.
@@ -119,8 +119,8 @@ def columnwise_sort(
 ) -> Shaped[Tensor, "batch n d"]:
     r"""Sort every column of every set by itself.
 
-    Invariant to $(S_n)^d$, a permutation for each column, which is larger than $S_n$: it is blind
-    to which entries stood in one row. It is continuous.
+    Invariant to $(S_n)^d$, a permutation for each column. This group is larger than $S_n$: the
+    result does not show which entries were in one row. It is continuous.
 
     Args:
         x: the sets.
@@ -176,14 +176,14 @@ def row_column_sort(
 ) -> Shaped[Tensor, "batch n d"]:
     r"""Sort the rows of a matrix by their sorted entries, and the columns by theirs.
 
-    The sorted entries of a row do not depend on the order of the columns, and the other way round,
-    so neither sort disturbs the other. Where rows hold the same entries, the sorted columns tell
-    them apart; then the sorted rows do so for the columns.
+    The sorted entries of a row do not depend on the order of the columns, and vice versa, so the
+    two sorts are independent. If rows hold the same entries, the sorted columns distinguish them;
+    then the sorted rows do so for the columns.
 
-    Invariant to $S_n \times S_d$, exactly, **unless both tie**: two different rows hold the same
-    entries and two different columns do as well. Then the order in which they came may show. No
-    simple sort can do without an exception: to find a canonical form of every 0-1 matrix is as hard
-    as to tell whether two graphs are the same. It is not continuous.
+    Exactly invariant to $S_n \times S_d$, **unless both tie**: two different rows hold the same
+    entries and so do two different columns. Then the result may depend on their original order. To
+    find a canonical form of every 0-1 matrix is at least as hard as to decide whether two graphs
+    are isomorphic. It is not continuous.
 
     Args:
         x: the matrices. NaN counts as larger than every number.

@@ -1,11 +1,11 @@
 r"""Is a function invariant or equivariant, and to which permutations of its rows?
 
-A report says how far outputs move, compared with their spread, when the rows of a set are permuted;
-a search finds the group of all permutations under which they do not; assertions say the same as
-tests. A check looks at any function of a batch, and leaves its mode, its weights and every random
+A report measures how far outputs move, compared with their spread, when the rows of a set are
+permuted. A search finds a group of permutations under which they do not move. Assertions turn both
+into tests. A check takes any function of a batch, and leaves its mode, its weights and every random
 state as they were.
 
-Chapter 3 derives it.
+Derived in chapter 3.
 """
 
 from invariant_nets.checks.assertions import (

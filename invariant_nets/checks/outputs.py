@@ -1,8 +1,8 @@
-r"""What a function returned, entry by entry: how far it varies, and how far it may be off.
+r"""The output of a function, entry by entry: how far it varies, and which error is tolerated.
 
-An output entry $j$ has a spread $s_j$ over the sets and a rounding error of its own. An error in
-it is tolerated up to $\mathrm{atol} + \mathrm{rtol}\, s_j + c\, \varepsilon\, |f_j(x)|$, whatever
-the scale of the other entries.
+Each output entry $j$ has a spread $s_j$ over the sets and its own rounding error. An error in it is
+tolerated up to $\mathrm{atol} + \mathrm{rtol}\, s_j + c\, \varepsilon\, |f_j(x)|$, whatever the
+scale of the other entries.
 """
 
 from __future__ import annotations

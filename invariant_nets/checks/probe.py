@@ -1,4 +1,4 @@
-"""What the checks are made of: how far a function's outputs are off when the rows are permuted."""
+"""The basis of all checks: the errors of a function's outputs when the rows are permuted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_NOISE = 1e4  # units of rounding of the input; what moves more does not mo
 
 
 class Worst(NamedTuple):
-    """The output entry that a permutation puts off most, compared with what is tolerated."""
+    """The output entry with the largest error under a permutation, compared with its tolerance."""
 
     excess: float  # the error over the tolerance
     error: float
@@ -38,7 +38,7 @@ class Worst(NamedTuple):
 
 
 class Off(NamedTuple):
-    """How far one tensor of the outputs is off, for each set, permutation and entry."""
+    """The error of one tensor of the outputs, for each set, permutation and entry."""
 
     leaf: Leaf
     ratio: Float[Tensor, "batch k *out"]  # the error over the tolerance
@@ -109,7 +109,7 @@ class Probe:
         return not torch.equal(self._moved(self.x, images[None])[:, 0], self.x)
 
     def worst(self, images: Int[Tensor, " n"]) -> Worst:
-        """Return the entry that a permutation puts off most."""
+        """Return the entry with the largest error under a permutation."""
         found = [
             _worst(off.leaf, *(part[:, 0] for part in off[1:]))
             for off in self._off(images[None], slice(None))
@@ -149,7 +149,7 @@ class Probe:
             if bool((blurred & (ratio > 0) & (ratio <= 1)).any()):
                 raise ValueError(
                     f"model must have outputs that vary by more than their rounding in "
-                    f"{leaf.dtype}, for a defect to be told from it: {leaf.name} does not; "
+                    f"{leaf.dtype}, which could hide a defect: {leaf.name} does not; "
                     "take float64, or subtract what is constant"
                 )
             spread = self._expected(leaf.spread.expand_as(leaf.tolerance)[sets], images)
@@ -176,8 +176,8 @@ class Probe:
         moved = self._moved(entries, images).flatten(0, 1)
         if not torch.equal(moved.any(-1), moved.all(-1)):
             raise ValueError(
-                "mask must say of each entry whether it is there, (batch, n, d): "
-                "the group takes rows apart, of which this mask says so"
+                "mask must be one of entries, (batch, n, d), since the group does not move whole "
+                "rows; this is one of rows"
             )
         return moved.any(-1)
 

@@ -2,8 +2,8 @@ r"""How far a function is from invariant or equivariant to a permutation group.
 
 The defect of $f$ under $\sigma$ is $\max |f(\sigma x) - f(x)|$ (invariance) or
 $\max |f(\sigma x) - \sigma f(x)|$ (equivariance). By itself it says little: an untrained network
-whose outputs hardly vary has a small defect whatever it is. So it is compared with the spread of
-the outputs over different sets.
+whose outputs hardly vary has a small defect in any case. So it is compared with the spread of the
+outputs over different sets.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from invariant_nets.groups.products import moved_axes
 
 @dataclass(frozen=True)
 class SymmetryReport:
-    """What a check found; true if the symmetry holds, and its text reads well in a notebook.
+    """What a check found; it is true if the symmetry holds, and prints as a table.
 
-    Every entry of the outputs is judged by itself. The numbers are those of the entry whose error
-    is the largest compared with what is tolerated there.
+    Every entry of the outputs is judged by itself. The numbers below are those of the entry whose
+    error is the largest in units of its tolerance.
 
     Attributes:
         kind: `"invariant"` or `"equivariant"`.
-        group: the group that was tested, in words.
+        group: the name of the group that was tested.
         holds: whether the function is deterministic and no error exceeds its tolerance.
         max_error: the error of that entry.
         spread: its standard deviation over different sets.
         relative_error: `max_error / spread`.
-        tolerance: the largest error of it that still counts as rounding.
-        permutation: the one that showed `max_error`.
-        num_permutations: how many were tried.
+        tolerance: the largest error of that entry that still counts as rounding.
+        permutation: the permutation with the error `max_error`.
+        num_permutations: the number of permutations tried.
         is_random: whether two calls on the same input differ by more than rounding.
         call_to_call: by how much they differ.
         dtype: the type of numbers in which the outputs were compared.
@@ -98,28 +98,29 @@ def symmetry_report(
 ) -> SymmetryReport:
     r"""Measure whether $f(\sigma x) = f(x)$, or $f(\sigma x) = \sigma f(x)$, for a whole group.
 
-    A function that passes for the generators on every input passes for the group. On one batch a
-    few random elements are tried besides. It happens under `torch.no_grad()` and in evaluation
-    mode; the model's modes and gradients and the global random states are left as they were.
+    A function that passes for the generators on every input passes for the group. Since one batch
+    is not every input, a few random elements are tried as well. The model is called under
+    `torch.no_grad()` and in evaluation mode; its modes and gradients and the global random states
+    are left as they were.
 
     Args:
         model: the function $f$ of a batch of sets.
-        input: the batch of sets $x$; the more sets, the better the spread is known.
+        input: the batch of sets $x$; more sets give a better estimate of the spread.
         group: the group, or generators of it. It permutes the $n$ rows, or, if its `shape` is
             the grid $(n, d)$, the entries. By default all of $S_n$ on the rows.
-        mask: for sets padded to one size, true where a row is a member: it moves with the sets, and
-            the model is called as `model(x, mask=mask)`. What an equivariant model makes of padding
-            is not asked.
-        equivariant: whether the output is to move with the input; otherwise it is to stay.
+        mask: for sets padded to one size, true where a row is a member. It moves with the sets, and
+            the model is called as `model(x, mask=mask)`. The output of an equivariant model at
+            padding is not tested.
+        equivariant: whether the output should move with the input; otherwise it should stay.
         double: whether outputs are compared in float64, where rounding is nine digits smaller:
-            each operation of torch then takes and returns double precision, whatever the weights
-            are in. By default where the function takes it; then every defect above about
-            $10^{-8}$ of an entry's spread is found, also that of a model in half precision.
+            each operation of torch then takes and returns double precision, whatever the type of
+            the weights. By default this is done if the function accepts it, and errors above about
+            $10^{-8}$ of an entry's spread count as defects, also in a model of half precision.
         rtol: the error, relative to the spread of an output entry, that counts as rounding; by
             default the square root of the outputs' machine epsilon. Integers and booleans must be
             equal.
-        atol: an absolute error that is tolerated besides.
-        seed: of the random elements.
+        atol: an absolute error that is tolerated in addition.
+        seed: the seed of the random elements.
 
     Shape:
         input: $(\mathrm{batch}, n, d)$, or with more axes after these, which do not move; the
@@ -128,14 +129,14 @@ def symmetry_report(
         such tensors, each of which is judged. mask: $(\mathrm{batch}, n)$.
 
     Returns:
-        A report: whether it holds, the largest error, absolute and relative to the spread of its
-        output entry, the permutation that showed it, and whether the function is random from call
-        to call. A random function is neither invariant nor equivariant.
+        A report: whether the symmetry holds, the largest error, absolute and relative to the spread
+        of its output entry, the permutation that caused it, and whether the function is random from
+        call to call. A random function is neither invariant nor equivariant.
 
     Raises:
-        ValueError: if the group's permutations do not fit the input, or the output or the mask does
-            not; or if outputs vary by less than their type's rounding, which could hide a defect.
-        TypeError: if the model returns no tensor, or the group holds something else than
+        ValueError: if the group's permutations, the output or the mask do not fit the input; or if
+            outputs vary by less than their type's rounding, which could hide a defect.
+        TypeError: if the model returns no tensor, or the group holds something other than
             permutations.
 
     Warns:

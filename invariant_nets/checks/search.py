@@ -1,4 +1,4 @@
-r"""Which permutations of its rows a function is invariant or equivariant to: a search.
+r"""A search for the permutations of its rows to which a function is invariant or equivariant.
 
 The permutations under which $f$ is invariant form a group. Those of its elements that are
 transpositions partition the rows into blocks, because $(i\ k) = (i\ j)(j\ k)(i\ j)$: inside a block
@@ -36,36 +36,36 @@ def find_symmetry(
     It tries the transpositions $(i\ j)$, the cyclic shifts $i \mapsto i + k$ and the reversals
     $i \mapsto c - i$ modulo $n$, and returns the group that those which pass generate.
 
-    The search is honest about no more than these. It never claims too much, up to the tolerance and
-    the sets at hand (rows that are equal in all of them cannot be told apart). It can claim too
-    little: a group without transpositions, shifts and reversals of the rows in their given order,
-    such as $A_n$ alone, $M_{11}$, a cycle through the rows in another order, or the exchange of two
-    blocks, is not seen. Hold such a guess against the function with `symmetry_report`.
+    The search finds no other permutations. The group that it returns holds on the given sets, up to
+    the tolerance (rows that are equal in all sets cannot be distinguished), but it may be too
+    small. The search misses elements that are not products of transpositions, shifts and reversals
+    that pass, such as a cycle through the rows in another order, or the exchange of two blocks.
+    Test such a guess with `symmetry_report`.
 
     Args:
         model: the function of a batch of sets.
-        input: the sets, generic ones, of which a few are enough.
+        input: the sets, in general position; a few are enough.
         mask: for sets padded to one size, true where a row is a member, as in `symmetry_report`.
-        equivariant: whether to look for equivariance; otherwise it is invariance.
-        double: whether outputs are compared in float64; by default where the function takes it.
+        equivariant: whether to look for equivariance; otherwise for invariance.
+        double: whether outputs are compared in float64; by default if the function accepts it.
         rtol: the error, relative to the spread of an output entry, that counts as rounding; by
             default the square root of the outputs' machine epsilon.
-        atol: an absolute error that is tolerated besides.
+        atol: an absolute error that is tolerated in addition.
 
     Shape:
         input: $(\mathrm{batch}, n, d)$; the output $(\mathrm{batch}, *)$, if equivariant
         $(\mathrm{batch}, n, *)$.
 
     Returns:
-        The group, with a name that says what it is: `S_3 × S_7`, `C_10`, `trivial`.
+        The group, with its name, such as `S_3 × S_7`, `C_10` or `trivial`.
 
     Raises:
         ValueError: if the function is random from call to call or its outputs are not finite, so
-            that no symmetry can be told; or if its output or the input has the wrong shape.
+            that no symmetry can be found; or if its output or the input has the wrong shape.
         TypeError: if the model returns no tensor.
 
     Warns:
-        UserWarning: if two rows are equal in all sets, so that they cannot be told apart.
+        UserWarning: if two rows are equal in all sets, so that they cannot be distinguished.
 
     Example:
         >>> x = torch.randn(32, 10, 2)
@@ -92,11 +92,11 @@ def find_symmetry(
     ) as probe:
         if probe.is_random:
             raise ValueError(
-                "model must be deterministic for its symmetry to be told; two calls on the same "
+                "model must be deterministic for its symmetry to be found; two calls on the same "
                 f"input differ by {probe.call_to_call:.3g}"
             )
         if not all(leaf.reference.isfinite().all() for leaf in probe.leaves):
-            raise ValueError("model must have finite outputs for its symmetry to be told")
+            raise ValueError("model must have finite outputs for its symmetry to be found")
         n = input.shape[1]
         blocks = _blocks(probe, n)
         return _joined(young_subgroup(blocks, n), _turns(probe, n))
@@ -109,7 +109,7 @@ def _warn_equal_rows(x: Shaped[Tensor, "batch n *rest"]) -> None:
         if kind in first:
             warn(
                 f"rows {first[kind]} and {row} are equal in all sets of the input: whether the "
-                "function tells them apart was not tested; take sets whose rows differ",
+                "function distinguishes them was not tested; take sets whose rows differ",
             )
             return
         first[kind] = row

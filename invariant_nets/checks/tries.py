@@ -1,4 +1,4 @@
-"""Which permutations to try on a function: the generators of a group and a few random elements."""
+"""The permutations to try on a function: the generators of a group and a few random elements."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 r"""Models trained on one task with one budget, and ranked by their score on fresh sets.
 
-The models of the book are registered by name, each with its route, the largest group that it is
-exactly invariant to, and its chapter; your own are compared in the same way, on the Gaussian task
-or on labeled sets of yours.
+The models of the book are registered by name, each with its route, the largest group to which it is
+exactly invariant, and its chapter. Your own models are compared in the same way, on the Gaussian
+task or on your own labeled sets.
 
-Chapter 11 uses it; `python -m invariant_nets compare` is the same as a command.
+Used in chapter 11; `python -m invariant_nets compare` is the same as a command.
 """
 
 from invariant_nets.comparison.compare import compare

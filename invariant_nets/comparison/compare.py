@@ -29,29 +29,29 @@ def compare(
 ) -> Comparison:
     r"""Train models on one task with one budget, and rank them by their score on test sets.
 
-    Each model is trained once a seed with Adam and the loss of the task, and the last weights are
-    tested on sets that chose nothing. Where several learning rates are to be tried, each model is
-    first trained once with each of them, from a seed of its own, and takes the one whose loss on
-    the validation sets is least, on average over the last quarter of its epochs. What a model comes
-    to depends on the settings and on its seed, and not on the other models compared.
+    Each model is trained once per seed with Adam and the loss of the task, and the last weights are
+    tested on sets that chose nothing. If several learning rates are given, each model is first
+    trained once with each of them, from a separate seed, and takes the one with the least loss on
+    the validation sets, on average over the last quarter of its epochs. The result of a model
+    depends on the settings and on its seed, and not on the other models compared.
 
     Ctrl-C ends the comparison; the result then holds the completed trainings. A training whose
     loss becomes NaN or infinite does not end it, but the model counts as failed. Started by
     `torchrun`, the same call trains every model on all ranks together, and all get the result.
 
     Args:
-        models: names of `MODELS`; or your own models by name, each with how to build it. By default
-            all, but on sets of your own none that exchanges the columns.
+        models: names of `MODELS`; or your own models by name, each with its `ModelSpec`. By default
+            all models, but on your own sets none that is invariant to exchanges of columns.
         task: a `GaussianTask`, which is the default, or a `SetsTask`.
-        epochs: how often each model passes over the training sets, at least 1.
-        batch_size: how many sets a step sees, at least 1.
-        seeds: how many seeds of weights and data, 0, 1, …; or which ones, in $[0, 100)$.
-        lr: the learning rate of every model, or several of which each takes its own. By default
-            it is that of its `ModelSpec` on the Gaussian task, for which those were chosen, and one
-            of 0.001, 0.003 and 0.01 on sets of your own.
+        epochs: the number of passes over the training sets, at least 1.
+        batch_size: the number of sets per step, at least 1.
+        seeds: the number of seeds of weights and data, 0, 1, …; or a list of them, in $[0, 100)$.
+        lr: the learning rate of all models, or several, of which each model chooses one. By default
+            it is that of the `ModelSpec` on the Gaussian task, for which those were chosen, and one
+            of 0.001, 0.003 and 0.01 on your own sets.
         schedule: whether the rate stays, or falls to 0 along half a period of the cosine.
-        checkpoint: a folder in which each training is kept in a folder of its own; the same
-            comparison goes on where it was killed, and comes to the same.
+        checkpoint: a folder with a folder for each training; the same comparison continues where it
+            was killed, with the same result.
         device: where the models are trained; the CPU by default.
         log: show a progress bar.
 

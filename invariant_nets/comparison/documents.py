@@ -49,7 +49,7 @@ def html(comparison: Comparison) -> str:
 
 
 def markdown(comparison: Comparison, figure: str) -> str:
-    """Return a page beside which a figure lies."""
+    """Return a page that shows a figure from a file in the same folder."""
     found = comparison.table(formulas=False)
     lines = found.header, ["---"] * len(found.header), *found.rows
     table = [" | ".join(cell.replace("|", r"\|") for cell in line) for line in lines]
@@ -69,7 +69,7 @@ def markdown(comparison: Comparison, figure: str) -> str:
     )
 
 
-_ALT = "The scores of all models, a dot per seed, the best on top"
+_ALT = "The scores of all models, one dot per seed, the best on top"
 
 
 def _notes(comparison: Comparison) -> list[str]:

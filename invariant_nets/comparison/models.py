@@ -17,7 +17,7 @@ from invariant_nets.comparison.results import Builder, ModelSpec
 from invariant_nets.groups.named import cyclic_group, symmetric_group
 from invariant_nets.networks.backbones import mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets
-from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import cyclic_elements, exchangeable_matrix, intrinsic
 from invariant_nets.networks.set_transformer import set_transformer
 
@@ -82,6 +82,7 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType(
         "cyclic-elements": _of_tables(cyclic_elements, "S_n × C_d", 3e-3),
         "exchangeable": _of_tables(exchangeable_matrix, "S_n × S_d"),
         "entrywise": _of_tables(entrywise, "S_{nd}"),
+        "gram": ModelSpec(gram, "intrinsic", "S_n × O(d)", 12, 3e-3, "tables"),
         "radial": _of_tables(radial, "O(nd)", 1e-2),
     }
 )

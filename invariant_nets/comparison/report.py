@@ -33,16 +33,16 @@ REPORT_EXTENSIONS = (".html", ".md")
 
 @dataclass(frozen=True)
 class Comparison:
-    r"""The result of `compare`: what each model came to, the best first.
+    r"""The result of `compare`: the results of all models, the best first.
 
-    A notebook shows its table, and so does `print`, with what the columns mean.
+    A notebook shows its table, and so does `print`, with the meaning of the columns.
 
     Attributes:
-        task: what the models were trained and tested on, with its score.
-        epochs: how many epochs each training had.
-        batch_size: how many sets a batch had.
+        task: the task on which the models were trained and tested, with its score.
+        epochs: the number of epochs of each training.
+        batch_size: the number of sets per batch.
         seeds: the seeds of the trainings.
-        results: what was found about each model, by name, in the order of the ranking.
+        results: the result of each model, by name, in the order of the ranking.
         stopped: why the comparison ended, in words.
         interrupted: whether Ctrl-C ended it before all was trained.
         rates: the learning rates of which each model chose one; empty if none was to be chosen.
@@ -96,18 +96,18 @@ class Comparison:
         formulas: bool = True,
         **more: Mapping[str, Cell],
     ) -> Table:
-        r"""Return the ranking as a table, a model a row.
+        r"""Return the ranking as a table, with one row per model.
 
         Args:
             columns: which columns, in their order: of "model", "route", "claims", "score" (mean ±
                 standard deviation over the seeds), "behind" (by how much it is worse than the best
-                one, ± the error of that difference), "s.e." (the standard error of a score that the
-                test sets leave), "gap" (to the limit; dropped where none is known), "lr" (the
-                learning rate; dropped where none was chosen), "weights" and "ms" (milliseconds an
-                epoch, the median).
+                one, ± the error of that difference), "s.e." (the standard error of a score from the
+                finite number of test sets), "gap" (to the limit; left out if none is known), "lr"
+                (the learning rate; left out if none was chosen), "weights" and "ms" (milliseconds
+                per epoch, the median).
             caption: what the table shows, in a few words.
             formulas: whether groups are written as formulas, `$S_n \times S_d$`, or in plain text.
-            more: a column each, from model to value.
+            more: more columns, each a mapping from model to value.
 
         Raises:
             ValueError: if there is no such column, or no result.
@@ -169,25 +169,25 @@ class Comparison:
         meanings = {
             goal.score: f"on {settings['test_sets']:,} test sets{better}; ± is the standard "
             "deviation over the seeds",
-            "behind": "how much worse than the first; ± is the error of that, in pairs of seeds "
+            "behind": "how much worse than the first; ± is the standard error, paired over seeds "
             "and sets",
-            "s.e.": "the standard error that so many test sets leave",
+            "s.e.": "the standard error from this number of test sets",
         }
         if goal.ideal is not None:
             meanings["gap"] = f"to the limit, {goal.ideal:.4f}: the best possible {goal.score}"
         if self.rates:
             meanings["lr"] = "the learning rate that was chosen"
-        meanings["ms"] = "milliseconds an epoch, the median"
+        meanings["ms"] = "milliseconds per epoch, the median"
         return meanings
 
     @property
     def beside(self) -> str:
-        """What an answer gets that does not look, in words; empty if that is not known."""
+        """The score of the best constant answer, in words; empty if it is not known."""
         constant = self.task.settings().get("constant_score")
         return (
             ""
             if constant is None
-            else f"The best answer that does not look at a set: {constant:.3f}."
+            else f"The best answer that does not depend on the set: {constant:.3f}."
         )
 
     def _repr_html_(self) -> str:
@@ -234,7 +234,7 @@ class Comparison:
         write_whole(output_file("path", path, [".json"]), self.to_json().encode())
 
     def plot(self, *, readings: bool = False) -> Figure:
-        """Plot the scores, one dot per seed, beside the limit if it is known.
+        """Plot the scores, one dot per seed, with the limit if it is known.
 
         Args:
             readings: also show, as hollow dots, what the last epoch of the first seed read on the
@@ -266,11 +266,11 @@ class Comparison:
         write_whole(file, drawn(self, file.suffix[1:].lower()))
 
     def save_report(self, path: str | os.PathLike[str]) -> None:
-        """Write what was compared, how, and what came of it, with the figure, as a page to read.
+        """Write a page about the comparison: the models, the budget, the ranking, and the figure.
 
         Args:
             path: a file whose name ends in `.html`, one page that needs nothing else; or in `.md`,
-                beside which the figure lies as an `.svg` of the same name. In a folder that exists.
+                with the figure as an `.svg` of the same name. In a folder that exists.
 
         Raises:
             ImportError: if matplotlib is not installed (the extra `plot`).

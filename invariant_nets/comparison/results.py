@@ -23,7 +23,7 @@ Data = Literal["sets", "tables"]
 
 @dataclass(frozen=True)
 class Run:
-    """A training of one model from one seed, and what it came to on the test sets.
+    """A training of one model from one seed, and its result on the test sets.
 
     Attributes:
         seed: the seed of weights and data.
@@ -32,7 +32,7 @@ class Run:
         score: the mean score on the test sets, or None if the run failed.
         loss: the mean loss on them, or None likewise.
         problem: why it failed; empty if it did not.
-        by_set: how much each test set adds to the score, of which it is the mean.
+        by_set: the contribution of each test set to the score, which is their mean.
     """
 
     seed: int
@@ -46,16 +46,16 @@ class Run:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """What a comparison found about one model.
+    """The result of one model in a comparison.
 
     Attributes:
         name: the model's name.
         spec: how it is built, its route and its claim.
-        lr: the learning rate that it was trained with.
+        lr: the learning rate with which it was trained.
         runs: its trainings, one for each seed.
         task: the labels, the score and its limit.
-        rates: the validation loss that each learning rate came to, or None where it failed; empty
-            if none was to be chosen.
+        rates: the validation loss with each learning rate, or None if it failed; empty if none was
+            to be chosen.
     """
 
     name: str
@@ -84,7 +84,7 @@ class ModelResult:
 
     @property
     def standard_error(self) -> float | None:
-        """The standard error of a score that the finite number of test sets leaves."""
+        """The standard error of a score, from the finite number of test sets."""
         by_set = self._by_set()
         if by_set is None or by_set.shape[1] < 2:
             return None
@@ -92,7 +92,7 @@ class ModelResult:
 
     @property
     def gap(self) -> float | None:
-        """How far the mean score is from the best possible one, if that is known."""
+        """The distance of the mean score from the best possible one, if that is known."""
         mean, ideal = self.score, self.task.ideal
         if mean is None or ideal is None:
             return None
@@ -101,13 +101,13 @@ class ModelResult:
     def behind(self, other: ModelResult) -> tuple[float, float | None] | None:
         r"""Return by how much this model is worse than another one, and the error of that.
 
-        Both have the same seeds and the same test sets, so that differences are taken in pairs: of
-        each seed and of each set. The error is $\sqrt{v_1 / K + v_2 / N}$ with the variance $v_1$
+        Both have the same seeds and the same test sets, so the differences are paired, for each
+        seed and for each set. The error is $\sqrt{v_1 / K + v_2 / N}$ with the variance $v_1$
         of the $K$ means of the seeds and the variance $v_2$ of the $N$ means of the sets.
 
         Returns:
             The mean difference, above 0 if the other one is better, and its standard error, or None
-            where one seed or one set leaves none; None if a run failed.
+            for a single seed or a single set; None if a run failed.
         """
         mine, theirs = self._by_set(), other._by_set()
         if mine is None or theirs is None or mine.shape != theirs.shape:
@@ -184,15 +184,16 @@ class ModelSpec:
     r"""How to build a model of sets of size $n$ with $d$ features, and what it claims.
 
     Attributes:
-        build: maps $(n, d)$ to a fresh module that gives logits of shape $(\mathrm{batch}, 1)$ and
-            takes a mask; one that takes `outputs=` too can give several.
-        route: which of the book's routes to invariance it takes, in words.
-        group: the name of the largest group that it is exactly invariant to, by construction.
+        build: maps $(n, d)$ to a new module with logits of shape $(\mathrm{batch}, 1)$ that takes a
+            mask; if it takes `outputs=` too, the model can have several outputs.
+        route: its route to invariance, in words.
+        group: the name of the largest group to which it is exactly invariant, by construction.
         chapter: the number of the chapter that builds it.
         lr: the learning rate of Adam with which it is compared on the running task, chosen for a
             short training on it.
-        data: what its group is a symmetry of: `"sets"`, whose rows are exchanged and whose columns
-            are features, or `"tables"`, in which columns, or single entries, are exchanged too.
+        data: the data whose symmetry is the group: `"sets"`, whose rows are exchanged and whose
+            columns are features, or `"tables"`, in which columns, or single entries, are exchanged
+            too.
     """
 
     build: Builder

@@ -1,4 +1,4 @@
-r"""The task that somebody's own labeled sets pose: three parts, of which one chooses nothing."""
+r"""The task of your own labeled sets: three parts, of which one chooses nothing."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _SHARES = {"test": 0.25, "validation": 0.2}
 
 
 class SetsTask:
-    r"""The task that your own labeled sets pose; what its limit is, nobody knows.
+    r"""The task of your own labeled sets, whose best possible score is not known.
 
-    Models are trained on one part of the sets; a second one, for validation, chooses their learning
-    rates; the third one gives the scores and chooses nothing. The sets are taken as they are: bring
-    features to similar scales first.
+    Models are trained on one part of the sets. A second part, for validation, chooses their
+    learning rates. The third part gives the scores and chooses nothing. The features are not
+    scaled: bring them to similar scales first.
 
     Args:
         train: the sets to train on.
         test: the sets that give the scores; by default a share of `train`, which then is not
-            trained on. Where a split falls depends on nothing but the sets.
+            trained on. The split depends only on the sets.
         validation: the sets that choose; by default a share of what is left of `train`.
         test_share: the first of these shares, of each label; 0.25 by default.
         validation_share: the second one; 0.2 by default.
-        goal: loss, score and limit; by default what the labels are says it: `Task.binary`,
+        goal: loss, score and limit; by default the kind of the labels decides: `Task.binary`,
             `Task.classes` or `Task.regression`.
-        name: what messages call the sets.
+        name: the name of the sets in messages.
 
     Raises:
         TypeError: if an argument is of the wrong kind.
-        ValueError: if the sets differ in $n$, $d$ or in what their labels are, have a single label,
-            or a share is given beside sets of its own or out of its range; or the goal is one of
-            other labels.
+        ValueError: if the sets differ in $n$, $d$ or in the kind of their labels, or have a single
+            label; if a share is given together with the sets that it would replace, or is out of
+            its range; or if the goal is one of other labels.
 
     Example:
         >>> import torch
@@ -77,7 +77,7 @@ class SetsTask:
                 _check(role, sets, train)
         for role, share in shares.items():
             if share is not None and given[role] is not None:
-                raise ValueError(f"{role}_share must be left out beside {role} sets, got {share}")
+                raise ValueError(f"{role}_share must be left out with {role} sets, got {share}")
         if goal is not None and not isinstance(goal, Task):
             raise TypeError(f"goal must be a Task, got {type(goal).__name__}")
         self.name = name
@@ -150,10 +150,10 @@ class SetsTask:
 
     @cached_property
     def constant_score(self) -> float:
-        """The score on the test sets of the best answer that does not look at a set.
+        """The score on the test sets of the best answer that does not depend on the set.
 
-        It is the most frequent label of the training sets, their median for a mean absolute error,
-        and their mean for a squared one.
+        This answer is the most frequent label of the training sets, their median for a mean
+        absolute error, and their mean for a squared one.
         """
         train, test = (
             self.goal.of_members(sets.y, sets.y, sets.mask)[1] for sets in (self.train, self.test)

@@ -1,4 +1,4 @@
-r"""What models are compared on: a task with its data; and the running one, whose limit is known."""
+r"""The tasks on which models are compared; the limit of the running one is known."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class DataTask(Protocol):
 
     @property
     def rates(self) -> tuple[float, ...] | None:
-        """The learning rates that every model tries; or None, where each has its own."""
+        """The learning rates that every model tries; or None, if each has its own."""
 
     @property
     def goal(self) -> Task:
-        """What the models are trained for: labels, loss, score, and the limit if it is known."""
+        """The goal of training: labels, loss, score, and the limit if it is known."""
 
     @property
     def n(self) -> int:
@@ -48,10 +48,10 @@ class DataTask(Protocol):
         """The number of features for which they are built."""
 
     def training_data(self, seed: int) -> Dataset[Any]:
-        """Return what a model is trained on from a seed."""
+        """Return the training sets of a seed."""
 
     def validation_data(self, number: int) -> Dataset[Any]:
-        """Return what the model of a number is looked at on after each epoch.
+        """Return the validation sets of a model, by its number, for use after each epoch.
 
         It may choose the learning rate, and nothing else.
         """
@@ -68,7 +68,7 @@ class DataTask(Protocol):
 
 @dataclass(frozen=True)
 class GaussianTask:
-    r"""The running task: which of two Gaussians drew this set?
+    r"""The running task: from which of two Gaussians was this set drawn?
 
     Args:
         n: the set size, at least 1.
@@ -76,10 +76,10 @@ class GaussianTask:
         var1: the variance $v_1 > 0$ under label 0.
         var2: the variance $v_2 > 0$ under label 1.
         static: whether all epochs show the same training sets; else no set comes twice.
-        train_sets: training sets an epoch, at least 1.
-        validation_sets: fresh sets on which the history of a training is read, other ones for
-            every model; at least 1.
-        test_sets: fresh sets that give the scores; at least 1.
+        train_sets: the number of training sets per epoch, at least 1.
+        validation_sets: the number of fresh sets for the history of a training, different for every
+            model; at least 1.
+        test_sets: the number of fresh sets that give the scores; at least 1.
 
     Raises:
         TypeError: if an argument is no number.
@@ -130,11 +130,11 @@ class GaussianTask:
         return bayes_loss(self.n, self.d, self.var1, self.var2)
 
     def training_data(self, seed: int) -> GaussianDataset:
-        """Return what a model is trained on from a seed."""
+        """Return the training sets of a seed."""
         return self._sets(self.train_sets, self.static, seed)
 
     def validation_data(self, number: int) -> GaussianDataset:
-        """Return what the model of a number is looked at on after each epoch, fresh each time."""
+        """Return the validation sets of a model, by its number, new after each epoch."""
         return self._sets(self.validation_sets, False, TRAINING_SEEDS + number)
 
     def test_data(self) -> LabeledSets:

@@ -1,4 +1,4 @@
-"""The trainings of a comparison: each has a folder that says of which training it is."""
+"""The trainings of a comparison: each has a folder with a file that names the training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check(folder: Path, settings: Mapping[str, Setting]) -> None:
         if not isinstance(before, dict):
             raise ValueError("no object")
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file} does not say of which training the folder is") from error
+        raise CheckpointError(f"{file} does not name the training of the folder") from error
     for key in {**settings, **before}:
         if before.get(key) != settings.get(key):
             raise CheckpointError(

@@ -1,13 +1,13 @@
 r"""Sets to learn from: the running task with its exact limit, padded batches, and sets of your own.
 
 The running task asks whether $n = 10$ vectors of $d = 5$ features come from $N(0, I)$ or from
-$N(0, 0.8\,I)$. Its best possible accuracy is known, so that every model is compared with a limit
-and not only with others. Sets of different sizes are padded to one tensor, with a mask that says
-who is a member. Labeled sets, whose labels are binary, classes or numbers, one a set or one a
-member, come from tensors, from files of arrays, tensors or tables, and from the classical bags; two
-more tasks whose symmetry is known are made: hands of poker, and solids turned in space.
+$N(0, 0.8\,I)$. Its best possible accuracy is known, so every model is compared with a limit and not
+only with others. Sets of different sizes are padded to one tensor, with a mask that marks the
+members. Labeled sets come from tensors, from files of arrays, tensors or tables, and from classical
+data sets of bags. Their labels are binary, classes or numbers, one per set or one per member. Two
+more tasks have a known symmetry: hands of poker, and solids rotated in space.
 
-Chapters 2, 11 and 13 use it.
+Used in chapters 2, 11, 13 and 14.
 """
 
 from invariant_nets.data.bayes import bayes_accuracy, bayes_loss, bayes_threshold

@@ -18,7 +18,7 @@ def bayes_accuracy(n: int, d: int, var1: float, var2: float) -> float:
 
     $$\mathrm{acc} = \tfrac12\bigl[F_{nd}(t / v_2) + 1 - F_{nd}(t / v_1)\bigr],$$
 
-    $F_{nd}$ the distribution function of $\chi^2_{nd}$. The priors are equal.
+    where $F_{nd}$ is the distribution function of $\chi^2_{nd}$. The priors are equal.
 
     Args:
         n: the set size, at least 1.
@@ -50,11 +50,11 @@ def bayes_accuracy(n: int, d: int, var1: float, var2: float) -> float:
 
 
 def bayes_threshold(n: int, d: int, var1: float, var2: float) -> float:
-    r"""Return the $t$ at which the best classifier of $T = \sum_{ij} x_{ij}^2$ changes its mind.
+    r"""Return the threshold $t$ of the best classifier, which depends on $T = \sum_{ij} x_{ij}^2$.
 
     $$t = \frac{nd \ln(v_1/v_2)}{1/v_2 - 1/v_1},$$
 
-    and its limit $nd\,v$ for equal variances. Above $t$ the larger variance is more likely.
+    or its limit $nd\,v$ for equal variances. If $T > t$, the larger variance is more likely.
 
     Args:
         n: the set size, at least 1.

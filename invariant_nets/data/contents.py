@@ -1,4 +1,4 @@
-"""What labeled sets hold: features and labels, checked, and kept as models take them."""
+"""The contents of labeled sets: features and labels, checked, in the form that models take."""
 
 from __future__ import annotations
 

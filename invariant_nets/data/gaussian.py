@@ -1,4 +1,4 @@
-r"""The running task: which of two Gaussians drew this set?
+r"""The running task: from which of two Gaussians was this set drawn?
 
 A set $x \in \mathbb R^{n \times d}$ has i.i.d. entries from $\mathcal N(0, v_1)$ (label 0) or from
 $\mathcal N(0, v_2)$ (label 1), each with probability one half.
@@ -24,28 +24,27 @@ Sample = tuple[Float[Tensor, "n d"], Float[Tensor, " 1"]]
 
 
 class GaussianDataset(Dataset[Sample]):
-    r"""Sets drawn from one of two Gaussians, with a label that says from which.
+    r"""Sets drawn from one of two Gaussians, with the label of the Gaussian.
 
     $$x \sim \mathcal N(0, v_1 I) \text{ with label } 0, \qquad
     x \sim \mathcal N(0, v_2 I) \text{ with label } 1.$$
 
     The labels are balanced and shuffled in pairs: of the samples `2i` and `2i + 1` one has label 0
-    and one label 1, in random order. So when the loader does not shuffle, every batch of even size
-    is balanced, which takes noise out of the gradients. A sample keeps its label.
+    and one label 1, in random order. So if the loader does not shuffle, every batch of even size is
+    balanced. A sample keeps its label.
 
-    A draw is made on the CPU. It depends on the seed, on the indices that are asked for and on how
-    often they were asked for before, and on nothing else: the same seed gives the same data with
-    any number of loader workers, whatever torch's default dtype and device are. (A sampler with
-    replacement may ask two workers for one index at once; which of them counts first is then left
-    to chance.)
+    Samples are drawn on the CPU. They depend only on the seed, on the indices that are asked for,
+    and on how often these were asked for before: the same seed gives the same data with any number
+    of loader workers and any default dtype and device of torch. (A sampler with replacement may ask
+    two workers for one index at the same time; then the order of the two draws is random.)
 
     Args:
-        num_samples: how many sets, at least 1.
+        num_samples: the number of sets, at least 1.
         shape: $(n, d)$, the size of a set and its number of features, each at least 1.
         var1: the variance $v_1 > 0$ of every entry under label 0 (not the standard deviation).
         var2: the variance $v_2 > 0$ under label 1.
-        static: if true, every access gives the same samples; if false, each access draws anew,
-            and no sample is ever seen twice.
+        static: if true, every access gives the same samples; if false, each access draws new
+            ones.
         seed: a non-negative integer; drawn from torch's global generator when not given.
 
     Shape:
@@ -104,14 +103,14 @@ class GaussianDataset(Dataset[Sample]):
             self._accesses.share_memory_()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what later draws depend on, for a checkpoint of a training run."""
+        """Return the state on which later draws depend, for a checkpoint of a training run."""
         return {} if self.static else {"accesses": self._accesses.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict` of the same data.
+        """Continue from a `state_dict` of the same data.
 
         Raises:
-            ValueError: if it is that of other data.
+            ValueError: if it belongs to other data.
         """
         accesses = state.get("accesses")
         counts = None if accesses is None else tuple(accesses.shape)
@@ -127,12 +126,12 @@ class GaussianDataset(Dataset[Sample]):
 
     @property
     def bayes_accuracy(self) -> float:
-        """The accuracy that no classifier exceeds; see `bayes_accuracy`."""
+        """The best possible accuracy; see `bayes_accuracy`."""
         return bayes_accuracy(*self.shape, self.var1, self.var2)
 
     @property
     def bayes_loss(self) -> float:
-        """The expected binary cross-entropy that no classifier undercuts; see `bayes_loss`."""
+        """The least possible expected binary cross-entropy; see `bayes_loss`."""
         return bayes_loss(*self.shape, self.var1, self.var2)
 
     def __len__(self) -> int:

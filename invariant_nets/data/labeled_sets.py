@@ -27,7 +27,7 @@ Sample = tuple[Tensor | tuple[Tensor, Tensor], Tensor]
 
 
 class LabeledSets(Dataset[Sample]):
-    r"""Sets $x \in \mathbb R^{n \times d}$ with labels $y$: one a set, or one a member.
+    r"""Sets $x \in \mathbb R^{n \times d}$ with labels $y$: one per set, or one per member.
 
     | `labels` | what they are | kept as | of a set | of its members |
     |---|---|---|---|---|
@@ -35,13 +35,13 @@ class LabeledSets(Dataset[Sample]):
     | `"classes"` | one of $0, \dots, k - 1$ | int64 | $()$ | $(n,)$ |
     | `"numbers"` | $k$ real numbers | float32 | $(k,)$ | $(n, k)$ |
 
-    Whatever stands where the mask says that no member is becomes 0, labels of members too. A mask
-    that leaves nothing out is dropped.
+    Values at padding become 0, and so do labels of members there. A mask without padding is
+    dropped.
 
-    Sets are kept in float32, in which models are trained. It has 24 bits: whole numbers must be
-    among those that it holds, and of the rest no feature may be rounded by more than
-    $2^{-14}$ of the range that it has over all sets. Times in seconds since 1970, for example, lose
-    their last two minutes; subtract the first of them. So it is with labels that are numbers.
+    Sets are kept in float32, in which models are trained. It has 24 bits. Whole numbers must be
+    exact in it, and no other feature may be rounded by more than $2^{-14}$ of its range over all
+    sets. Times in seconds since 1970, for example, would be rounded to about two minutes; subtract
+    the first of them. The same holds for labels that are numbers.
 
     Args:
         x: the sets, of any real type; or a sequence of sets of different sizes, $(n_i, d)$ each,
@@ -49,21 +49,21 @@ class LabeledSets(Dataset[Sample]):
         y: the labels, of any real type or of bool, classes in floats only if whole. Those of the
             members of a sequence of sets may be a sequence, $(n_i,)$ or $(n_i, k)$ each.
         mask: true where a member is; every set must have one. A sequence needs none.
-        labels: what the labels are, as the table says.
+        labels: the kind of the labels, as in the table.
         per_member: whether each member has a label, and not each set.
-        num_classes: how many classes there are, where the sets may not have the last of them; by
-            default one more than the largest label.
-        class_names: what the classes are called, one name each.
+        num_classes: the number of classes, if the sets may lack the last of them; by default one
+            more than the largest label.
+        class_names: the names of the classes, one each.
         suffix: what error messages append to the three names.
 
     Attributes:
         x: the sets, float32.
         y: the labels.
         mask: true where a member is, or None if nothing is left out.
-        labels: what the labels are.
-        per_member: whether they are of the members.
+        labels: the kind of the labels.
+        per_member: whether each member has a label.
         num_classes: the number of classes, 2 for binary labels, None for numbers.
-        class_names: what the classes are called, or None.
+        class_names: the names of the classes, or None.
 
     Shape:
         $(N, n, d)$, mask $(N, n)$; labels $(N,)$ or $(N, 1)$, numbers also $(N, k)$; per member
@@ -134,7 +134,7 @@ class LabeledSets(Dataset[Sample]):
 
     @property
     def n(self) -> int:
-        """The size of the largest set, or how many rows there are."""
+        """The number of rows: at least the size of the largest set."""
         return self.x.shape[1]
 
     @property
@@ -186,7 +186,7 @@ class LabeledSets(Dataset[Sample]):
         return self._trusted(self.x[rows], self.y[rows], mask)
 
     def padded(self, n: int) -> LabeledSets:
-        """Return the same sets with at least `n` rows; those that are new hold no member."""
+        """Return the same sets with at least `n` rows; the new rows are padding."""
         if n <= self.n:
             return self
         mask = self.x.new_ones(self.x.shape[:2], dtype=torch.bool)
@@ -208,12 +208,13 @@ class LabeledSets(Dataset[Sample]):
     def split(self, share: float = 0.25, seed: int = 0) -> tuple[LabeledSets, LabeledSets]:
         """Split at random into two parts, each with its share of every label.
 
-        Numbers and labels of members are not balanced: those sets are split by chance alone. For
-        three parts, split one of the two again, as in the example.
+        Sets with numbers or labels of members are split without balance. For three parts, split one
+        of the two again, as in the example.
 
         Args:
-            share: the second part's share, in (0, 1). It gets so much of each label, rounded, but
-                leaves one set of each label at least, and gets one; the only set of a class stays.
+            share: the second part's share, in (0, 1). It gets this share of the sets of each label,
+                rounded, so that both parts have at least one; the only set of a class stays in the
+                first part.
             seed: the same seed gives the same split.
 
         Raises:
@@ -241,18 +242,18 @@ class LabeledSets(Dataset[Sample]):
         return first, second_part
 
     def folds(self, k: int = 10, seed: int = 0) -> Iterator[tuple[LabeledSets, LabeledSets]]:
-        """Go through the sets in `k` ways to leave out a part of them, every set once.
+        """Yield `k` splits for cross-validation, each of which leaves out another part of the sets.
 
-        The parts differ in size by one set at most, and in how many sets of a label they have as
-        well; numbers and labels of members are not balanced, as in `split`. Ten folds, repeated
-        with several seeds, are the usual protocol for bags.
+        The parts differ in size by at most one set, and so do their numbers of sets of each label;
+        numbers and labels of members are not balanced, as in `split`. Ten folds, repeated with
+        several seeds, are the usual protocol for bags.
 
         Args:
             k: how many folds, from 2 to the number of sets.
             seed: the same seed gives the same folds.
 
         Returns:
-            An iterator over pairs of the sets to train on and of those left out to test on.
+            An iterator over pairs: the sets to train on, and those left out to test on.
 
         Raises:
             ValueError: if `k` is out of range, or a binary label has less than two sets.

@@ -23,9 +23,9 @@ def poker_hands(count: int, seed: int = 0, *, balanced: bool = False) -> Labeled
     r"""Draw different hands of five cards, each with the category that the rules give it.
 
     A card is a row: a one in one of 13 columns for its rank, ace first and king last, and a one in
-    one of 4 for its suit. The cards of a hand come from king to ace: shuffle them if the network
-    is not to know that. The label is a function of the set of cards, and of the suits only by
-    which of them are equal:
+    one of 4 for its suit. The cards of a hand are sorted from king to ace; shuffle them if the
+    network should not use the order. The label is a function of the set of cards, and depends on
+    the suits only by which of them are equal:
 
     $$y\bigl((\sigma, \pi) \cdot x\bigr) = y(x), \qquad (\sigma, \pi) \in S_5 \times S_4,$$
 
@@ -40,20 +40,21 @@ def poker_hands(count: int, seed: int = 0, *, balanced: bool = False) -> Labeled
     | 3 | three | 54,912 | | 8 | straight flush | 36 |
     | 4 | straight | 10,200 | | 9 | royal flush | 4 |
 
-    Drawn uniformly, 92 % of the hands are nothing or a pair, and a rule that never looks at suits
-    is right on 99.8 %: the accuracy says little, so look at each category. `balanced` takes as many
-    of each category as of any other, or all hands of a category that has fewer. No hand comes
-    twice, and the label can be known with certainty, so the best possible loss is 0. Test on a
-    `split` of one draw: two draws share hands.
+    Of hands drawn uniformly, 92 % are nothing or a pair, and a rule that ignores suits is right on
+    99.8 %. The accuracy says little, so look at each category. `balanced` takes as many hands of
+    each category as of any other, or all hands of a category that has fewer. No hand appears twice,
+    and the hand determines the label, so the best possible loss is 0. Test on a `split` of one
+    draw, since two draws share hands.
 
     Args:
-        count: how many hands, from 1 to 2,598,960.
-        seed: the same seed gives the same hands; if not balanced, more of them begin with these.
-        balanced: whether categories are balanced as far as there are hands.
+        count: the number of hands, from 1 to 2,598,960.
+        seed: the same seed gives the same hands; if not balanced, a larger count begins with the
+            hands of a smaller one.
+        balanced: whether the categories are balanced as far as there are hands.
 
     Returns:
-        Sets of shape (count, 5, 17) in random order, with classes as labels, called
-        `class_names`. A hand takes 340 bytes, all of them 0.9 GB.
+        Sets of shape (count, 5, 17) in random order, with classes as labels, whose names are in
+        `class_names`. A hand takes 340 bytes, all hands 0.9 GB.
 
     Raises:
         TypeError: if an argument is of another kind.

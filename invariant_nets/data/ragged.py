@@ -1,4 +1,4 @@
-r"""Sets of different sizes in one tensor: padding, and a mask that says what is not padding."""
+r"""Sets of different sizes in one tensor: padding, and a mask that marks the members."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class PaddedSets(NamedTuple):
 
 
 def pad_sets(sets: Sequence[Shaped[Tensor, "n_i d"]] | Tensor, n: int | None = None) -> PaddedSets:
-    r"""Put sets of different sizes into one tensor, with a mask that says where the members are.
+    r"""Put sets of different sizes into one tensor, with a mask that marks the members.
 
-    Every layer and model of the package takes the two as `model(x, mask=mask)`, and gives for each
-    set what it gives for that set alone.
+    Every layer and model of the package takes both as `model(x, mask=mask)`, and its output for
+    each set is what it is for that set alone.
 
     Args:
         sets: the sets, at least one, $(n_i, d)$ each with the same $d$, of one type of numbers; or
             a nested tensor of them. A set may be empty, $(0, d)$.
-        n: the number of rows, at least that of the largest set; by default its size, but 1 at
-            least.
+        n: the number of rows, at least the size of the largest set; by default that size, or 1 if
+            all sets are empty.
 
     Shape:
         $(n_1, d), \dots, (n_B, d)$ to `x` $(B, n, d)$ and `mask` $(B, n)$.
@@ -113,10 +113,10 @@ def pad_graphs(
 def unpad_sets(
     x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"]
 ) -> list[Shaped[Tensor, "n_i d"]]:
-    r"""Return the members of each set, in their order: what `pad_sets` was given.
+    r"""Return the members of each set, in their order: the inverse of `pad_sets`.
 
     Args:
-        x: a batch of sets, or what an equivariant model made of one.
+        x: a batch of sets, or the output of an equivariant model.
         mask: true where a member is.
 
     Shape:
@@ -150,9 +150,9 @@ def collate_sets(samples: Sequence[Any]) -> Any:
             one, all alike.
 
     Returns:
-        The `PaddedSets` of the sets; for tuples, a tuple of it and of whatever torch's own collate
-        function makes of the rest. Labels of the members, $(n_i,)$ or $(n_i, k)$, are padded with
-        zeros as the sets are. `BinaryTrainer` takes such batches as they are.
+        The `PaddedSets` of the sets; for tuples, a tuple of it and of the rest as torch's own
+        collate function returns it. Labels of the members, $(n_i,)$ or $(n_i, k)$, are padded with
+        zeros like the sets. `BinaryTrainer` takes such batches.
 
     Raises:
         TypeError: if a set is no tensor.

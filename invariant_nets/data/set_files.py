@@ -1,4 +1,4 @@
-r"""Labeled sets from a file: of arrays, of tensors, or a table. No code in a file is ever run."""
+r"""Labeled sets from a file of arrays, of tensors, or of a table. No code in a file is ever run."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _KEYS = ("x", "y", "mask", "x_test", "y_test", "mask_test")
 
 
 class SetFileError(ValueError):
-    """A file that does not hold labeled sets; the message names it and says why."""
+    """A file that does not hold labeled sets; the message names the file and the reason."""
 
 
 class SetFile(NamedTuple):
-    """What a file holds; made by `load_sets`.
+    """The contents of a file; made by `load_sets`.
 
     Attributes:
         train: the sets.
@@ -57,7 +57,7 @@ def load_sets(
     r"""Read sets and labels from a file.
 
     An `.npz` holds arrays; a `.pt` holds a dict of tensors, or a tuple `(x, y)` or `(x, y, mask)`,
-    where `x` may be a list of sets of different sizes, $(n_i, d)$ each. Other keys are left alone.
+    where `x` may be a list of sets of different sizes, $(n_i, d)$ each. Other keys are ignored.
 
     | key | shape | |
     |---|---|---|
@@ -67,28 +67,28 @@ def load_sets(
     | `x_test`, `y_test`, `mask_test` | | optional, a test split of the same kind |
 
     A `.csv`, in UTF-8 with commas, and a `.parquet` are tables with a row per member, and need the
-    extra `tables`. Sets come in the order in which they first appear, their rows may lie anywhere
-    and keep their order.
+    extra `tables`. Sets are in the order in which they first appear. Their rows may be anywhere in
+    the table, and keep their order.
 
     | column | |
     |---|---|
-    | `set` | of which set a row is: any name or number |
+    | `set` | the set to which a row belongs: any name or number |
     | `label` | the label, the same in all rows of a set unless `per_member` |
     | `split` | optional: `train` or `test`, the same in all rows of a set |
     | all others | the features, which must be numbers |
 
-    Classes may be words: they are numbered in sorted order, and `class_names` has them. Nothing is
-    guessed, rounded or left out: a cell that is empty or no number, a bool or a date is an error
-    that says where it is.
+    Classes may be words: they are numbered in sorted order, and `class_names` lists them. Nothing
+    is guessed, rounded or left out: an empty cell, or one with a text, a bool or a date instead of
+    a number, raises an error that names its place.
 
     Args:
         path: a file whose name ends in `.npz`, `.pt`, `.csv` or `.parquet`.
-        labels: what the labels are, as `LabeledSets` has them.
+        labels: the kind of the labels, as in `LabeledSets`.
         per_member: whether each member has a label, and not each set.
-        set_column: the column `set` of a table, if it is called otherwise.
+        set_column: the name of the column `set` of a table, if it is another.
         label_column: its column `label`; several for numbers, and for binary labels of members.
-        split_column: its column `split`; None if none is.
-        features: the columns of its features, in their order; by default all that are left.
+        split_column: its column `split`; None if it has none.
+        features: the columns of its features, in their order; by default all other columns.
 
     Returns:
         The sets, and those of the test split or None. Both are padded to one number of rows.
@@ -98,8 +98,8 @@ def load_sets(
         ImportError: if pandas, or pyarrow for a `.parquet`, is not installed.
         IsADirectoryError: if it is a folder.
         OSError: if it cannot be read.
-        SetFileError: if it is torn, of another format, holds pickled objects, lacks a key or a
-            column, or what it holds is not what the tables say.
+        SetFileError: if it is damaged, has another format, holds pickled objects, lacks a key or a
+            column, or its contents are not those of the tables above.
 
     Example:
         >>> import tempfile
@@ -141,8 +141,8 @@ def load_sets(
 def load_bags(name: str) -> LabeledSets:
     r"""Read one of the classical data sets of multiple-instance learning.
 
-    A bag is a set with a label, 1 if some member has what is looked for; which one, nobody says. So
-    the label is invariant to $S_n$.
+    A bag is a set with a label. It is 1 if some member has a certain property, but the data do not
+    say which member. So the label is invariant to $S_n$.
 
     | `name` | bags | with label 1 | members | of a bag | features |
     |---|---|---|---|---|---|
@@ -155,15 +155,15 @@ def load_bags(name: str) -> LabeledSets:
     | `ucsb_breast_cancer` | 58 | 26 | 2,002 | 21 to 40 | 708, of which 30 never change |
     | `web_recommendation_1` | 75 | 21 | 2,212 | 4 to 131 | 5,863 |
 
-    The numbers are those of the files in the package `mil`, which comes with the extra `data` and
-    of which no code is run. Features are as the files have them, on scales of their own: bring them
-    to similar ones by the training part of every fold. `LabeledSets.folds` gives the usual ten.
+    The numbers are those of the files in the package `mil`, which comes with the extra `data`. None
+    of its code is run. The features have the scales of the files: standardize them with the
+    training part of every fold. `LabeledSets.folds` gives the usual ten.
 
     Args:
-        name: one of the table.
+        name: a name of the table.
 
     Returns:
-        The bags in the order of the file, padded; those of the web take 0.2 GB.
+        The bags in the order of the file, padded; `web_recommendation_1` takes 0.2 GB.
 
     Raises:
         ImportError: if `mil` is not installed.

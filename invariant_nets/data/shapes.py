@@ -1,4 +1,4 @@
-r"""Solids as clouds of points on their surfaces, turned at random: sets of vectors in space."""
+r"""Solids as clouds of points on their surfaces, rotated at random: sets of vectors in space."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def random_shapes(
     $$x_i = R\,p_i + \varepsilon_i, \qquad p_i \sim \text{uniform by area}, \quad
     \varepsilon_i \sim \mathcal N(0, \text{noise}^2 I),$$
 
-    with one rotation $R$ a cloud, uniform on $SO(3)$. Every solid is its own mirror image, so the
-    law of a cloud is invariant to $S_n \times O(3)$: to any order of the points and to every
-    orthogonal map, which acts on the right, $x \mapsto x\,Q$. Each surface has its mean at 0 and
-    the mean square distance 1 from it, so that size and place tell nothing.
+    with one rotation $R$ per cloud, uniform on $SO(3)$. Every solid is its own mirror image, so the
+    distribution of a cloud is invariant to $S_n \times O(3)$: to any order of the points and to
+    every orthogonal map, which acts on the right, $x \mapsto x\,Q$. Each surface has mean 0 and
+    mean square distance 1 from it, so that neither size nor place reveals the label.
 
     | label | solid |
     |---|---|
@@ -40,15 +40,15 @@ def random_shapes(
     | 5 | regular tetrahedron |
 
     Args:
-        count: how many clouds, at least 1; the solids come equally often, up to one.
-        points: points a cloud, at least 1. With few, clouds of several solids look alike.
+        count: the number of clouds, at least 1; the solids are equally frequent, up to one cloud.
+        points: the number of points per cloud, at least 1.
         seed: the same seed gives the same clouds.
-        noise: the standard deviation of what is added to each coordinate, at least 0.
-        rotated: if false, $R = I$: all stand upright. Who learns from such clouds and is tested on
-            turned ones shows whether the network knows the symmetry.
+        noise: the standard deviation of the noise in each coordinate, at least 0.
+        rotated: if false, $R = I$: all solids stand upright. Train on such clouds and test on
+            rotated ones to see whether a network has the symmetry.
 
     Returns:
-        Sets of shape (count, points, 3) in random order, with classes as labels, called
+        Sets of shape (count, points, 3) in random order, with classes as labels, whose names are in
         `class_names`.
 
     Raises:

@@ -19,7 +19,7 @@ _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 class Columns(NamedTuple):
-    """Which columns of a table are what."""
+    """The roles of the columns of a table."""
 
     set: str
     labels: tuple[str, ...]
@@ -34,7 +34,7 @@ class Columns(NamedTuple):
         split_column: str | None,
         features: Sequence[str] | None,
     ) -> Columns:
-        """Return which columns are what, or raise unless they are named by words."""
+        """Return the roles of the columns, or raise unless they are named by words."""
         labels = [label_column] if isinstance(label_column, str) else list(label_column)
         if isinstance(features, str):
             raise TypeError(f"features must be a sequence of columns, got {features!r}")
@@ -114,7 +114,7 @@ def _checked_names(table: Any, columns: Columns) -> list[str]:
         )
     found = list(columns.features or (name for name in names if name not in roles))
     if not found:
-        raise ValueError(f"a column of features is needed beside {', '.join(map(repr, names))}")
+        raise ValueError(f"a column of features is needed besides {', '.join(map(repr, names))}")
     for name in found:
         if not columns.features and (not name or name.startswith(("Unnamed:", "__index_level"))):
             raise ValueError(
@@ -125,7 +125,7 @@ def _checked_names(table: Any, columns: Columns) -> list[str]:
 
 
 class Rows:
-    """Which row is of which set, and what these are called."""
+    """The set of each row, and the names of the sets."""
 
     def __init__(self, codes: np.ndarray[Any, Any], ids: Any = None) -> None:
         self.codes, self.ids = codes, ids
@@ -142,7 +142,7 @@ class Rows:
         missing = ids.isna() | (ids == "")
         if missing.any():
             raise ValueError(
-                f"column {column.name!r} must say of which set each row is, got nothing in row "
+                f"column {column.name!r} must name the set of each row, got nothing in row "
                 f"{int(np.flatnonzero(missing)[0])} of the table"
             )
         return cls(*pd.factorize(ids))

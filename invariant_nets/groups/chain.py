@@ -47,7 +47,7 @@ class Level:
 
     Attributes:
         size: how many elements its transversal has.
-        base: the point that tells its elements apart.
+        base: the point whose image distinguishes its elements.
         digit: a point to the digit of the element that takes the base there, or −1.
         rows: digits, a tensor $(k,)$, to their elements as index rows $(k, n)$; 0 is the identity.
         moves: a digit to points that its element moves, all of them at least, and where they go.
@@ -68,8 +68,7 @@ class StabilizerChain:
     r"""The levels of a group, and the elements as mixed-radix numbers below $|G|$.
 
     Consecutive levels merge into a few tables of small integers, so that composing a batch of
-    elements costs one gather a table. A level too large for a table makes its rows as they are
-    asked for.
+    elements costs one gather per table. A level too large for a table computes its rows on demand.
 
     Args:
         degree: the number $n$ of points.
@@ -138,7 +137,7 @@ class StabilizerChain:
         return _products(self.levels[first:], torch.arange(self.degree, device="cpu"))
 
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
-        """Return the elements that have these digits, one tensor of them a table."""
+        """Return the elements that have these digits, one tensor of digits per table."""
         if is_traced():
             product = torch.arange(self.degree, device="cpu").expand(k, -1)
             for i, digit in enumerate(digits):
@@ -232,7 +231,7 @@ class StabilizerChain:
         return torch.from_numpy(images)
 
     def digits(self, permutation: object) -> list[int] | None:
-        """Return the digits of a permutation, one a level, or None if it is not in the group."""
+        """Return the digits of a permutation, one per level, or None if it is not in the group."""
         if not isinstance(permutation, Permutation) or len(permutation) != self.degree:
             return None
         images = permutation.index_tensor.numpy()
@@ -251,7 +250,7 @@ class StabilizerChain:
         return found if (images == np.arange(self.degree)).all() else None
 
     def rank(self, digits: Sequence[int]) -> int:
-        """Return the number of the element with these digits, one a level."""
+        """Return the number of the element with these digits, one per level."""
         number = 0
         for level, digit in zip(self.levels, digits, strict=True):
             number = number * level.size + digit

@@ -50,9 +50,9 @@ def _all_permutations(n: int) -> Iterator[Permutation]:
 def create_permutations_from_generators(generators: Iterable[Permutation]) -> list[Permutation]:
     r"""Return the group that the generators generate: their closure under products.
 
-    The elements come in order of their length as words in the generators (breadth first, the
+    The elements are in order of their length as words in the generators (breadth first, the
     generators in the order given), so the identity is first and the order is the same every time.
-    The list holds all $|G|$ elements: up to about a million is comfortable.
+    The list holds all $|G|$ elements. For a large group take `PermutationGroup.elements`.
 
     Args:
         generators: at least one permutation, all of one size.
@@ -102,7 +102,7 @@ def create_random_permutations(
         >>> create_random_permutations(4, 2, torch.Generator().manual_seed(0))
         [Permutation([3, 0, 2, 1]), Permutation([3, 1, 0, 2])]
 
-    Chapter 8 shows what such a sample costs in exactness.
+    Chapter 8 derives how far an average over such a sample is from the exact one.
     """
     k, n = positive_int("k", k), positive_int("n", n)
     refuse_onnx("create_random_permutations", "draw once, and average over what was drawn")

@@ -1,8 +1,8 @@
 r"""Permutation groups of any size, from their generators.
 
-A group is a set of permutations that is closed under products. A few generators determine it; a
-chain of stabilizers then counts it, tells its members, lists them from any number on, and draws
-them uniformly, without ever searching through the elements.
+A group is a set of permutations that is closed under products. A few generators determine it. A
+chain of stabilizers then counts its elements, decides membership, lists the elements from any
+number on, and draws them uniformly, without a search through the elements.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class PermutationGroup:
 
     $$G = \langle g_1, \dots, g_m \rangle \le S_n, \qquad (\sigma \cdot x)_i = x_{\sigma(i)}.$$
 
-    Everything but the generators is computed when first asked for, exactly: the order by a chain of
+    Everything but the generators is computed exactly at its first use: the order by a chain of
     stabilizers, the orbits as connected components. Groups are equal if they have equal elements.
 
     Args:
-        generators: at least one permutation, all of one size: `Permutation` objects, or whatever
-            makes one. For the group with one element see `trivial_group`.
-        name: what the group is called in texts.
+        generators: at least one permutation, all of one size: `Permutation` objects, or what
+            `Permutation` accepts. For the group with one element see `trivial_group`.
+        name: the name of the group in texts.
 
     Raises:
         ValueError: if there is no generator, one is no permutation, or their sizes differ.
@@ -103,7 +103,7 @@ class PermutationGroup:
 
     @property
     def name(self) -> str:
-        """What the group is called: $S_n$, say, or by its generators."""
+        """The name of the group, such as $S_n$; by default its generators."""
         if self._name is not None:
             return self._name
         shown = ", ".join(map(str, self.generators))
@@ -168,13 +168,13 @@ class PermutationGroup:
     ) -> Int[Tensor, "n m"]:
         r"""Return the number of the orbit of every pair of points, from 0, as they first appear.
 
-        There are as many as independent equivariant linear maps from the second points to the
+        Their number is the dimension of the equivariant linear maps from the second points to the
         first. Those of $S_n$, $A_n$, $C_n$, $D_n$, $\{e\}$ and of direct products of any groups are
-        written down without a search, as the module `orbits` tells.
+        written down without a search (see the module `orbits`).
 
         Args:
             other: another action of the same group, generator by generator; by default this one.
-            every: whether of all first points, or of the first one an orbit, which meets all.
+            every: whether for all first points, or for one per orbit, which meets all orbitals.
 
         Raises:
             ValueError: if the two have different numbers of generators.
@@ -216,15 +216,15 @@ class PermutationGroup:
     def elements(
         self, start: int = 0, stop: int | None = None, chunk_size: int | None = None
     ) -> Iterator[Int[Tensor, "k n"]]:
-        r"""Yield the elements number `start`, …, `stop − 1` as index rows, a chunk at a time.
+        r"""Yield the elements number `start`, …, `stop − 1` as index rows, one chunk at a time.
 
         The identity is number 0, and for $S_n$ the order is lexicographic. Memory stays constant,
-        so ranges of a large group can be worked on apart.
+        so ranges of a large group can be processed separately.
 
         Args:
             start: the first number, from 0.
             stop: the number after the last; $|G|$ by default.
-            chunk_size: how many elements a tensor holds; by default about a million entries.
+            chunk_size: how many elements each tensor holds; by default about a million entries.
 
         Raises:
             ValueError: if the range is not within $0, \dots, |G|$, or `chunk_size` is below 1.
@@ -258,7 +258,7 @@ class PermutationGroup:
         return (self._draw or self._chain.sample)(positive_int("k", k), generator)
 
     def rank(self, permutation: Permutation) -> int:
-        """Return the number of an element, as `elements` counts them.
+        """Return the number of an element in the order of `elements`.
 
         Raises:
             ValueError: if the permutation is not in the group.
@@ -269,7 +269,7 @@ class PermutationGroup:
         return self._chain.rank(digits)
 
     def unrank(self, number: int) -> Permutation:
-        """Return the element of a number, from 0 to $|G| − 1$.
+        """Return the element with a number from 0 to $|G| − 1$.
 
         Raises:
             ValueError: if there is no such element.
@@ -282,8 +282,8 @@ class PermutationGroup:
     def on_tuples(self, k: int) -> PermutationGroup:
         r"""Return the same group as it acts on the $n^k$ tuples of $k$ points, numbered row by row.
 
-        On pairs ($k = 2$) it permutes rows and columns of an $n \times n$ matrix together, as a
-        graph's nodes ask for.
+        On pairs ($k = 2$) it permutes rows and columns of an $n \times n$ matrix together, as when
+        the nodes of a graph are renamed.
 
         Example:
             >>> pairs = PermutationGroup([[1, 2, 3, 0], [1, 0, 2, 3]]).on_tuples(2)

@@ -102,7 +102,7 @@ def cyclic_group(n: int) -> PermutationGroup:
 def dihedral_group(n: int) -> PermutationGroup:
     r"""Return $D_n$, the $2n$ symmetries of a polygon of $n$ corners ($n \ge 3$).
 
-    One or two points have no reflection of their own: there it is $C_n$.
+    On one or two points every reflection is a shift, so the group is $C_n$.
 
     Raises:
         ValueError: if `n` is below 1.

@@ -5,7 +5,8 @@ $(i, j) \sim (g(i), g(j))$, they are the orbitals, and
 
 $$\dim \operatorname{Hom}_G(\mathbb R^X, \mathbb R^Y) = |(Y \times X) / G|.$$
 
-Those of the named groups, and those of a product by those of its factors, are known beforehand:
+The orbitals of the named groups are known in closed form, and those of a product follow from those
+of its factors:
 
 | group | $(i, j)$ and $(i', j')$ are in one orbital if and only if |
 |---|---|
@@ -31,7 +32,7 @@ def point_orbits(images: Int[Tensor, "generators n"]) -> Int[Tensor, " n"]:
     """Return the number of each point's orbit; orbits are numbered as they first appear.
 
     Args:
-        images: the generators, an index tensor a row.
+        images: the generators, one index tensor per row.
 
     Example:
         >>> point_orbits(torch.tensor([[1, 0, 2, 4, 3]])).tolist()
@@ -46,7 +47,7 @@ def pair_orbits(
     """Return the number of the orbit of each pair of points of two actions of one group.
 
     Args:
-        rows: how the generators act on the first points, an index tensor a row.
+        rows: how the generators act on the first points, one index tensor per row.
         columns: how the same generators act on the second points.
 
     Example:

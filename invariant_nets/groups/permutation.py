@@ -249,9 +249,9 @@ def stack_permutations(
 
 
 def are_odd(images: Int[Tensor, "k n"]) -> Bool[Tensor, " k"]:
-    """Return of each permutation whether it is a product of an odd number of transpositions.
+    """Return for each permutation whether it is a product of an odd number of transpositions.
 
-    It is if $n$ less its number of cycles is odd.
+    It is if and only if $n$ minus its number of cycles is odd.
 
     Example:
         >>> are_odd(torch.tensor([[1, 0, 2], [1, 2, 0]])).tolist()
@@ -268,5 +268,5 @@ def are_odd(images: Int[Tensor, "k n"]) -> Bool[Tensor, " k"]:
 
 
 def lazy_block(n: int) -> int:
-    """Return how many of many permutations of `n` points become objects at a time."""
+    """Return how many permutations of `n` points are turned into objects at a time."""
     return max(1, min(_LAZY_BLOCK, _LAZY_ENTRIES // n))

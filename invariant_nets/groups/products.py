@@ -80,7 +80,7 @@ def wreath_product(inner: PermutationGroup, outer: PermutationGroup) -> Permutat
     r"""Return the wreath product $G \wr H$: $G$ inside each block of points, $H$ on the blocks.
 
     A set of $k$ sets of $m$ members has the symmetry $S_m \wr S_k$: the members of each set may be
-    permuted by themselves, and the sets as wholes. Block $b$ holds the points
+    permuted, and so may the sets. Block $b$ holds the points
     $b\,m, \dots, b\,m + m - 1$, so the group also acts on the entries of $k \times m$ matrices.
 
     Args:
@@ -120,14 +120,14 @@ def wreath_product(inner: PermutationGroup, outer: PermutationGroup) -> Permutat
 def young_subgroup(blocks: Sequence[Sequence[int]], n: int) -> PermutationGroup:
     r"""Return all permutations of $n$ points inside blocks, $S_{b_1} \times S_{b_2} \cdots$.
 
-    A transposition and a cycle generate those of one block; points in no block stay.
+    A transposition and a cycle generate those of one block; points in no block stay fixed.
 
     Args:
         blocks: points of $0, \dots, n - 1$, each in at most one block.
         n: how many points there are, at least 1.
 
     Raises:
-        ValueError: if a point is none of the $n$, or is there twice.
+        ValueError: if a point is none of the $n$, or appears twice.
 
     Example:
         >>> young_subgroup([[0, 3], [1, 2, 4]], 5)

@@ -1,11 +1,12 @@
-r"""The linear layers of a group: all of them, and no others.
+r"""The linear layers of a group.
 
 A linear map $L$ with $L(\sigma \cdot x) = \sigma \cdot L(x)$ for every $\sigma \in G$ has one
-weight per orbit of $G$ on pairs of points. For $S_n$ these are two, the member itself and the mean
-of the set; for $S_n \times S_d$ four; for graphs, tables of tables and all other tensors whose axes
-sets index, one for each set partition of the axes; for any other group its orbits are computed.
+weight per orbit of $G$ on pairs of points. For $S_n$ there are two: the weight of the member itself
+and that of the mean of the set. For $S_n \times S_d$ there are four. For graphs, tables of tables
+and all other tensors whose axes are indexed by sets there is one for each set partition of the
+axes. For any other group the orbits are computed.
 
-Chapters 4, 5, 6 and 12 derive them.
+Derived in chapters 4, 5, 6 and 12.
 """
 
 from invariant_nets.layers.averaged import LinearEquivariant, LinearInvariant

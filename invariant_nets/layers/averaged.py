@@ -1,7 +1,7 @@
 r"""The averaged linear layers of the symmetric group.
 
-By Schur's lemma the linear maps of $\mathbb R^n$ that commute with every permutation are spanned by
-two, the identity and the mean; a layer sums one such map for each pair of channels.
+The linear maps of $\mathbb R^n$ that commute with every permutation are spanned by two, the
+identity and the mean. A layer averages one such map for each pair of channels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Pooling = Literal["mean", "sum"]
 
 
 class _AveragedLinear(InUnits):
-    """What the equivariant and the invariant layer share: the options, the scale, the pool."""
+    """The common part of both layers: the options, the scale, the pool."""
 
     takes_members = True
 
@@ -110,24 +110,22 @@ class LinearEquivariant(_AveragedLinear):
     Equivariant to $S_n$: $F(\sigma x) = \sigma F(x)$.
 
     With mean pooling the layer is two linear maps, $s\,a$ on the members' deviations from their
-    mean and $s\,(a + b)$ on the mean, where $s = 1/d$ is the factor before the sum. Each starts as
-    a random semi-orthogonal matrix of its own, scaled to double the mean square that comes in, and
-    $c = 0$; a ReLU then halves it. So a signal keeps its scale at any width and depth, and the
-    first directions cover the space of features evenly. Sum pooling multiplies the signal by about
-    $n$ a layer, which a layer that does not know $n$ cannot undo.
+    mean and $s\,(a + b)$ on the mean, where $s = 1/d$ is the factor before the sum. Each is
+    initialized as a random semi-orthogonal matrix of its own, scaled to double the mean square of
+    its input, and $c = 0$; a ReLU then halves it. With sum pooling the second map is
+    $s\,(a + n\,b)$, which grows with the size of the set.
 
     With the factor $1/d$ the coefficients are stored in units of $\kappa = 8$: `stored_a` holds
     $a / \kappa$. So a step of Adam changes the output as much at every width as at $\kappa$
-    channels, where a stored number is that of an ordinary linear layer. Learning rates from
-    $10^{-3}$ to $10^{-2}$ train; $10^{-1}$ is too large. The properties `a`, `b` and `c` show the
-    coefficients of the formula; to change them, assign, `layer.a = tensor`.
+    channels, where a stored number is that of an ordinary linear layer. The properties `a`, `b` and
+    `c` show the coefficients of the formula; to change one, assign to it: `layer.a = tensor`.
 
-    With a mask, $\mathrm{pool}$ is over the members, and padding goes out as 0; an empty set is all
-    padding.
+    With a mask, $\mathrm{pool}$ is over the members, and the output is 0 at padding. In an empty
+    set all rows are padding.
 
     Args:
-        in_channels: the number $d$ of features that come in, at least 1.
-        out_channels: the number of features that go out, at least 1.
+        in_channels: the number $d$ of input features, at least 1.
+        out_channels: the number of output features, at least 1.
         normalization: the factor before the sum over the input channels: `"mean"` $1/d$,
             `"sqrt"` $1/\sqrt d$, `"sum"` $1$.
         pooling: how $\mathrm{pool}$ summarizes the set: `"mean"` or `"sum"`.
@@ -151,10 +149,10 @@ class LinearEquivariant(_AveragedLinear):
 
     References:
         Zaheer et al. (2017), *Deep Sets*, lemma 3; Maron et al. (2019), *Invariant and Equivariant
-        Graph Networks*, section 3. The start: Saxe et al. (2014), *Exact Solutions to the Nonlinear
-        Dynamics of Learning in Deep Linear Neural Networks*, and He et al. (2015), *Delving Deep
-        into Rectifiers*, section 2.2, applied to each of the two maps. The unit: Yang et al.
-        (2022), *Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter
+        Graph Networks*, section 3. The initialization: Saxe et al. (2014), *Exact Solutions to the
+        Nonlinear Dynamics of Learning in Deep Linear Neural Networks*, and He et al. (2015),
+        *Delving Deep into Rectifiers*, section 2.2, applied to each of the two maps. The unit: Yang
+        et al. (2022), *Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter
         Transfer*.
 
     Derived in chapter 4; its scale in chapter 5.
@@ -196,7 +194,7 @@ class LinearEquivariant(_AveragedLinear):
         # Every row gets the pooled term, and x (s a) is added to it.
         if torch.is_grad_enabled() or is_transformed(x):
             y = torch.baddbmm(pooled, x, (self._factor * self.stored_a).expand(x.shape[0], -1, -1))
-        else:  # one large product instead of one a set; its backward would cost more
+        else:  # one large product instead of one per set; its backward would cost more
             y = pooled.expand(-1, x.shape[1], -1).contiguous()
             y.flatten(0, 1).addmm_(x.flatten(0, 1), self.stored_a, alpha=self._factor)
         return zero_padding_(y, members)
@@ -207,16 +205,16 @@ class LinearInvariant(_AveragedLinear):
 
     $$F(x)_j = \frac1d \sum_{i=1}^{d} \bigl(b_{ij}\, \mathrm{pool}(x_i) + c_{ij}\bigr).$$
 
-    Invariant to $S_n$: $F(\sigma x) = F(x)$. The map $s\,b$ starts semi-orthogonal as in
-    `LinearEquivariant`, but it keeps the mean square that comes in: no ReLU follows a readout. The
-    parameters are `stored_b` and `stored_c`, in the same unit.
+    Invariant to $S_n$: $F(\sigma x) = F(x)$. The map $s\,b$ is initialized semi-orthogonal as in
+    `LinearEquivariant`, but it keeps the mean square of its input, since no ReLU follows a readout.
+    The parameters are `stored_b` and `stored_c`, in the same unit.
 
-    With a mask, $\mathrm{pool}$ is over the members. The pool of an empty set is 0, so it gives
-    $\frac1d \sum_i c_{ij}$.
+    With a mask, $\mathrm{pool}$ is over the members. The pool of an empty set is 0, so its output
+    is $\frac1d \sum_i c_{ij}$.
 
     Args:
-        in_channels: the number $d$ of features that come in, at least 1.
-        out_channels: the number of features that go out, at least 1.
+        in_channels: the number $d$ of input features, at least 1.
+        out_channels: the number of output features, at least 1.
         normalization: the factor before the sum over the input channels: `"mean"` $1/d$,
             `"sqrt"` $1/\sqrt d$, `"sum"` $1$.
         pooling: how $\mathrm{pool}$ summarizes the set: `"mean"` or `"sum"`.

@@ -1,4 +1,4 @@
-r"""The linear layers of $S_n \times S_d$: matrices whose rows and columns come in no order.
+r"""The linear layers of $S_n \times S_d$: matrices whose rows and columns have no order.
 
 Two entries of a matrix can be the same, share their row, share their column, or neither. So the
 linear maps that commute with permutations of rows and of columns are spanned by four: the identity,
@@ -22,26 +22,27 @@ class ExchangeableEquivariant(FourMaps):
     $$y_{ij} = x_{ij} A + \operatorname*{mean}_{j'} x_{ij'}\, B
     + \operatorname*{mean}_{i'} x_{i'j}\, C + \operatorname*{mean}_{i'j'} x_{i'j'}\, D + b.$$
 
-    Equivariant to $S_n \times S_d$, and every affine map that is has this form. No weight depends
-    on $n$ or $d$.
+    Equivariant to $S_n \times S_d$, and every equivariant affine map has this form. No weight
+    depends on $n$ or $d$.
 
-    The layer is four linear maps: $A$ on what is left of an entry when the means of its row and
-    column are taken away, $A + B$ on what a row's mean has more than the grand mean, $A + C$ on
-    that of a column, and $A + B + C + D$ on the grand mean. Each starts as a random semi-orthogonal
-    matrix of its own, scaled to double the mean square that comes in, and $b = 0$; a ReLU then
-    halves it.
+    The layer is four linear maps: $A$ on the deviation of an entry from the means of its row and
+    column, $A + B$ on the deviation of a row's mean from the grand mean, $A + C$ on that of a
+    column's mean, and $A + B + C + D$ on the grand mean. Each is initialized as a random
+    semi-orthogonal matrix of its own, scaled to double the mean square of its input, and $b = 0$; a
+    ReLU then halves it.
 
-    What is stored has the unit $\kappa = 8$ of `LinearEquivariant`: `stored_weight` holds
-    $\mathrm{in} / \kappa$ times `weight`, and `stored_bias` one eighth of `bias`. To change what
-    is shown, assign to it.
+    The parameters are stored in the unit $\kappa = 8$ of `LinearEquivariant`: `stored_weight` holds
+    $\mathrm{in} / \kappa$ times `weight`, and `stored_bias` one eighth of `bias`. To change
+    `weight` or `bias`, assign to it.
 
-    A mask says which rows there are, (batch, n), or which entries were observed, (batch, n, d).
-    Every mean is then over what was observed, a mean over nothing is 0, and so is an entry of the
-    output that was not. What `x` holds there, NaN even, reaches no value and no gradient.
+    A mask says which rows are present, (batch, n), or which entries were observed, (batch, n, d).
+    Every mean is then over the observed entries. A mean over no entries is 0, and so is the output
+    at entries that were not observed. The values of `x` there, even NaN, affect no output and no
+    gradient.
 
     Args:
-        in_channels: the number of features an entry has, at least 1.
-        out_channels: the number of features that go out, at least 1.
+        in_channels: the number of input features of an entry, at least 1.
+        out_channels: the number of output features, at least 1.
         bias: whether there is a $b$.
         device: where the parameters live.
         dtype: their floating-point type.
@@ -66,7 +67,7 @@ class ExchangeableEquivariant(FourMaps):
     References:
         Hartford et al. (2018), *Deep Models of Interactions Across Sets*, theorem 2.1.
 
-    Derived in chapter 6; chapter 12 gets the same maps from the orbitals of the group.
+    Derived in chapter 6; chapter 12 derives the same maps from the orbitals of the group.
     """
 
     takes_members = True
@@ -91,18 +92,18 @@ class ExchangeableInvariant(ChannelMaps):
 
     $$y = \operatorname*{mean}_{ij} x_{ij}\, A + b.$$
 
-    Invariant to $S_n \times S_d$, and in fact to all permutations of the entries: a linear map that
-    is invariant can see no more than their mean. $A$ starts semi-orthogonal and keeps the mean
-    square that comes in. With a mask, of rows (batch, n) or of entries (batch, n, d), the mean is
-    over what was observed; it is 0 where nothing was.
+    Invariant to $S_n \times S_d$, and in fact to all permutations of the entries, since an
+    invariant linear map sees only their mean. $A$ is initialized semi-orthogonal and keeps the mean
+    square of its input. With a mask, of rows (batch, n) or of entries (batch, n, d), the mean is
+    over the observed entries; if there are none, it is 0.
 
-    What is stored has the unit $\kappa = 8$ of `LinearEquivariant`: `stored_weight` holds
-    $\mathrm{in} / \kappa$ times `weight`, and `stored_bias` one eighth of `bias`. To change what
-    is shown, assign to it.
+    The parameters are stored in the unit $\kappa = 8$ of `LinearEquivariant`: `stored_weight` holds
+    $\mathrm{in} / \kappa$ times `weight`, and `stored_bias` one eighth of `bias`. To change
+    `weight` or `bias`, assign to it.
 
     Args:
-        in_channels: the number of features an entry has, at least 1.
-        out_channels: the number of numbers that go out, at least 1.
+        in_channels: the number of input features of an entry, at least 1.
+        out_channels: the number of outputs, at least 1.
         bias: whether there is a $b$.
         device: where the parameters live.
         dtype: their floating-point type.

@@ -1,7 +1,7 @@
-r"""The layer of $S_n \times S_d$ on the observed entries of a matrix, and on nothing else.
+r"""The layer of $S_n \times S_d$ on the observed entries of a matrix alone.
 
-A matrix of ratings has an entry for one pair of a user and a film in a hundred. The layer's means
-are over what was observed, so it needs a list of entries, and no matrix.
+A matrix of ratings may have an entry for one pair of a user and a film in a hundred. The layer's
+means are over the observed entries, so it needs a list of entries, and no matrix.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class SparseExchangeableEquivariant(FourMaps):
     + \operatorname*{mean}_{e' :\, j_{e'} = j_e} x_{e'}\, C
     + \operatorname*{mean}_{e'} x_{e'}\, D + b,$$
 
-    where entry $e$ is in row $i_e$ and column $j_e$. A mean over nothing is 0. Equivariant to
-    $S_n \times S_d$, and to the order in which the entries come. It has the parameters of
-    `ExchangeableEquivariant`, whose state it loads, and gives what that layer gives with a mask,
-    but the cost is that of the entries, not that of the matrix.
+    where entry $e$ is in row $i_e$ and column $j_e$. A mean over no entries is 0. Equivariant to
+    $S_n \times S_d$, and to the order in which the entries are listed. It has the parameters of
+    `ExchangeableEquivariant`, whose state it loads, and returns what that layer returns with a
+    mask, but its cost grows with the number of entries, not with the size of the matrix.
 
     All terms but the first have a value at entries that were not observed, too: give these as
     `queries`. So a last layer predicts the missing ratings of a matrix from the observed ones.
 
     Args:
-        in_channels: the number of features an entry has, at least 1.
-        out_channels: the number of features that go out, at least 1.
+        in_channels: the number of input features of an entry, at least 1.
+        out_channels: the number of output features, at least 1.
         bias: whether there is a $b$.
         device: where the parameters live.
         dtype: their floating-point type.
@@ -43,7 +43,7 @@ class SparseExchangeableEquivariant(FourMaps):
     Shape:
         `values` $(\mathrm{entries}, \mathrm{in})$ and `indices` $(2, \mathrm{entries})$, rows then
         columns as in `torch.sparse_coo_tensor`, to $(\mathrm{entries}, \mathrm{out})$; with
-        `queries` $(2, q)$ to $(q, \mathrm{out})$. An index that comes twice is two entries, and
+        `queries` $(2, q)$ to $(q, \mathrm{out})$. An index that appears twice is two entries, and
         counts twice.
 
     Raises:
@@ -116,7 +116,7 @@ def _checked(
     _check_indices("indices", indices, n, d)
     if indices.shape[1] != len(values):
         raise ValueError(
-            f"indices must have shape (2, {len(values)}), one pair a value, "
+            f"indices must have shape (2, {len(values)}), one pair per value, "
             f"got {tuple(indices.shape)}"
         )
     if queries is not None:

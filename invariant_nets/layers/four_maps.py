@@ -22,7 +22,7 @@ Means = tuple[Float[Tensor, "batch n in"], Float[Tensor, "batch d in"], Float[Te
 
 
 class ChannelMaps(InUnits):
-    r"""What layers of $S_n × S_d$ share: one or several maps of channels, and a bias.
+    r"""The common part of the layers of $S_n × S_d$: maps of channels, and a bias.
 
     With the unit $\kappa$ of the averaged layer, $\mathrm{in} / \kappa$ times a weight is stored,
     and $1 / \kappa$ times a bias.
@@ -74,7 +74,7 @@ class ChannelMaps(InUnits):
 
 
 class FourMaps(ChannelMaps):
-    """The parameters $A, B, C, D$ and $b$ of a layer of $S_n × S_d$, and how they start."""
+    """The parameters $A, B, C, D$ and $b$ of a layer of $S_n × S_d$, and their initialization."""
 
     maps = (4,)
 

@@ -1,4 +1,4 @@
-"""How linear maps start: random semi-orthogonal matrices that set the scale of what goes out."""
+"""The initialization of linear maps: random semi-orthogonal matrices that set the scale."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def semi_orthogonal(
 
     Args:
         like: a matrix of the same shape, type and device, in either layout.
-        channels: how many features come in, and how many go out.
+        channels: the numbers of input and of output features.
         gain: by how much the root mean square grows.
         scale: the factor that stands before the matrix where it is used.
     """
@@ -30,7 +30,7 @@ def semi_orthogonal(
 
 @torch.no_grad()
 def orthogonal_(linear: nn.Linear, gain: float) -> None:
-    """Start a linear layer such that it multiplies the mean square that comes in by `gain`²."""
+    """Initialize a linear layer so that it multiplies the mean square of its input by `gain`²."""
     channels = linear.in_features, linear.out_features
     linear.weight.copy_(semi_orthogonal(linear.weight, channels, gain))
     # The annotation of torch forgets that there may be none.

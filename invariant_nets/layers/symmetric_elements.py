@@ -1,7 +1,7 @@
 r"""Sets whose elements have a symmetry of their own: one layer for an element, one for the pool.
 
-Elements such as signals, images or graphs may be moved by a group $H$, all of a set by the same
-move, and come in no order. The group that acts on a set of $n$ is $S_n \times H$,
+A group $H$ acts on elements such as signals, images or graphs, on all elements of a set in the same
+way, and the elements have no order. The group that acts on a set of $n$ elements is $S_n \times H$,
 $((\sigma, h) \cdot x)_i = h \cdot x_{\sigma(i)}$.
 """
 
@@ -18,23 +18,24 @@ from invariant_nets.layers.averaged import Pooling
 
 
 class SymmetricElements(nn.Module):
-    r"""One module on every element, and another on their pool, added to each.
+    r"""One module on every element, plus another one on their pool.
 
     $$y_i = \mathrm{element}(x_i) + \mathrm{shared}\Bigl(\operatorname*{pool}_j x_j\Bigr)$$
 
-    Equivariant to $S_n \times H$ if `element` and `shared` are equivariant to $H$. If they run
-    through all linear maps that are, the layer runs through all linear maps that are equivariant to
-    $S_n \times H$: for every pair of features of an element the set has two, the identity and the
-    mean, as in `LinearEquivariant`, and $H$ ties the pairs of an orbit.
+    Equivariant to $S_n \times H$ if `element` and `shared` are equivariant to $H$. If these two run
+    through all linear maps that are equivariant to $H$, the layer runs through all linear maps that
+    are equivariant to $S_n \times H$: for every pair of features of an element there are two
+    maps of the set, the identity and the mean, as in `LinearEquivariant`, and $H$ ties the pairs of
+    an orbit.
 
-    It has no weights but those of the two modules and starts as they do. With a mask, the pool is
-    over the members, and padding goes out as 0.
+    It has no weights but those of the two modules, and their initialization. With a mask, the pool
+    is over the members, and the output is 0 at padding.
 
     Args:
         element: maps $(\mathrm{batch}, *\mathrm{element})$ to $(\mathrm{batch}, *\mathrm{out})$.
-            All elements of all sets, and zeros for padding, come as one batch, so it must treat
+            It gets all elements of all sets, and zeros for padding, as one batch, so it must treat
             each sample by itself.
-        shared: maps the same shapes; it gets one sample a set.
+        shared: maps the same shapes; it gets one sample per set.
         pooling: `"mean"` or `"sum"`.
 
     Shape:
@@ -94,9 +95,9 @@ class SymmetricElementsInvariant(nn.Module):
 
     $$y = \mathrm{shared}\Bigl(\operatorname*{pool}_j x_j\Bigr)$$
 
-    Invariant to $S_n \times H$ if `shared` is invariant to $H$; the linear maps that are all have
-    this form. It starts as `shared` does. With a mask, the pool is over the members; that of an
-    empty set is 0.
+    Invariant to $S_n \times H$ if `shared` is invariant to $H$; all linear maps that are invariant
+    to $S_n \times H$ have this form. It has the weights of `shared` and their initialization. With
+    a mask, the pool is over the members; the pool of an empty set is 0.
 
     Args:
         shared: maps $(\mathrm{batch}, *\mathrm{element})$ to $(\mathrm{batch}, *\mathrm{out})$.

@@ -1,10 +1,10 @@
-r"""Coefficients as a formula shows them, stored in one unit so that a layer trains as it stands.
+r"""Coefficients as a formula shows them, stored in a unit that suits the steps of Adam.
 
 Adam moves every stored number by about the learning rate $\eta$, whatever the gradient. If a
 coefficient of $\frac1d \sum_i a_{ij} x_i$ is stored as $a / \kappa$, a step therefore changes the
 output by about $\kappa \eta$ times the mean of $|x_i|$, at every width $d$. At $\kappa$ channels a
-stored number is that of an ordinary linear layer; elsewhere a step changes as much as it does
-there. That is the maximal-update rule of Yang and Hu (2021) with the base width $\kappa$.
+stored number is that of an ordinary linear layer. At other widths a step changes the output as much
+as it does there. This is the maximal-update rule of Yang and Hu (2021) with base width $\kappa$.
 """
 
 from __future__ import annotations

@@ -1,19 +1,19 @@
-r"""Networks on sets: modules in turn, with a mask where sets differ in size.
+r"""Networks on sets, with a mask if sets differ in size.
 
-Some are invariant by construction, since every layer is equivariant and the last one pools; others,
-the backbones, know no symmetry and are made invariant by canonicalization, averaging or
-augmentation. `SetNetwork` runs modules one after another and hands the mask to those that take it.
+Some are invariant by construction, since every layer is equivariant and the last one pools. Others,
+the backbones, have no symmetry, and canonicalization, averaging or augmentation make them
+invariant. `SetNetwork` applies modules one after another and passes the mask to those that take it.
 
 `GraphNetwork` does the same for graphs.
 
-Chapters 4, 6, 10, 12 and 13 derive and train them.
+Derived and trained in chapters 4, 6, 10, 12 and 13.
 """
 
 from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
 from invariant_nets.networks.deep_sets import deep_sets, perceptron
-from invariant_nets.networks.entries import entrywise, radial
+from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import (
     cyclic_elements,
     exchangeable_matrix,
@@ -40,6 +40,7 @@ __all__ = [
     "deep_sets",
     "entrywise",
     "exchangeable_matrix",
+    "gram",
     "graph_network",
     "intrinsic",
     "mlp",

@@ -1,4 +1,4 @@
-r"""Attention on sets: members that look at each other, at once or by way of a few points."""
+r"""Attention on sets: members attend to each other, directly or through a few points."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from invariant_nets.networks.attention_block import MultiheadAttentionBlock, Res
 
 
 class SetAttentionBlock(MultiheadAttentionBlock):
-    r"""Self-attention: every member looks at all members of its set.
+    r"""Self-attention: every member attends to all members of its set.
 
     $$\mathrm{SAB}(x) = \mathrm{MAB}(x, x)$$
 
-    with the block $\mathrm{MAB}$ of `MultiheadAttentionBlock`, whose arguments it takes, whose
-    start it has, and which says what `layer_norm` does. Equivariant to $S_n$, in time proportional
-    to $n^2$. With a mask members look at members only, and padding goes out as 0.
+    with the block $\mathrm{MAB}$ of `MultiheadAttentionBlock`, which explains the arguments and the
+    initialization. Equivariant to $S_n$, in time proportional to $n^2$. With a mask members attend
+    to members only, and the output is 0 at padding.
 
     Args:
-        d: the number of features of a member that goes out, at least 1.
+        d: the number of output features of a member, at least 1.
         num_heads: the number of heads, a divisor of $d$.
         dim_feedforward: the width of the perceptron's hidden layer, or 0 for none; $2d$ when not
             given.
@@ -32,7 +32,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
         dropout: the probability, in $[0, 1)$, of dropping while training, see
             `MultiheadAttentionBlock`.
         residual: what the attention is added to: `"input"`, or `"query"`, as in the published code.
-        in_features: the number of features of a member that comes in, at least 1; $d$ when not
+        in_features: the number of input features of a member, at least 1; $d$ when not
             given, and always with `residual="input"`.
         device: where the parameters live.
         dtype: their floating-point type.
@@ -91,7 +91,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
     def forward(  # type: ignore[override]
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
-        """Let the members of each set look at each other."""
+        """Let the members of each set attend to each other."""
         set_batch(x, d=self.x_features, like=self.query.weight)
         set_mask(mask, x)
         members = members_of(mask)
@@ -100,17 +100,17 @@ class SetAttentionBlock(MultiheadAttentionBlock):
 
 
 class InducedSetAttentionBlock(nn.Module):
-    r"""Self-attention by way of a few learned points, in time proportional to $n$.
+    r"""Self-attention through a few learned points, in time proportional to $n$.
 
     $$\mathrm{ISAB}(x) = \mathrm{MAB}_2(x, h), \qquad h = \mathrm{MAB}_1(p, x):$$
 
-    $m$ learned points $p$ look at the set, and the members look at what they saw. Equivariant to
-    $S_n$. With a mask the points look at members only, and padding goes out as 0.
+    $m$ learned points $p$ attend to the set, and the members attend to the result $h$. Equivariant
+    to $S_n$. With a mask the points attend to members only, and the output is 0 at padding.
 
-    The points start standard normal, the two blocks as in `MultiheadAttentionBlock`.
+    The points are initialized as standard normal, the two blocks as in `MultiheadAttentionBlock`.
 
     Args:
-        d: the number of features of a member that goes out, at least 1.
+        d: the number of output features of a member, at least 1.
         num_heads: the number of heads, a divisor of $d$.
         num_points: the number $m$ of points, at least 1.
         dim_feedforward: the width of the perceptrons' hidden layers, or 0 for none; $2d$ when not
@@ -120,7 +120,7 @@ class InducedSetAttentionBlock(nn.Module):
         dropout: the probability, in $[0, 1)$, of dropping while training, see
             `MultiheadAttentionBlock`.
         residual: what the attention is added to: `"input"`, or `"query"`, as in the published code.
-        in_features: the number of features of a member that comes in, at least 1; $d$ when not
+        in_features: the number of input features of a member, at least 1; $d$ when not
             given, and always with `residual="input"`.
         device: where the parameters live.
         dtype: their floating-point type.
@@ -188,7 +188,7 @@ class InducedSetAttentionBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch n d"]:
-        """Let the points look at each set, then its members at the points."""
+        """Let the points attend to each set, then its members to the points."""
         set_batch(x, d=self.spread.x_features, like=self.points)
         set_mask(mask, x)
         members = members_of(mask)

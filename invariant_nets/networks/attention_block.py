@@ -1,4 +1,4 @@
-r"""The block of multihead attention: every member of a set looks at the members of another."""
+r"""The block of multihead attention: every member of a set attends to the members of another."""
 
 from __future__ import annotations
 
@@ -29,48 +29,47 @@ Residual = Literal["input", "query"]
 
 
 class MultiheadAttentionBlock(nn.Module):
-    r"""A block of the transformer: every member of a set looks at the members of another.
+    r"""A block of the transformer: every member of a set attends to the members of another.
 
     $$\mathrm{MAB}(x, y) = h + \mathrm{rFF}(h), \qquad h = x + \mathrm{Attention}(x, y),$$
 
     $$\mathrm{Attention}(x, y) = \bigl[\,\mathrm{softmax}\bigl(\tfrac{1}{\sqrt{d/k}}\,
     (x Q_a)(y K_a)^\top\bigr)\, y V_a \,\bigr]_{a = 1 \ldots k}\, O$$
 
-    for $k$ heads, each of width $d/k$, whose outputs stand side by side, and a perceptron
+    for $k$ heads, each of width $d/k$, whose outputs are concatenated, and a perceptron
     $\mathrm{rFF}$ of one hidden layer that acts on every row by itself. Equivariant to permutations
     of $x$ and invariant to permutations of $y$.
 
     With `layer_norm` the block is the one of Lee et al., $\mathrm{LN}(h + \mathrm{rFF}(h))$ with
-    $h = \mathrm{LN}(x + \mathrm{Attention}(x, y))$. The norm takes the mean and the scale of every
-    member away, which may be what the set is about; the running task's label is a scale.
+    $h = \mathrm{LN}(x + \mathrm{Attention}(x, y))$. The norm removes the mean and the scale of
+    every member, which may carry the label; in the running task the label is a scale.
 
-    $Q, K, V$ start as random orthogonal matrices and the first matrix of $\mathrm{rFF}$ as in
-    `perceptron`; $O$ and the last matrix of $\mathrm{rFF}$ are semi-orthogonal too, but at a
-    quarter of the scale, and so is $V$ where there is no $O$. So a branch adds a small part of the
-    mean square that comes in, and a deep stack of blocks is close to the identity. Biases start
-    at 0.
+    $Q, K, V$ are initialized as random orthogonal matrices and the first matrix of $\mathrm{rFF}$
+    as in `perceptron`; $O$ and the last matrix of $\mathrm{rFF}$ are semi-orthogonal too, but at a
+    quarter of the scale, and so is $V$ if there is no $O$. So each branch adds only a small part of
+    the mean square of its input. Biases are initialized to 0.
 
-    With a mask, only the members of $y$ are looked at. The attention to an empty set is 0, whatever
+    With a mask, only members of $y$ are attended to. The attention to an empty set is 0, whatever
     the biases are.
 
     Three options make it the block of Lee et al.'s published code, whose weights
-    `attention_from_state` loads: `bias=True`; `residual="query"`, where every head stands on its
-    query and there is no $O$, $h = \bigl[\,x Q_a + \mathrm{softmax}(\ldots)\, y V_a\,\bigr]_a$; and
-    `dim_feedforward=0`, where $\mathrm{rFF}(h) = \mathrm{ReLU}(h W + b)$ has one layer. That code
-    divides the scores by $\sqrt d$; keys $K / \sqrt k$ give the same ones here.
+    `attention_from_state` loads: `bias=True`; `residual="query"`, which adds every head to its
+    query and has no $O$, $h = \bigl[\,x Q_a + \mathrm{softmax}(\ldots)\, y V_a\,\bigr]_a$; and
+    `dim_feedforward=0`, for which $\mathrm{rFF}(h) = \mathrm{ReLU}(h W + b)$ has one layer. That
+    code divides the scores by $\sqrt d$; keys $K / \sqrt k$ give the same scores here.
 
     The softmax is PyTorch's fused `scaled_dot_product_attention`. Its kernel for CPUs has no rule
     for `torch.func.vmap` and no second derivative; under
     `torch.nn.attention.sdpa_kernel(SDPBackend.MATH)` it has both.
 
     Args:
-        d: the number of features of a row that goes out, at least 1.
+        d: the number of features of an output row, at least 1.
         num_heads: the number $k$ of heads, a divisor of $d$.
         dim_feedforward: the width of the hidden layer of $\mathrm{rFF}$, or 0 for none; $2d$ when
             not given.
-        layer_norm: whether the two layer norms are there.
+        layer_norm: whether the block has the two layer norms.
         bias: whether $Q, V, O$ have biases. One of $K$ would add the same to all scores of a row,
-            which the softmax forgets.
+            which does not change the softmax.
         dropout: the probability, in $[0, 1)$, of dropping while training a weight of the softmax,
             an entry of a branch, or one of the hidden layer.
         residual: what the attention is added to: `"input"`, $x$, or `"query"`, $x Q$.
@@ -172,7 +171,7 @@ class MultiheadAttentionBlock(nn.Module):
         y: Float[Tensor, "batch n y_features"],
         mask: Bool[Tensor, "batch n"] | None = None,
     ) -> Float[Tensor, "batch m d"]:
-        """Let every row of `x` look at the members of `y`."""
+        """Let every row of `x` attend to the members of `y`."""
         return self.looked(x, *self._checked(x, y, mask))
 
     def attention(

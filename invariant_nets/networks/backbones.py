@@ -1,4 +1,4 @@
-r"""Networks that ignore no symmetry by themselves: what the routes to invariance start from."""
+r"""Networks without symmetry, which the routes to invariance take as their input."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class PositionalEncoding(nn.Module):
     $$\mathrm{PE}_{i, 2k} = \sin(i \, \omega_k), \quad \mathrm{PE}_{i, 2k+1} = \cos(i \, \omega_k),
     \quad \omega_k = 10000^{-2k / d_{\mathrm{model}}}.$$
 
-    It tells the rows apart, so what follows it is not equivariant to permutations of the rows. For
-    an odd `d_model` the last frequency has its sine only. With a mask only members count: the first
-    of them is at position 0, wherever the padding is, and padding stays 0.
+    It distinguishes the rows, so a network that follows it is not equivariant to permutations of
+    the rows. For an odd `d_model` the last frequency has its sine only. With a mask only members
+    count: the first of them is at position 0, wherever the padding is, and padding stays 0.
 
     Args:
         d_model: the number of features of a row, at least 1.
@@ -86,7 +86,7 @@ class PositionalEncoding(nn.Module):
 class EncoderLayer(nn.TransformerEncoderLayer):
     r"""PyTorch's layer of self-attention and a perceptron, for batches of sets with padding.
 
-    Equivariant to $S_n$. With a mask members attend to members only, and padding goes out as 0.
+    Equivariant to $S_n$. With a mask members attend to members only; the output is 0 at padding.
 
     Args:
         d_model: the number of features of a row, at least 1.
@@ -144,7 +144,7 @@ class EncoderLayer(nn.TransformerEncoderLayer):
 def mlp(n: int, d: int, *, outputs: int = 1, probabilities: bool = False) -> SetNetwork:
     r"""Build the perceptron on the flattened set: $nd \to 10d \to 10d \to$ outputs, with ReLU.
 
-    Invariant to nothing: every entry has weights of its own. With a mask it takes smaller sets:
+    Not invariant to any group: every entry has its own weights. With a mask it takes smaller sets:
     their members in order, then zeros.
 
     Args:
@@ -192,14 +192,14 @@ def transformer(
 ) -> SetNetwork:
     r"""Build the small transformer: positions, one encoder layer, a linear readout.
 
-    Invariant to nothing: the positional encoding and the readout tell the rows apart. With a mask
-    it takes smaller sets: their members in order, then, for the readout, zeros.
+    Not invariant to any group: the positional encoding and the readout distinguish the rows. With a
+    mask it takes smaller sets: their members in order, then, for the readout, zeros.
 
     Args:
         n: the set size, padding included, at least 1.
         d: the number of features and the model's width, at least 1.
-        dim_feedforward: the width of the encoder layer's perceptron. PyTorch's default of 2048
-            would cost a hundred times the rest of a layer this narrow.
+        dim_feedforward: the width of the encoder layer's perceptron. PyTorch's default is 2048,
+            which would have far more weights than the rest of a layer this narrow.
         dropout: the probability of dropping an entry while training, in $[0, 1]$.
         outputs: the number of outputs per set, at least 1.
         probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of

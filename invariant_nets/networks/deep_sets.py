@@ -1,13 +1,13 @@
 r"""Deep Sets: every member is encoded by itself, the codes are pooled, the pool is decoded.
 
-The encoder and the decoder are perceptrons, started so that a signal keeps its scale at any depth.
+The encoder and the decoder are perceptrons, initialized so that a signal keeps its mean square.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,20 +22,20 @@ from invariant_nets.networks.set_network import SetNetwork, to_probabilities
 _SMALLER = 1 / 16  # the codes at the start, of all layers of φ together
 
 
-def perceptron(*widths: int) -> nn.Sequential:
-    r"""Build linear layers between the widths, with a ReLU between two layers.
+def perceptron(*widths: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
+    r"""Build linear layers between the widths, with an activation, ReLU, between two layers.
 
     $$x \mapsto W_L\, \mathrm{ReLU}(\cdots \mathrm{ReLU}(W_1 x + b_1) \cdots) + b_L.$$
 
     On sets it acts on every member by itself, so it is equivariant to $S_n$.
 
-    Every matrix starts semi-orthogonal and every bias 0. A matrix before a ReLU doubles the mean
-    square that comes in, and the ReLU halves it, so the signal keeps its scale at any depth; the
-    last matrix keeps the mean square.
+    Every matrix is initialized semi-orthogonal and every bias to 0. A matrix before a ReLU doubles
+    the mean square of its input, and the ReLU halves it on average; the last matrix keeps it.
 
     Args:
-        *widths: the numbers of features, from what comes in to what goes out, each at least 1; at
-            least two.
+        *widths: the numbers of features, from the input to the output, each at least 1; at least
+            two.
+        activation: makes the activations; the scale is derived for `nn.ReLU`.
 
     Shape:
         $(\ldots, \text{first width})$ to $(\ldots, \text{last width})$.
@@ -64,7 +64,7 @@ def perceptron(*widths: int) -> nn.Sequential:
     modules: list[nn.Module] = []
     for layer in layers:
         orthogonal_(layer, 1.0 if layer is layers[-1] else math.sqrt(2))
-        modules += [layer, nn.ReLU()]
+        modules += [layer, activation()]
     return nn.Sequential(*modules[:-1])
 
 
@@ -75,32 +75,33 @@ def deep_sets(
     hidden: Sequence[int] = (24, 24),
     readout: Sequence[int] = (24,),
     pooling: PoolingName | SetPooling = "mean",
+    activation: Callable[[], nn.Module] = nn.SiLU,
     outputs: int = 1,
     per_member: bool = False,
     probabilities: bool = False,
 ) -> SetNetwork:
-    r"""Build the network $\rho(\mathrm{pool}_i\, \varphi(x_i))$, its $\varphi, \rho$ perceptrons.
+    r"""Build the network $\rho(\mathrm{pool}_i\, \varphi(x_i))$ of two perceptrons $\varphi, \rho$.
 
-    Invariant to $S_n$, and it takes sets of every size. Members meet in the pool only. With sum
+    Invariant to $S_n$, and it takes sets of every size. Members interact in the pool only. With sum
     pooling every continuous invariant function of $n$ numbers is $\rho(\sum_i \varphi(x_i))$ for
     some continuous $\varphi$ and $\rho$ if $\varphi$ has $n$ features; with fewer, some are not.
 
-    With `per_member` it is equivariant to $S_n$ instead: the decoder sees the pool beside the code
-    of each member, and gives $y_i = \rho\bigl(\varphi(x_i),\ \mathrm{pool}_j\, \varphi(x_j)\bigr)$.
+    With `per_member` it is equivariant to $S_n$ instead: the decoder gets the pool in addition to
+    the code of each member, $y_i = \rho\bigl(\varphi(x_i),\ \mathrm{pool}_j\, \varphi(x_j)\bigr)$.
 
-    Every weight matrix starts as in `perceptron`, but those of $\varphi$ smaller, so that together
-    they make the codes 16 times as small. Features that must grow align with the labels while they
-    do, which takes fewer sets than to fit the labels with random ones. An empty set pools to 0, so
-    it gives $\rho(0)$.
+    Every weight matrix is initialized as in `perceptron`, but those of $\varphi$ are smaller, so
+    that together they make the codes 16 times as small as ReLUs would leave them. The pool of an
+    empty set is 0, so its output is $\rho(0)$.
 
     Args:
-        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+        n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
-        hidden: the widths of the layers of $\varphi$, each with a ReLU, at least one.
-        readout: the widths of the hidden layers of $\rho$, each with a ReLU; a linear layer to the
-            outputs follows.
-        pooling: a word for a `SetPooling`, or one that was made.
+        hidden: the widths of the layers of $\varphi$, each with an activation, at least one.
+        readout: the widths of the hidden layers of $\rho$, each with an activation; a linear layer
+            to the outputs follows.
+        pooling: the name of a `SetPooling`, or a `SetPooling`.
+        activation: makes the activations, such as `nn.ReLU`; the default is smooth.
         outputs: the number of outputs per set, or per member, at least 1.
         per_member: whether the outputs are of each member, not of the set.
         probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
@@ -122,7 +123,9 @@ def deep_sets(
 
     References:
         Zaheer et al. (2017), *Deep Sets*; Wagstaff et al. (2019), *On the Limitations of
-        Representing Functions on Sets*, for how many features the pool needs.
+        Representing Functions on Sets*, for how many features the pool needs; Elfwing et al.
+        (2018), *Sigmoid-Weighted Linear Units for Neural Network Function Approximation in
+        Reinforcement Learning*, for `nn.SiLU`.
 
     Trained in chapter 13.
     """
@@ -130,7 +133,7 @@ def deep_sets(
     outputs = positive_int("outputs", outputs)
     widths = layer_widths(positive_int("d", d), hidden)
     checked_widths("hidden", hidden)
-    encoder = perceptron(*widths)
+    encoder = perceptron(*widths, activation=activation)
     with torch.no_grad():
         for layer in encoder:
             if isinstance(layer, nn.Linear):
@@ -139,22 +142,23 @@ def deep_sets(
     if pool.d not in (None, widths[-1]):
         raise ValueError(f"pooling must be of hidden[-1]={widths[-1]} features, got {pool!r}")
     codes = 2 * widths[-1] if per_member else widths[-1]
+    decoder = checked_widths("readout", readout)
     return SetNetwork(
         *encoder,
-        nn.ReLU(),
+        activation(),
         BesidePool(pool) if per_member else pool,
-        *perceptron(codes, *checked_widths("readout", readout), outputs),
+        *perceptron(codes, *decoder, outputs, activation=activation),
         *to_probabilities(probabilities, outputs),
         d=d,
     )
 
 
 class BesidePool(nn.Module):
-    r"""Puts the pool of a set beside every member of it.
+    r"""Appends the pool of a set to each of its members.
 
     $$y_i = \bigl(x_i,\ \mathrm{pool}_j\, x_j\bigr)$$
 
-    Equivariant to $S_n$. With a mask the pool is over the members, and padding goes out as 0.
+    Equivariant to $S_n$. With a mask the pool is over the members, and the output is 0 at padding.
 
     Args:
         pool: maps $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, d)$.

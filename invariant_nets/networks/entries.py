@@ -1,19 +1,21 @@
-r"""The networks for which only the entries count, not their places: of $S_{nd}$ and of $O(nd)$.
+r"""The networks of larger groups than $S_n$: of $S_{nd}$, of $O(nd)$ and of $S_n \times O(d)$.
 
-Where the entries of a set are independent draws from one law, every permutation of them leaves the
-posterior alone, and where that law is a Gaussian with mean 0, every rotation does.
+If the entries of a set are independent draws from one distribution, no permutation of them changes
+the posterior, and if that distribution is a Gaussian with mean 0, no rotation does.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import floating, positive_int, set_batch, set_mask
-from invariant_nets._sets import Members, at_least_single, call, manner, members_of
+from invariant_nets._arguments import floating, layer_widths, positive_int, set_batch, set_mask
+from invariant_nets._sets import Members, at_least_single, call, manner, members_of, zero_padding
 from invariant_nets.layers.averaged import Normalization, Pooling
+from invariant_nets.layers.tensors.layer import TensorLinear
 from invariant_nets.networks.intrinsic import intrinsic
 from invariant_nets.networks.set_network import SetNetwork, to_probabilities
 
@@ -70,7 +72,7 @@ class EntriesAsMembers(nn.Module):
 
 
 class SumOfSquares(nn.Module):
-    r"""The sum of the squared entries, standardized by what it is for standard normal ones.
+    r"""The sum of squared entries, standardized by its moments for standard normal entries.
 
     $$z = \frac{T - nd}{\sqrt{2nd}}, \qquad T = \sum_{ij} x_{ij}^2 .$$
 
@@ -126,11 +128,11 @@ def entrywise(
 ) -> SetNetwork:
     r"""Build the `intrinsic` network on the entries, as one set of $nd$ members with one feature.
 
-    Invariant to $S_{nd}$ by construction: it forgets which entries share a row or a column. An
-    empty set gives the readout's constant.
+    Invariant to $S_{nd}$ by construction: it ignores which entries share a row or a column. The
+    output for an empty set is the readout's constant.
 
     Args:
-        n: the set size, at least 1; no weight depends on it or on `d`, they are there so that
+        n: the set size, at least 1; no weight depends on it or on `d`; they are there so that
             every backbone is built alike.
         d: the number of features, at least 1.
         hidden: the widths of the equivariant layers, at least one.
@@ -172,10 +174,10 @@ def radial(n: int, d: int, *, outputs: int = 1, probabilities: bool = False) -> 
     r"""Build logistic regression on the sum of squares, which `SumOfSquares` standardizes.
 
     Invariant to $O(nd)$ by construction: to every rotation and reflection of the vector of entries.
-    For the book's task it holds the best classifier. An empty set gives the bias.
+    The best classifier for the book's task has this form. The output for an empty set is the bias.
 
     Args:
-        n: the set size, at least 1; no weight depends on it or on `d`, they are there so that
+        n: the set size, at least 1; no weight depends on it or on `d`; they are there so that
             every backbone is built alike.
         d: the number of features, at least 1.
         outputs: the number of outputs per set, at least 1.
@@ -203,3 +205,92 @@ def radial(n: int, d: int, *, outputs: int = 1, probabilities: bool = False) -> 
     d, outputs = positive_int("d", d), positive_int("outputs", outputs)
     readout = nn.Linear(1, outputs)
     return SetNetwork(SumOfSquares(), readout, *to_probabilities(probabilities, outputs), d=d)
+
+
+class InnerProducts(nn.Module):
+    r"""The inner products of all pairs of members, as the edges of a graph: $x x^\top / \sqrt d$.
+
+    Invariant to $O(d)$ and equivariant to $S_n$, which permutes rows and columns together. With a
+    mask, products with padding are 0.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, n, n, 1)$; `mask` is $(\mathrm{batch}, n)$,
+        true where a member is.
+
+    Raises:
+        TypeError: if the input is no tensor in floating point, or the mask not of bool.
+        ValueError: if the input or the mask has another shape.
+
+    Example:
+        >>> import torch
+        >>> InnerProducts()(torch.ones(1, 3, 4)).squeeze()
+        tensor([[2., 2., 2.],
+                [2., 2., 2.],
+                [2., 2., 2.]])
+
+    Used in chapter 12.
+    """
+
+    takes_members = True
+
+    def forward(
+        self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
+    ) -> Float[Tensor, "batch n n 1"]:
+        """Return the inner products of each set."""
+        set_batch(x)
+        floating(x)
+        set_mask(mask, x)
+        x = zero_padding(x, mask)
+        y: Tensor = (x @ x.mT).unsqueeze(3) / x.shape[2] ** 0.5
+        return y
+
+
+def gram(
+    n: int,
+    d: int,
+    *,
+    hidden: Sequence[int] = (16, 16),
+    outputs: int = 1,
+    probabilities: bool = False,
+) -> SetNetwork:
+    r"""Build the network of layers of pairs on the graph of inner products.
+
+    $$f(\sigma x Q) = f(x) \quad \text{for all } \sigma \in S_n,\ Q \in O(d).$$
+
+    Invariant to $S_n \times O(d)$ by construction: the inner products $x x^\top$ determine a set up
+    to rotations and reflections. The output for an empty set is the readout's bias.
+
+    Args:
+        n: the set size, at least 1, there so that every backbone is built alike.
+        d: the number of features, at least 1.
+        hidden: the widths of the layers of pairs, each with a ReLU, at least one.
+        outputs: the number of outputs per set, at least 1.
+        probabilities: end in a sigmoid or softmax, instead of giving logits.
+
+    Shape:
+        $(\mathrm{batch}, m, d)$ to $(\mathrm{batch}, \mathrm{outputs})$, for every $m \ge 1$;
+        `mask` is $(\mathrm{batch}, m)$, true where a member is.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> network, x = gram(10, 5), torch.randn(32, 10, 5)
+        >>> rotation, _ = torch.linalg.qr(torch.randn(5, 5))
+        >>> torch.allclose(network(x.flip(1) @ rotation), network(x), atol=1e-3)
+        True
+
+    References:
+        Villar et al. (2021), *Scalars are universal: Equivariant machine learning, structured like
+        classical physics*.
+
+    Used in chapter 12.
+    """
+    positive_int("n", n)
+    d, outputs = positive_int("d", d), positive_int("outputs", outputs)
+    modules: list[nn.Module] = [InnerProducts()]
+    for width_in, width_out in itertools.pairwise(layer_widths(1, hidden)):
+        modules += [TensorLinear("n n -> n n", width_in, width_out, symmetric="both"), nn.ReLU()]
+    modules += [TensorLinear("n n ->", hidden[-1], outputs)]
+    return SetNetwork(*modules, *to_probabilities(probabilities, outputs), d=d)

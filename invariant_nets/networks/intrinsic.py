@@ -39,15 +39,15 @@ def intrinsic(
 ) -> SetNetwork:
     r"""Build the network of equivariant layers: $d \to 10 \to 10$ with ReLU, then invariant.
 
-    Invariant to $S_n$ by construction, and it takes sets of every size. An empty set gives the
-    readout's constant.
+    Invariant to $S_n$ by construction, and it takes sets of every size. The output for an empty set
+    is the readout's constant.
 
-    With `per_member` the last layer $F$ is a `LinearEquivariant` too, and so is the network
-    equivariant: it gives $y_i = F(h)_i$ for the last hidden $h$ of all members. $F$ starts at
+    With `per_member` the last layer $F$ is a `LinearEquivariant` too, so the network is
+    equivariant: $y_i = F(h)_i$ for the last hidden $h$ of all members. $F$ is initialized at
     $1 / \sqrt 2$ of the scale of the others, since no ReLU follows it.
 
     Args:
-        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+        n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
         hidden: the widths of the equivariant layers, at least one.
@@ -88,7 +88,7 @@ def intrinsic(
 
 @torch.no_grad()
 def _as_readout(layer: LinearEquivariant) -> LinearEquivariant:
-    """Let a layer start such that it keeps the mean square, as no ReLU follows it."""
+    """Initialize a layer so that it keeps the mean square, since no ReLU follows it."""
     layer.a, layer.b = layer.a / math.sqrt(2), layer.b / math.sqrt(2)
     return layer
 
@@ -173,7 +173,7 @@ def exchangeable_matrix(
     set gives the readout's bias.
 
     Args:
-        n: the number of rows, at least 1; no weight depends on it or on `d`, they are there so
+        n: the number of rows, at least 1; no weight depends on it or on `d`; they are there so
             that every backbone is built alike.
         d: the number of columns, at least 1.
         hidden: the widths of the equivariant layers, at least one.
@@ -225,16 +225,16 @@ def cyclic_elements(
     features, the same for all rows. It takes sets of every size.
 
     The maps on the elements' deviations from their mean and on their mean, $\mathrm{element}$ and
-    $\mathrm{element} + \mathrm{shared}$ for a mean pool, start as in `OrbitLinear` but $\sqrt 2$ as
-    large, independently of each other: they double the variance of independent inputs, and a ReLU
-    halves the mean square. The readout starts as in `OrbitInvariant`.
+    $\mathrm{element} + \mathrm{shared}$ for a mean pool, are initialized as in `OrbitLinear` but
+    $\sqrt 2$ times as large, independently of each other: they double the variance of independent
+    inputs, and a ReLU halves the mean square. The readout is initialized as in `OrbitInvariant`.
 
     With `per_member` it is equivariant to $S_n$ and invariant to $C_d$: the readout is
     $y_i = \mathrm{element}(h_i) + \mathrm{shared}(\mathrm{pool}_j\, h_j)$ with two such maps, the
     first with a bias.
 
     Args:
-        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+        n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
         hidden: the channels of the layers, each with a ReLU, at least one.

@@ -1,4 +1,4 @@
-r"""Pools: one vector that sums up a set, by a formula or by attention."""
+r"""Pools: one vector that summarizes a set, by a formula or by attention."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class SetPooling(nn.Module):
     | `"softmax"` | $\sum_i w_{ij} x_{ij}$ with $w_{ij} = e^{t_j x_{ij}} / \sum_k e^{t_j x_{kj}}$ |
     | `"powermean"` | $\bigl(\frac1n \sum_i \lvert x_{ij} \rvert^p\bigr)^{1/p}$ |
 
-    Invariant to $S_n$. A sum knows how many members there are and the others do not; a maximum does
-    not know how often a member occurs either. The temperature $t$ leads from the minimum
-    ($t \to -\infty$) by the mean ($t = 0$) to the maximum; the power $p$ from the mean size of the
-    members to the largest. A root has the gradient 0 where what is under it is 0, that is, of equal
-    members or of zeros.
+    Invariant to $S_n$. Repeating every member changes a sum and none of the others; repeating one
+    member does not change a maximum. The temperature $t$ interpolates between the minimum
+    ($t \to -\infty$), the mean ($t = 0$) and the maximum; the power $p$ between the mean absolute
+    value of the members and the largest. A root has gradient 0 where its argument is 0, that is,
+    for equal members or for zeros.
 
-    With a mask only members count, and $n$ is their number. An empty set gives 0 in every way.
+    With a mask only members count, and $n$ is their number. The pool of an empty set is 0.
 
     Args:
         pooling: one of the words above.
@@ -104,7 +104,7 @@ class SetPooling(nn.Module):
             raise ValueError(f"{name} is of {pooling!r} pooling, got pooling={self.pooling!r}")
 
     def reset_parameters(self) -> None:
-        """Set the temperatures to where they start."""
+        """Set the temperatures to their initial value."""
         if isinstance(self.temperature, nn.Parameter):
             nn.init.constant_(self.temperature, self.start)
 
@@ -174,22 +174,22 @@ def _power_mean(
 
 
 class AttentionPooling(nn.Module):
-    r"""Pooling by attention: learned seeds look at the set, and become its summary.
+    r"""Pooling by attention: learned seeds attend to the set, and become its summary.
 
     $$\mathrm{PMA}(x) = \mathrm{MAB}(s, \mathrm{ReLU}(x W + b))$$
 
     with $k$ learned seeds $s$. Invariant to $S_n$. It is a mean over the members with weights that
     depend on them, in each head.
 
-    Without `rff` the seeds look at the members themselves, $\mathrm{MAB}(s, x)$, as in the
-    published code. The seeds start standard normal, $W$ as in `perceptron`, the block as in
-    `MultiheadAttentionBlock`.
+    Without `rff` the seeds attend to the members themselves, $\mathrm{MAB}(s, x)$, as in the
+    published code. The seeds are initialized as standard normal, $W$ as in `perceptron`, the block
+    as in `MultiheadAttentionBlock`.
 
-    With a mask the seeds look at members only. An empty set gives what the block makes of the seeds
+    With a mask the seeds attend to members only. The output for an empty set depends on the seeds
     alone, since the attention to it is 0.
 
     Args:
-        d: the number of features of a seed, and of what goes out, at least 1.
+        d: the number of features of a seed, and of the output, at least 1.
         num_heads: the number of heads, a divisor of $d$.
         num_seeds: the number $k$ of seeds, at least 1.
         dim_feedforward: the width of the perceptron's hidden layer, or 0 for none; $2d$ when not
@@ -275,7 +275,7 @@ class AttentionPooling(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch n in"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Float[Tensor, "batch k d"]:
-        """Let the seeds look at each set."""
+        """Let the seeds attend to each set."""
         set_batch(x, d=self.in_features, like=self.seeds)
         set_mask(mask, x)
         members = members_of(mask)

@@ -33,21 +33,21 @@ from invariant_nets._torch_modules import is_sequence
 class SetNetwork(nn.Sequential):
     r"""A `Sequential` that takes batches of sets, padded ones too, and refuses anything else.
 
-    Sets of different sizes come as one padded tensor and a mask that says which rows are members.
-    The mask goes to every module that has an argument `mask`, which is found out when the network
-    is made, also through `torch.compile` and other wrappers and inside nested sequences, and ends
-    where the set axis does: at a module that pools. A module that acts on every member by itself
-    needs no mask, and what it puts into padding is set to 0. Of torch's modules (`nn.Linear`,
-    `nn.ReLU`, `nn.LayerNorm`) that is known; another module says so by an attribute
-    `by_member = True`. Any other is refused when sets are padded, such as `nn.MultiheadAttention`
-    and `nn.BatchNorm1d`, which mix the members. What an empty set gives is up to the module that
-    pools; all modules of this package then give a number, never NaN.
+    Sets of different sizes are one padded tensor and a mask that marks the members. The mask goes
+    to every module with an argument `mask`, up to the module that pools; such modules are found
+    when the network is made, also through `torch.compile` and other wrappers and inside nested
+    sequences. A module that acts on every member by itself needs no mask, and its output at padding
+    is set to 0. Torch's modules of this kind (`nn.Linear`, `nn.ReLU`, `nn.LayerNorm`) are known;
+    any other module declares it by an attribute `by_member = True`. All others, such as
+    `nn.MultiheadAttention` and `nn.BatchNorm1d`, which mix the members, are refused when sets are
+    padded. The output for an empty set depends on the module that pools; with the modules of this
+    package it is a number, never NaN.
 
     Args:
-        *modules: what to apply in turn. One that takes a mask and pools to several vectors a set,
-            $(\mathrm{batch}, k, \mathrm{out})$, says so by an attribute `pools = True`.
+        *modules: the modules, in order. One that takes a mask and pools to several vectors per set,
+            $(\mathrm{batch}, k, \mathrm{out})$, declares it by an attribute `pools = True`.
         d: the number of features of a set member, at least 1.
-        n: the set size, padding included, where the modules depend on it, else any.
+        n: the set size, padding included, if the modules depend on it; otherwise any.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever the last module returns; `mask` $(\mathrm{batch}, n)$,
@@ -237,8 +237,8 @@ class GraphNetwork(SetNetwork):
 class FlattenMembers(nn.Module):
     r"""Writes the members of a set one after the other into one vector, and zeros after them.
 
-    Invariant to nothing: it is how a network for a fixed size takes smaller sets too. Where the
-    padding is makes no difference; an empty set gives zeros.
+    Not invariant to any group. With it a network for a fixed size takes smaller sets too. The place
+    of the padding makes no difference; an empty set becomes zeros.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, nd)$.
@@ -270,9 +270,9 @@ class FlattenMembers(nn.Module):
 
 
 def to_probabilities(probabilities: bool, outputs: int) -> list[nn.Module]:
-    """Return what turns logits into probabilities, as a list of no or one module.
+    """Return the module that turns logits into probabilities, in a list, which may be empty.
 
-    One logit is turned by the sigmoid, several, of so many classes, by a softmax over them.
+    One logit goes through the sigmoid, several, one per class, through a softmax over them.
     """
     if not probabilities:
         return []

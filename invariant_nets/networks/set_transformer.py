@@ -1,6 +1,6 @@
 r"""The set transformer: attention among the members, then pooling by attention.
 
-Its blocks take the weights of others' blocks, too.
+Its blocks can load the weights of other libraries' blocks.
 """
 
 from __future__ import annotations
@@ -35,25 +35,26 @@ def set_transformer(
     r"""Build the set transformer: $d \to$ width, attention blocks, attention pooling, outputs.
 
     Invariant to $S_n$ by construction, and it takes sets of every size. Unlike in `deep_sets` the
-    members look at each other before they are pooled.
+    members attend to each other before they are pooled.
 
     With `per_member` there is no pooling, and it is equivariant to $S_n$ instead: $y_i = h_i W + b$
-    for what the blocks make of the members, $h$.
+    for the output $h$ of the blocks.
 
-    The linear layers start semi-orthogonal with biases 0 and keep the mean square that comes in;
-    the blocks start as in `MultiheadAttentionBlock`.
+    The linear layers are initialized semi-orthogonal with biases 0 and keep the mean square of
+    their input; the blocks are initialized as in `MultiheadAttentionBlock`.
 
     Args:
-        n: the set size, at least 1; no weight depends on it, it is there so that every backbone
+        n: the set size, at least 1; no weight depends on it; it is there so that every backbone
             is built alike.
         d: the number of features, at least 1.
         width: the number of features inside, at least 1.
         num_heads: the number of heads of every attention, a divisor of `width`.
         num_blocks: how many attention blocks come before the pooling, at least 0.
-        num_points: if given, the blocks are `InducedSetAttentionBlock` with so many points, in time
-            proportional to the set size; else `SetAttentionBlock`, proportional to its square.
-        layer_norm: whether the blocks have the layer norms of the paper. They need smaller steps,
-            and take away what the scale of a member says.
+        num_points: if given, the blocks are `InducedSetAttentionBlock` with this number of points,
+            in time proportional to the set size; else `SetAttentionBlock`, proportional to its
+            square.
+        layer_norm: whether the blocks have the layer norms of the paper. They remove the scale of
+            every member.
         outputs: the number of outputs per set, or per member, at least 1.
         per_member: whether the outputs are of each member, not of the set.
         probabilities: end in a sigmoid, or with several outputs in a softmax over them, instead of
@@ -77,7 +78,7 @@ def set_transformer(
         Lee, Lee, Kim, Kosiorek, Choi & Teh (2019), *Set Transformer: A Framework for
         Attention-based Permutation-Invariant Neural Networks*, ICML.
 
-    Trained in chapter 13.
+    Used in chapter 13, trained in chapter 14.
     """
     positive_int("n", n)
     outputs = positive_int("outputs", outputs)
@@ -116,19 +117,19 @@ def attention_from_state(
     | `PMA`, PyG's `PoolingByMultiheadAttention` | an `AttentionPooling` |
 
     The short names are those of Lee et al.'s published code, the others those of PyTorch Geometric.
-    The block gives what the other gives, and is invariant or equivariant to $S_n$ as its class is;
-    with a mask, padding goes out as 0, and the attention to an empty set is 0. Published blocks
-    divide the scores by $\sqrt d$ and ours by $\sqrt{d / k}$, so their keys are loaded as
-    $K / \sqrt k$, which gives the same scores. Beside `torch.nn.MultiheadAttention` the rest of the
-    block is left at its start.
+    The block returns what the other block returns, and has the symmetry of its class; with a mask,
+    the output is 0 at padding, and the attention to an empty set is 0. Published blocks divide the
+    scores by $\sqrt d$ and ours by $\sqrt{d / k}$, so their keys are loaded as $K / \sqrt k$, which
+    gives the same scores. Loading `torch.nn.MultiheadAttention` leaves the rest of the block as
+    initialized.
 
     Args:
-        state: the state dict, with the names that the other library gives.
-        num_heads: the number $k$ of heads that the other block has, which its state does not tell.
+        state: the state dict, with the names of the other library.
+        num_heads: the number $k$ of heads of the other block, which its state does not show.
         dropout: the probability of dropping while training, in $[0, 1)$.
 
     Shape:
-        That of the class that it gives; the weights keep their type and device.
+        As for the class of the block; the weights keep their type and device.
 
     Raises:
         TypeError: if `state` is no mapping of names to tensors.

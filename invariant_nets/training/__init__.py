@@ -1,10 +1,10 @@
-r"""A trainer that can be stopped at any moment and goes on to the same weights.
+r"""A trainer that can be stopped at any moment and resumed, and ends with the same weights.
 
-`Trainer` fits a network to a `Task`, labels 0 and 1, classes or numbers, of each set or of each
-member, on one process or, started by `torchrun`, on several as if they were one; keeps a history
-and checkpoints; and stops early when asked to. `BinaryTrainer` reads the task from the loss.
+`Trainer` fits a network to a `Task`: labels 0 and 1, classes or numbers, of each set or of each
+member. It runs on one process or, started by `torchrun`, on several as if they were one. It keeps a
+history and checkpoints, and can stop early. `BinaryTrainer` infers the task from the loss.
 
-Chapters 10 and 14 use it.
+Used in chapters 10 and 14.
 """
 
 from invariant_nets.training.binary import BinaryTrainer

@@ -1,4 +1,4 @@
-"""What a fit is refused for before it begins: parts that would train, but nothing that is meant."""
+"""The checks before a fit begins: parts that would train, but not as intended, are refused."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ _OPTIONS = (
 class ShardedBatches:
     """The batches of a loader, a rank's part of each, with the number of its samples.
 
-    A `DataLoader` of a dataset with indices loads that part only, and a `DistributedSampler` in it
-    is taken at its word; any other iterable, a `DataLoader` of a class of its own too, must give
-    the same batches on every rank, and each is cut. Where there are more ranks than samples, a part
-    is one sample that counts as none, for every rank must take part in every step.
+    A `DataLoader` of a dataset with indices loads only that part, and a `DistributedSampler` in it
+    keeps its own division. Any other iterable, also a `DataLoader` of another class, must give the
+    same batches on every rank, and each batch is cut. If there are more ranks than samples, some
+    parts are one sample with weight 0, since every rank must take part in every step.
     """
 
     def __init__(self, batches: Iterable[Batch], ranks: Ranks, name: str = "batches") -> None:

@@ -1,4 +1,4 @@
-r"""The trainer of labels 0 and 1, which reads the task from its loss."""
+r"""The trainer for labels 0 and 1, which infers the task from its loss."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from invariant_nets.training.trainer import Batches, Trainer
 
 
 class BinaryTrainer(Trainer):
-    r"""The trainer of a model with one output per set to labels 0 and 1, by its loss.
+    r"""The trainer for labels 0 and 1 of sets, for models with one output per set.
 
-    It reads from the loss what the outputs are, to count how many lie on the right side: logits
-    for `BCEWithLogitsLoss` (threshold 0), probabilities for `BCELoss` (threshold 1/2). It is
-    `Trainer` with `Task.binary(loss_fn, threshold=threshold)`, which calls the sets that are held
-    out test sets; what chooses anything by them needs others to be tested on.
+    The loss determines the threshold of the outputs: 0 for the logits of `BCEWithLogitsLoss`, 1/2
+    for the probabilities of `BCELoss`. It is `Trainer` with
+    `Task.binary(loss_fn, threshold=threshold)`, and calls the sets that are held out test sets. If
+    they choose anything, such as when to stop, report the score on other sets.
 
     Args:
         model: a module that maps a batch to outputs of the labels' shape.
@@ -49,7 +49,7 @@ class BinaryTrainer(Trainer):
         >>> history.num_epochs, history.stopped
         (2, 'all 2 epochs done')
 
-    Used in every chapter; chapter 10 shows what it guards against.
+    Used in chapters 2, 4 and 5; chapter 10 treats early stopping.
     """
 
     def __init__(

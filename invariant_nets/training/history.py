@@ -1,4 +1,4 @@
-r"""What a training run was: the losses and scores of each epoch, and how it ended."""
+r"""The record of a training run: the losses and scores of each epoch, and how it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Epoch(NamedTuple):
-    """What one epoch gave; see `History` for the fields."""
+    """The results of one epoch; see `History` for the fields."""
 
     train_loss: float
     train_score: float
@@ -30,15 +30,15 @@ class LossAndScore(NamedTuple):
 
 @dataclass
 class History:
-    r"""The record of a fit, an entry for each epoch; epochs count from 1.
+    r"""The record of a fit, with an entry for each epoch; epochs count from 1.
 
     Attributes:
-        epochs: what each completed epoch gave.
+        epochs: the results of each completed epoch.
         stopped: why the fit ended, in words; empty while it runs.
         restored_best: whether the model ended with the weights of `best_epoch`.
         interrupted: whether Ctrl-C ended the fit.
         score: the name of the score, such as accuracy.
-        held_out: what the sets are called that are not trained on: validation, or test.
+        held_out: the name of the sets that are not trained on: validation, or test.
         ideal: the best score that any model can have, if it is known.
 
     Example:
@@ -60,12 +60,12 @@ class History:
 
     @property
     def train_loss(self) -> list[float]:
-        """The mean loss over the training labels, taken while the weights were moving."""
+        """The mean loss over the training labels, while the weights changed."""
         return [epoch.train_loss for epoch in self.epochs]
 
     @property
     def train_score(self) -> list[float]:
-        """The mean score over the training labels, taken likewise."""
+        """The mean score over the training labels, while the weights changed."""
         return [epoch.train_score for epoch in self.epochs]
 
     @property
@@ -95,7 +95,7 @@ class History:
 
     @property
     def seconds(self) -> list[float]:
-        """How long each epoch took, the look at the sets that are held out included."""
+        """The time of each epoch, including the evaluation of the sets that are held out."""
         return [epoch.seconds for epoch in self.epochs]
 
     @property
@@ -105,7 +105,7 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """The first epoch with the least loss on what is held out, or none before the first."""
+        """The first epoch with the least loss on the held-out sets, or None before the first."""
         losses = self.valid_loss
         return losses.index(min(losses)) + 1 if losses else None
 

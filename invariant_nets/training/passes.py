@@ -183,7 +183,7 @@ class Passes:
             output = model_output(forward(x, mask), len(x))
         if not output.is_floating_point() or not output.numel():
             raise TypeError(
-                "model must return floating-point numbers, one a label, got "
+                "model must return floating-point numbers, one per label, got "
                 f"{output.dtype} of shape {tuple(output.shape)}"
             )
         return output

@@ -38,18 +38,18 @@ _ERRORS: dict[str, tuple[str, Score]] = {
 class Task:
     r"""What a model is trained for; made by `Task.binary`, `Task.classes` or `Task.regression`.
 
-    The loss is a mean over labels and is what training makes small. The score is a mean over labels
-    too, $\frac1N \sum_i s(f(x_i), y_i)$, and is what people ask for: an accuracy or an error.
+    The loss is a mean over labels, which training minimizes. The score is a mean over labels too,
+    $\frac1N \sum_i s(f(x_i), y_i)$, which is reported: an accuracy or an error.
 
     Attributes:
         labels: `"binary"`, `"classes"` or `"numbers"`, as in `LabeledSets`.
-        outputs: how many numbers the model gives per set, or per member.
+        outputs: the number of outputs of the model per set, or per member.
         loss_fn: maps outputs and labels to their mean loss.
         score_fn: maps outputs and labels to the score of each label.
         score: the name of the score, in words.
         maximize: whether a larger score is better.
         per_member: whether there is a label for each member, not for each set.
-        ideal: the best score that any model can have, where it is known.
+        ideal: the best score that any model can have, if it is known.
 
     Example:
         >>> task = Task.classes(3)

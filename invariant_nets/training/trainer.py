@@ -1,4 +1,4 @@
-r"""Training a model for any task, and stopping in time."""
+r"""Training a model for any task, with early stopping."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ class Trainer:
     r"""Fits a model to a task: labels 0 and 1, classes or numbers, of each set or each member.
 
     Args:
-        model: a module that maps a batch of sets to what the task needs, and takes a `mask` where
+        model: a module that maps a batch of sets to the outputs of the task, and takes a `mask` if
             sets differ in size.
-        task: what the outputs are, their loss and their score, see `Task`. Its loss is averaged
-            over labels, in single precision at least: of sets, or of the members of all sets.
+        task: the outputs, their loss and their score, see `Task`. Its loss is averaged over labels,
+            of sets or of the members of all sets, in at least single precision.
         optimizer: an optimizer of the model's parameters; a warning names those that it leaves out.
         device: where the model and the batches are moved; by default the model stays where it is.
-            With several ranks on a machine, "cuda" is each one's own GPU.
+            With several ranks on one machine, "cuda" is a GPU for each rank.
         log: show a progress bar.
         scheduler: one of `torch.optim.lr_scheduler` for this optimizer, which makes a step after
             each epoch, `ReduceLROnPlateau` with the validation loss.
         per_step: whether it makes a step after each batch instead.
-        clip_norm: scale the gradient down to this length where it is longer, above 0.
+        clip_norm: scale the gradient down to this norm if it is larger; above 0.
         autocast: run the model under `torch.autocast` in this type, bfloat16 or float16; losses of
             float16 are scaled.
         process_group: with several ranks, those among which each batch is divided; all by default.
-            In a mesh it is the axis of the data, and what the other axis divides, such as the
-            group of a `SymmetryModel`, is the model's matter.
+            In a mesh it is the axis of the data; what the other axis divides, such as the group of
+            a `SymmetryModel`, is given to the model.
 
     Raises:
         TypeError: if an argument is of the wrong kind.
-        ValueError: if the optimizer is that of another model, the scheduler that of another
-            optimizer, a number is out of its range, or no parameter requires a gradient.
+        ValueError: if the optimizer belongs to another model or the scheduler to another optimizer,
+            a number is out of its range, or no parameter requires a gradient.
 
     Example:
         >>> from torch.utils.data import DataLoader, TensorDataset
@@ -117,7 +117,7 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         stateless: Sequence[Any] = (),
     ) -> History:
-        """Train for some epochs, with a look at the validation sets after each.
+        """Train for some epochs, and evaluate the validation sets after each.
 
         Ctrl-C ends the fit; the history then holds the completed epochs. The same seed gives the
         same weights, to the last bit, on a CPU with the same versions and number of threads, with
@@ -126,39 +126,41 @@ class Trainer:
         Started by `torchrun`, the same call trains on all ranks together, as one process would: the
         batches of the loaders are divided among the ranks, gradients, losses and scores are
         those of the whole batch, and every rank has the same weights and the same history. Only
-        the first one shows a progress bar and writes checkpoints. An error or Ctrl-C on one rank
-        ends all. What mixes the sets of a batch sees those of its rank: batch normalization, say,
-        is not that of one process.
+        the first rank shows a progress bar and writes checkpoints. An error or Ctrl-C on one rank
+        ends all. Modules that mix the sets of a batch see only those of their rank: for example,
+        batch normalization differs from that of one process.
 
         With a `checkpoint` folder the same call, in a program that makes model, optimizer and
-        loaders the same way, goes on where a run was killed, and ends with the same weights to the
-        last bit. Kept after each epoch are the history; the weights, buffers and best weights of
-        the model; the optimizer; the global generators of Python, NumPy and torch; and, found by a
-        walk through loaders, model, loss and optimizer, their functions and hooks, every generator
-        of these three kinds and every object with `state_dict` and `load_state_dict`, such as a
-        `GaussianDataset` in a `Subset`, or a scheduler of the learning rate.
-        Everything else must stay as it is while the model is trained: an attribute that changes,
-        what cannot be looked into, and lasting workers of data of your own are refused, unless you
-        declare them `stateless`. Not looked at are what compiled code and other programs keep, the
-        global variables of a module that are neither numbers, tensors nor generators, and what a
-        function adds to a list.
+        loaders in the same way, continues where a run was killed, and ends with the same weights to
+        the last bit. After each epoch it saves the history; the weights, buffers and best weights
+        of the model; the optimizer; the global generators of Python, NumPy and torch; and, found by
+        a walk through loaders, model, loss and optimizer, their functions and hooks, every
+        generator of these three kinds and every object with `state_dict` and `load_state_dict`,
+        such as a `GaussianDataset` in a `Subset`, or a scheduler of the learning rate.
+        Everything else must not change while the model is trained. An attribute that changes, an
+        object that cannot be inspected, and persistent workers of your own data are refused, unless
+        you declare them `stateless`. The walk does not inspect the state of compiled code and of
+        other programs, the global variables of a module that are neither numbers, tensors nor
+        generators, and what a function adds to a list.
 
         Args:
-            dl_train: batches `(x, label)` to train on, drawn anew each epoch; or
-                `((x, mask), label)` for sets of different sizes, as `collate_sets` makes them.
-                With several ranks each of them has the same loader; of a dataset with indices it
-                loads its part only, in the first one's order.
-            dl_valid: batches to look at after each epoch. They alone may choose anything: when to
-                stop, which weights to keep, and how a scheduler goes on.
-            num_epochs: at most so many passes over `dl_train`, at least 1.
-            print_every: with `log`, also write a line every so many epochs, at least 1.
-            early_stopping: stop after so many epochs in a row without a lower validation loss, at
-                least 1, and end with the weights of the epoch that had the lowest, however the fit
-                ends. By default all epochs run and the last weights stay.
-            checkpoint: a folder for the last two checkpoints; one that has some is gone on from.
-            stateless: objects among data, model, loss and optimizer that may change with a
-                checkpoint, for nothing that follows depends on it: a cache, a file, a record.
-                Generators in them are kept all the same.
+            dl_train: batches `(x, label)` to train on, new in each epoch; or `((x, mask), label)`
+                for sets of different sizes, as `collate_sets` makes them. With several ranks each
+                rank has the same loader; of a dataset with indices a rank loads only its part, in
+                the order of the first rank.
+            dl_valid: batches to evaluate after each epoch. They alone may choose anything: when to
+                stop, which weights to keep, and the course of a scheduler.
+            num_epochs: the largest number of passes over `dl_train`, at least 1.
+            print_every: with `log`, also write a line after each period of this many epochs, at
+                least 1.
+            early_stopping: stop after this many epochs in a row without a lower validation loss, at
+                least 1, and keep the weights of the epoch with the lowest, however the fit ends. By
+                default all epochs run and the last weights are kept.
+            checkpoint: a folder for the last two checkpoints; training continues from one that has
+                some.
+            stateless: objects among data, model, loss and optimizer that may change although
+                there is a checkpoint, because later results do not depend on them: a cache, a file,
+                a record. Generators in them are saved nevertheless.
 
         Returns:
             The history of this fit, also kept as `trainer.history`.
@@ -172,10 +174,10 @@ class Trainer:
                 or the loss is no mean or does not depend on the outputs. One pass over `dl_valid`
                 is made before the training starts.
             CheckpointError: if the folder's checkpoints are damaged or of another run, or, at the
-                first one at the latest, if the run depends on something that is not kept.
+                latest when the first one is written, if the run depends on something not saved.
             OSError: if a checkpoint cannot be written; the last one is then intact.
             FloatingPointError: if a loss becomes NaN or infinite; the message names the epoch, and
-                the weights are those before the batch that showed it.
+                the weights are those before the batch in which it happened.
             RuntimeError: if another rank failed, was killed, or does not answer.
         """
         loaders = {"dl_train": dl_train, "dl_valid": dl_valid}

@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from invariant_nets import (
     LinearInvariant,
     Permutation,
+    PermutationGroup,
     PositionalEncoding,
     SetNetwork,
     SymmetryModel,
@@ -142,6 +143,15 @@ CASES = {
                       recompute=True, **p), sets()),
     "sampled once": lambda p: (
         SymmetryModel(network(), S_4, samples=1, generator=source(5), **p), sets()),
+    "in cosets": lambda p: (
+        SymmetryModel(network(), S_4, samples=10, design="cosets", generator=source(5), **p),
+        sets()),
+    "in cosets, equivariant, recomputed": lambda p: (
+        SymmetryModel(writer(), S_4, 3, samples=10, design=cyclic_group(4), generator=source(5),
+                      equivariant=True, recompute=True, **p), sets()),
+    "in cosets, streamed": lambda p: (
+        streamed(network(), S_4, samples=14, design=cyclic_group(4), generator=source(5), **p),
+        sets()),
     "unused parameters": lambda p: (SymmetryModel(Partly(), S_4, **p), sets()),
     "frozen parameters": lambda p: (SymmetryModel(frozen(), S_4, **p), sets()),
     "no parameters": lambda p: (
@@ -772,12 +782,15 @@ def test_ranks_with_different_models_are_refused_on_all_of_them():
         return (
             of(cyclic_group(4) if rank else S_4),
             of(samples=3 + rank),
+            of(samples=8, design="cosets" if rank else "independent"),
+            of(samples=8, design=PermutationGroup([[1, 0, 3, 2] if rank else [1, 0, 2, 3]], "H")),
             of(training=bool(rank)),
             of(seed=rank),
             of(grad=bool(rank)),
         )
 
-    names = "the average", "the average", "the mode", "the model's weights", "what gets gradients"
+    average, weights = "the average", "the model's weights"
+    names = average, average, average, average, "the mode", weights, "what gets gradients"
     for errors in on_ranks(2, differ):
         for error, name in zip(errors, names, strict=True):
             assert isinstance(error, ValueError), name

@@ -21,7 +21,10 @@ from benchmarks.harness.results import OURS, Part, Result, at_least, at_most, re
 from benchmarks.page.figures import draw
 from benchmarks.page.findings import render
 from benchmarks.page.text import duration, formulas, network, number
-from benchmarks.parts import averaging, bases, data, exchangeable, layers
+from benchmarks.parts import averaging, bases, data
+from benchmarks.parts.layers import graphs
+from benchmarks.parts.layers import sets as layers
+from benchmarks.parts.layers import tables as exchangeable
 from benchmarks.peers import emlp, environment, training
 from invariant_nets import (
     ExchangeableEquivariant,
@@ -311,6 +314,7 @@ def test_what_cannot_be_installed_is_missing_with_its_reason(pip, tmp_path):
     assert missing == {
         "torch_geometric": "",
         "emlp": "ERROR: No matching distribution found for emlp",
+        "pelican": "",
     }
     assert pip[1][-4:] == ["torch==2", "torch_geometric==3", "-c", str(pins)]
     assert environment.python_of("torch_geometric", home) == str(home / "bin" / "python")
@@ -681,3 +685,15 @@ def test_the_page_says_what_is_not_measured_yet():
     for name in running.PARTS:
         command = f"Not measured yet: `python -m benchmarks --only {name}` does."
         assert (command in text) == (name not in read(path))
+
+
+@pytest.mark.parametrize("kind", [graphs.SideBySide, graphs.ByEinsum])
+def test_the_rivals_of_the_layer_of_graphs_are_such_layers(kind):
+    """Linear in the 15 maps, and equivariant: what is compared does the same work."""
+    torch.manual_seed(0)
+    rival, layer = kind(2, 3).double(), graphs.TensorLinear("n n -> n n", 2, 3).double()
+    x, order = torch.randn(2, 6, 6, 2, dtype=torch.float64), torch.randperm(6)
+    moved = rival(x[:, order][:, :, order])
+    torch.testing.assert_close(moved, rival(x)[:, order][:, :, order])
+    count = sum(p.numel() for p in rival.parameters())
+    assert count >= layer.stored_weight.numel()

@@ -17,9 +17,6 @@ SOLUTION = re.compile(r'^\?\?\? success "Solution"\n {4}\S', re.MULTILINE)
 KINDS = ("exercise", "solution", "check", "wrong")  # of cells, in their order
 TRIES = re.compile(r"^check_(\d+)\.holds\(", re.MULTILINE)
 # Their exercises have solutions only, some of them as code that asserts.
-UNCHECKED = {
-    "13_real_data",
-}
 
 # With the site's build in one worker, so that no chapter runs twice at once.
 pytestmark = [pytest.mark.book, pytest.mark.xdist_group("browser")]
@@ -72,14 +69,6 @@ def faults(notebook, least=5, built=2):
     return found
 
 
-def unchecked(notebook):
-    """Returns what is wrong with the exercises of a chapter that has no checks yet."""
-    prose, code = in_section(notebook, "Exercises")
-    _, *parts = EXERCISE.split(prose)
-    solved = [len(SOLUTION.findall(text)) == 1 for text in parts[1::2]]
-    return [] if solved and all(solved) and code else ["an exercise without a solution"]
-
-
 def executed(runner, path):
     """Returns a chapter that has run, in a thread: the browser's tests leave their loop running."""
     with ThreadPoolExecutor(1) as pool:
@@ -89,10 +78,7 @@ def executed(runner, path):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_every_exercise_has_a_solution_and_a_check(path):
     notebook = read(path)
-    if path.stem in UNCHECKED:
-        assert unchecked(notebook) == []
-        assert faults(notebook)  # else it belongs to those that are checked
-    elif path.stem[0].isdigit():
+    if path.stem[0].isdigit():
         assert faults(notebook) == []
     else:  # an appendix
         assert faults(notebook, least=3, built=1) == []

@@ -439,7 +439,7 @@ def test_a_frame_must_take_a_mask_to_be_given_one():
         ),
         (
             {"canonicalization": torch.sigmoid, "equivariant": True},
-            "^equivariant outputs need a canonicalization that tells where the rows went, one of "
+            "^equivariant outputs need a canonicalization that returns where the rows went, one of "
             "lexicographic_sort, least_rotation, columnwise_sort, row_column_sort, or a frame; "
             "got sigmoid$",
         ),

@@ -227,8 +227,8 @@ def test_a_mask_of_rows_moves_with_a_grid_that_has_channels():
         assert probe.worst(stack_permutations([three])[0]).excess <= 1
         assert torch.equal(seen[-1], mask.roll(-1, 1))
         message = (
-            r"^mask must say of each entry whether it is there, \(batch, n, d\): "
-            r"the group takes rows apart, of which this mask says so$"
+            r"^mask must be one of entries, \(batch, n, d\), since the group does not move whole "
+            r"rows; this is one of rows$"
         )
         with pytest.raises(ValueError, match=message):
             probe.worst(stack_permutations([generator])[0])

@@ -640,7 +640,7 @@ def test_a_folder_that_does_not_say_of_what_it_is_is_refused(folder, contents):
         (folder / LAST).rename(folder / contents)
     else:
         (folder / SETTINGS).write_bytes(contents)
-    refused(folder, f"{SETTINGS} does not say of which training the folder is")
+    refused(folder, f"{SETTINGS} does not name the training of the folder")
 
 
 def test_what_cannot_be_a_folder_is_refused(tmp_path):

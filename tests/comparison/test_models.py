@@ -57,6 +57,7 @@ HELD = {
     "S_n × C_d": {"C_n", "S_n", "S_n × C_d"},
     "S_n × S_d": {"C_n", "S_n", "S_n × C_d", "S_n × S_d"},
     "S_{nd}": set(GROUPS),
+    "S_n × O(d)": {"C_n", "S_n", "S_n × C_d", "S_n × S_d"},
     "O(nd)": set(GROUPS),
 }
 
@@ -92,6 +93,17 @@ def test_rotations_of_all_entries_change_all_models_but_one(name):
     torch.manual_seed(0)
     same = torch.allclose(model(rotated), before, rtol=1e-9)
     assert same == (MODELS[name].group == "O(nd)")
+
+
+@every_model
+def test_rotations_of_all_members_together_change_all_models_but_two(name):
+    model, x = model_of(name), sets()
+    matrix = torch.randn(5, 5, generator=torch.Generator().manual_seed(1), dtype=x.dtype)
+    torch.manual_seed(0)
+    before = model(x)
+    torch.manual_seed(0)
+    same = torch.allclose(model(x @ torch.linalg.qr(matrix).Q), before, rtol=1e-9)
+    assert same == (MODELS[name].group in ("S_n × O(d)", "O(nd)"))
 
 
 @pytest.mark.parametrize("name", with_group("S_n"))
@@ -159,7 +171,7 @@ def test_one_output_is_the_model_that_its_builder_gives(name):
         assert all(torch.equal(value, other[key]) for key, value in states[0].items())
 
 
-OF_COLUMNS = {"S_n × C_d", "S_n × S_d", "S_{nd}", "O(nd)"}
+OF_COLUMNS = {"S_n × C_d", "S_n × S_d", "S_n × O(d)", "S_{nd}", "O(nd)"}
 
 
 def test_models_whose_group_is_larger_than_that_of_the_rows_are_of_tables():
@@ -221,7 +233,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 
 def test_most_models_take_small_steps_and_transformers_and_a_few_others_larger_ones():
     larger = {name: 1e-2 for name in NAMES if name.endswith("transformer")} | {"radial": 1e-2}
-    larger |= {"set-transformer": 1e-3, "intrinsic": 3e-3, "cyclic-elements": 3e-3}
+    larger |= {"set-transformer": 1e-3, "intrinsic": 3e-3, "cyclic-elements": 3e-3, "gram": 3e-3}
     assert {name: spec.lr for name, spec in MODELS.items()} == {
         name: larger.get(name, 1e-3) for name in NAMES
     }

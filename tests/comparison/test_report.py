@@ -96,7 +96,7 @@ def test_the_table_has_the_columns_that_are_asked_for_and_more():
 def test_where_no_limit_is_known_there_is_no_gap():
     assert "gap" not in comparison(OWN).table().header
     assert "limit" not in str(comparison(OWN))
-    assert "The best answer that does not look at a set: 0.800." in str(comparison(OWN))
+    assert "The best answer that does not depend on the set: 0.800." in str(comparison(OWN))
 
 
 def test_a_model_that_failed_says_so():

@@ -126,7 +126,7 @@ def test_a_file_is_read_and_names_the_task(tmp_path):
     assert task.name == str(path)
     np.savez(path, x=x, y=y, x_test=x[:4], y_test=y[:4])
     assert len(SetsTask.from_file(path, validation_share=0.5).train) == 6
-    with pytest.raises(ValueError, match=r"mine.npz: test_share must be left out beside test sets"):
+    with pytest.raises(ValueError, match=r"mine.npz: test_share must be left out with test sets"):
         SetsTask.from_file(path, test_share=0.5)
     np.savez(path, x=x, y=y * 0)
     with pytest.raises(
@@ -147,7 +147,7 @@ def test_a_file_is_read_and_names_the_task(tmp_path):
         (sets(), LabeledSets(torch.zeros(4, 4, 3), torch.zeros(4)), None, "test .* label 0 only"),
         (sets(), sets(n=5), None, r"test must have sets of the shape of train, \(4, 3\), got \(5"),
         (sets(), sets(d=2), None, r"got \(4, 2\)"),
-        (sets(), sets(), 0.5, "test_share must be left out beside test sets, got 0.5"),
+        (sets(), sets(), 0.5, "test_share must be left out with test sets, got 0.5"),
         (sets(), None, 0, "test_share must lie between 0 and 1, got 0"),
         (sets(), None, 1.0, "test_share must lie between 0 and 1, got 1.0"),
         (sets(), None, float("nan"), "test_share must lie between 0 and 1, got nan"),

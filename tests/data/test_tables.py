@@ -232,8 +232,8 @@ FAULTS = [
      "'?16777217'? in set 'b', row 0, which becomes 16777216.0"),
     (changed(weight=[2**63 - 1, 2, 3, 4, 5, 6]), {}, "'weight' must keep its digits as float32"),
     (changed(weight=[1.7e9 + k / 4 for k in range(6)]), {}, "'weight' must keep its digits"),
-    (changed(set=["b", None, "b", "c", "a", "b"]), {}, "column 'set' must say of which set each "
-     "row is, got nothing in row 1 of the table"),
+    (changed(set=["b", None, "b", "c", "a", "b"]), {}, "column 'set' must name the set of each "
+     "row, got nothing in row 1 of the table"),
     (changed(split=["train"] * 5 + ["valid"]), {}, "'split' must hold 'train' or 'test', got 'val"),
     (changed(split=[0.5] * 6), {}, "'train' or 'test', got .*0.5.*: if it is a feature, give spl"),
     (changed(split=["train"] * 5 + ["test"]), {}, "'split' must be the same in all rows of a set"),
@@ -244,7 +244,7 @@ FAULTS = [
     (TABLE, {"features": ["weight", "age"]}, "the columns 'age' are needed"),
     (TABLE, {"features": ["weight", "set"]}, "a column can be one thing only, got 'set' as two"),
     (TABLE, {"features": ["weight", "weight"]}, "a column can be one thing only, got 'weight'"),
-    ({key: TABLE[key] for key in ("set", "label")}, {}, "a column of features is needed beside"),
+    ({key: TABLE[key] for key in ("set", "label")}, {}, "a column of features is needed besides"),
     ({key: [] for key in TABLE}, {}, "a row per member is needed, got none"),
     (changed(height=[2**24 + 1.0, 2, 3, 4, 5, 6]), {"labels": "numbers", "label_column": "height",
      "per_member": True}, "'height' must keep its digits as float32"),

@@ -27,14 +27,19 @@ def by_loops(network, x, mask):
     first, second, third, last = (m for m in network if isinstance(m, nn.Linear))
     (pooling,) = (m.pooling for m in network.modules() if isinstance(m, SetPooling))
     beside = any(isinstance(m, BesidePool) for m in network)
+    smooth = any(isinstance(module, nn.SiLU) for module in network)
+
+    def active(z):
+        return z / (1 + (-z).exp()) if smooth else z.clamp(min=0)
+
     logits = []
     for k in range(len(x)):
         codes, places = [], []
         for i in range(x.shape[1]):
             if mask[k, i]:
-                code = (first.weight @ x[k, i] + first.bias).clamp(min=0)
+                code = active(first.weight @ x[k, i] + first.bias)
                 places.append(i)
-                codes.append((second.weight @ code + second.bias).clamp(min=0))
+                codes.append(active(second.weight @ code + second.bias))
         pool = torch.zeros(len(second.bias), dtype=x.dtype)
         if codes and pooling == "max":
             pool = torch.stack(codes).max(0).values
@@ -44,7 +49,7 @@ def by_loops(network, x, mask):
             pool = sum(codes) / (len(codes) if pooling == "mean" else 1)
 
         def decoded(code):
-            return last.weight @ (third.weight @ code + third.bias).clamp(min=0) + last.bias
+            return last.weight @ active(third.weight @ code + third.bias) + last.bias
 
         if not beside:
             logits.append(decoded(pool))
@@ -70,6 +75,14 @@ def test_with_outputs_per_member_it_is_its_formula(pooling, n, d, seed):
     network, x, mask = drawn(n, d, seed, pooling=pooling, **options)
     torch.testing.assert_close(network(x), by_loops(network, x, torch.ones_like(mask)))
     torch.testing.assert_close(network(x, mask=mask), by_loops(network, x, mask))
+
+
+def test_with_other_activations_it_is_its_formula():
+    options = {"hidden": (4, 3), "readout": (5,), "activation": nn.ReLU}
+    network, x, mask = drawn(4, 3, 0, pooling="mean", **options)
+    torch.testing.assert_close(network(x, mask=mask), by_loops(network, x, mask))
+    smooth, _, _ = drawn(4, 3, 0, pooling="mean", hidden=(4, 3), readout=(5,))
+    assert not torch.allclose(network(x), smooth(x))
 
 
 def test_a_pool_that_was_made_is_taken():

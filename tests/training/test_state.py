@@ -175,7 +175,7 @@ def test_ranks_have_random_numbers_of_their_own(tmp_path):
 
 def test_another_number_of_ranks_goes_on_and_says_so(tmp_path):
     on_ranks(2, lambda: fit(tmp_path, epochs=2))
-    with pytest.warns(RuntimeWarning, match="the checkpoint of 2 ranks is gone on from by 1") as w:
+    with pytest.warns(RuntimeWarning, match="the checkpoint of 2 ranks is continued by 1") as w:
         _, history = fit(tmp_path, epochs=4)
     assert history.num_epochs == 4
     assert w[0].filename == __file__

@@ -30,8 +30,9 @@ def is_giant(images: Int[Tensor, "generators n"], moved: Int[Tensor, " m"]) -> b
     the least block that holds the cycle is all of `moved`, its conjugates generate a primitive
     group, and the certificate is complete; if it is smaller, the group is no giant.
 
-    The elements are the generators, then random words in them; that none of them has such a cycle
-    proves nothing.
+    The elements tried are the generators, then random words in them. If none of them has such a
+    cycle, nothing is proved. Random words are not tried where more than two orbitals show that the
+    group is not doubly transitive, as a giant is.
     """
     m = len(moved)
     if m < _LEAST_GIANT:

@@ -1,10 +1,10 @@
 r"""The stabilizer chain of any generators, exactly.
 
-Points that a generator moves belong together; what acts on points that have nothing to do with each
-other is a direct product. Each factor goes one of four ways: the powers of one generator are known
-by its cycles; a factor that holds a certificate of being all of $S_m$ or $A_m$ on the points that
-it moves gets their chain in closed form; one on few points goes through the deterministic algorithm
-of Schreier and Sims, as sympy has it, and one on many through the one from random elements.
+Join all points that one generator moves: the generators of different components generate the
+factors of a direct product. The chain of the powers of one generator is known by its cycles. A
+factor with a certificate that it is all of $S_m$ or $A_m$ on the points that it moves gets the
+chain of that group in closed form. Every other factor goes through the algorithm of Schreier and
+Sims: on few points through sympy's deterministic one, on many through the one with random elements.
 """
 
 from __future__ import annotations

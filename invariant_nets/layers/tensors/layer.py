@@ -233,10 +233,10 @@ class TensorLinear(InUnits, Indexed):
                 at_sizes = matrix_at(plan, self.symmetric, self.in_channels, sizes)
                 matrix = torch.from_numpy(at_sizes).to(here, wide.dtype)
                 weight = (matrix @ wide.flatten(1)).view(-1, *shape)
-                top, lower = weight[:number], weight[number:]
+                top, lower = torch.split_with_sizes(weight, [number, len(weight) - number])
             if self.stored_bias is not None:
-                matrix = self._on(here, "_of_bias").to(wide.dtype)
-                constant = matrix @ (UNIT * widened(self.stored_bias))
+                matrix = UNIT * self._on(here, "_of_bias").to(wide.dtype)
+                constant = matrix @ widened(self.stored_bias)
         return top.to(stored.dtype), lower, constant
 
     def _share(

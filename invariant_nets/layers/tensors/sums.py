@@ -10,6 +10,7 @@ output exchanged. Sums, and what is made of them, are in at least single precisi
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -92,12 +93,15 @@ class Sums:
     def mixed(self, nodes: Nodes, lower: Tensor, bias: Tensor | None) -> Nodes:
         """Return what the lower kinds add to the nodes of the output."""
         found: Nodes = {}
-        parts = torch.split(lower, self.lengths, -3)
-        for kind, shape, part in zip(self.lower, self.shapes, parts, strict=True):
+        parts = torch.split_with_sizes(lower, self.lengths, -3)
+        lead = lower.shape[:-3]
+        for kind, triple, part in zip(self.lower, self.shapes, parts, strict=True):
             # A row of the matrix is a bijection, a node and a channel that come in.
-            weight = part.reshape(*part.shape[:-3], *shape, *part.shape[-2:])
-            weight = weight.movedim((-3, -1), (-4, -3)) if self.turned else weight.movedim(-3, -2)
-            z = _times(_slots(kind, nodes), weight.flatten(-2).flatten(-4, -2))
+            order = (0, 2, 4, 1, 3) if self.turned else (0, 1, 3, 2, 4)
+            weight = part.reshape(*lead, *triple, *part.shape[-2:])
+            weight = weight.permute(*range(len(lead)), *(len(lead) + i for i in order))
+            shape = (math.prod(weight.shape[len(lead) : -2]), math.prod(weight.shape[-2:]))
+            z = _times(_slots(kind, nodes), weight.reshape(*lead, *shape))
             pieces = z.chunk(len(kind.columns), -1)
             for node, piece in zip(kind.columns, pieces, strict=True):
                 found[node.index] = piece
@@ -117,14 +121,13 @@ class Sums:
         """
         found = []
         for kind, (s, r, p) in zip(self.lower, self.shapes, strict=True):
-            z = torch.cat([widened(others[node.index]) for node in kind.columns], -1)
-            u, z = (t.unsqueeze(1).flatten(1, -2) for t in (_slots(kind, nodes), z))
-            if one:
-                u, z = u.flatten(0, 1), z.flatten(0, 1)
-            product = u.mT @ z
-            i, o = product.shape[-2] // (s * r), product.shape[-1] // p
-            product = product.view(*product.shape[:-2], s * r, i, p, o)
-            found.append(product.movedim(-2, -3).flatten(-4, -3))
+            u = _slots(kind, nodes)
+            z = _side_by_side([others[node.index] for node in kind.columns])
+            i, o = u.shape[-1] // (s * r), z.shape[-1] // p
+            lead = () if one else (len(u), math.prod(u.shape[1:-1]))
+            u, z = (t.reshape(*(lead or (-1,)), t.shape[-1]) for t in (u, z))
+            product = (u.mT @ z).view(*lead[:1], s * r, i, p, o)
+            found.append(product.transpose(-3, -2).reshape(*lead[:1], s * r * p, i, o))
         return torch.cat(found, -3)
 
     def spread(self, nodes: Nodes) -> list[list[Tensor]]:
@@ -208,11 +211,15 @@ def _transposed(plan: Plan) -> Sums:
 
 def _slots(kind: Kind, nodes: Nodes) -> Tensor:
     """Return the nodes that come in, their kept blocks permuted by each bijection, side by side."""
-    values = [widened(nodes[node.index]) for node in kind.rows]
+    values = [nodes[node.index] for node in kind.rows]
     if len(kind.bijections) > 1:
         last = values[0].ndim - 1
         values = [v.permute(0, *(1 + i for i in s), last) for s in kind.bijections for v in values]
-    return values[0] if len(values) == 1 else torch.cat(values, -1)
+    return _side_by_side(values)
+
+
+def _side_by_side(values: list[Tensor]) -> Tensor:
+    return widened(values[0]) if len(values) == 1 else torch.cat([*map(widened, values)], -1)
 
 
 def _times(u: Tensor, matrix: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a training run depends on, kept after each epoch, so that it goes on where it was killed.
+"""The state of a training run, saved after each epoch, so that it continues where it was killed.
 
 Used in chapter 10.
 """

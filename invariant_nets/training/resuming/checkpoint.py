@@ -25,14 +25,14 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file and says why."""
+    """A checkpoint that cannot be used; the message names the file and the reason."""
 
 
 class CheckpointFolder:
     r"""A folder with the last two checkpoints of a training run.
 
     Args:
-        folder: where they are kept; it is made if it is not there.
+        folder: the folder; it is made if it does not exist.
 
     Raises:
         OSError: if the folder can be neither made nor written to.
@@ -45,7 +45,7 @@ class CheckpointFolder:
         ...     folder.load()
         {'epoch': 1, 'weights': tensor([0., 0., 0.])}
 
-    Used by `BinaryTrainer`; chapter 10 mentions it.
+    Used by `Trainer` and `BinaryTrainer`.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -58,7 +58,8 @@ class CheckpointFolder:
             state: numbers, strings and tensors, in dicts, lists and tuples.
 
         Raises:
-            OSError: if it cannot be written, for want of space, say; the last one is then intact.
+            OSError: if it cannot be written, for example for lack of space; the last one is then
+                intact.
         """
         buffer = io.BytesIO()
         torch.save(state, buffer)

@@ -160,8 +160,8 @@ class TrainingState:
             raise CheckpointError(message) from error
         if len(saved) != self.ranks.size and self.ranks.first:
             warn(
-                f"the checkpoint of {len(saved)} ranks is gone on from by {self.ranks.size}: "
-                "the random numbers that follow are others",
+                f"the checkpoint of {len(saved)} ranks is continued by {self.ranks.size}: "
+                "the random numbers that follow are different",
                 RuntimeWarning,
             )
 

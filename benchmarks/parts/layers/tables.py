@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from benchmarks.harness.comparison import compare
 from benchmarks.harness.results import OURS, Result
 from benchmarks.harness.timing import Rival
-from benchmarks.parts.layers import (
+from benchmarks.parts.layers.sets import (
     BOUND,
     FEW_MICROSECONDS,
     FLOOR,

@@ -1,0 +1,1 @@
+"""The layers: of sets and of groups, of tables, of graphs."""
