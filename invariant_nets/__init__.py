@@ -20,6 +20,7 @@ from invariant_nets.averaging.augmentation import Augmentation
 from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.designs import coset_subgroup, variance_ratios
 from invariant_nets.averaging.model import Estimate, SymmetryModel
+from invariant_nets.canonicalization.any_group.ordering import canonical_form, canonical_order
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
@@ -170,6 +171,8 @@ __all__ = [
     "bayes_loss",
     "bayes_threshold",
     "build_model",
+    "canonical_form",
+    "canonical_order",
     "collate_sets",
     "columnwise_sort",
     "compare",

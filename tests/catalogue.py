@@ -271,6 +271,15 @@ MODULES = {
     "CanonicalModel, rotation, equivariant": moves(
         lambda: CanonicalModel(writer(), least_rotation, equivariant=True), group=C, keeps=("n",)
     ),
+    "CanonicalModel, a group": placed(
+        lambda: CanonicalModel(reader(), group=dihedral_group(N)), dihedral_group(N)
+    ),
+    "CanonicalModel, a group, equivariant": placed(
+        lambda: CanonicalModel(writer(), group=C, equivariant=True), C, equivariant=True
+    ),
+    "CanonicalModel, a group of blocks, equivariant": placed(
+        lambda: CanonicalModel(writer(), group=HALVES, equivariant=True), HALVES, equivariant=True
+    ),
     "DirectionFrame": Entry(
         lambda: CanonicalModel(reader(), frame=DirectionFrame(D, 3)), keeps=("n",)
     ),

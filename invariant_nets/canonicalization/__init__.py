@@ -2,12 +2,14 @@ r"""One order for every set: sort it, and any network on the sorted set is invar
 
 This is the average over $\mu(x)$ with a single permutation, the one that sorts $x$. It is exactly
 invariant, and not continuous for $d > 1$. A weighted frame averages a few sorts with weights that
-depend on $x$, and can be both. A set of vectors that may be rotated has a frame of another kind:
+depend on $x$, and can be both. For a group other than $S_n$ a canonical form is found
+along its chain of stabilizers. A set of vectors that may be rotated has a frame of another kind:
 its principal axes.
 
 Derived in chapter 7; chapter 14 treats rotations.
 """
 
+from invariant_nets.canonicalization.any_group.ordering import canonical_form, canonical_order
 from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
@@ -24,6 +26,8 @@ __all__ = [
     "DirectionFrame",
     "PrincipalAxesModel",
     "WeightedOrders",
+    "canonical_form",
+    "canonical_order",
     "columnwise_sort",
     "least_rotation",
     "lexicographic_sort",

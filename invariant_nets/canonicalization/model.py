@@ -19,6 +19,7 @@ from invariant_nets._arguments import model_output, positive_int, set_batch, set
 from invariant_nets._precision import Calls, added, narrowed, widened
 from invariant_nets._rows import front
 from invariant_nets._sets import ZEROS, Members, call, chunk_size, manner, members_of, zero_padding
+from invariant_nets.canonicalization.any_group.ordering import LIMIT, GroupOrder, moved
 from invariant_nets.canonicalization.frames import Frame
 from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.canonicalization.sorting import (
@@ -31,6 +32,7 @@ from invariant_nets.canonicalization.sorting import (
     row_column_sort,
     row_ranks,
 )
+from invariant_nets.groups.group import PermutationGroup
 
 Canonicalization = Callable[..., Tensor]
 
@@ -65,13 +67,15 @@ class CanonicalModel(nn.Module):
     | `row_column_sort` | $S_n \times S_d$, unless rows and columns tie |
     | `columnwise_sort` | $(S_n)^d$, a permutation for each column |
     | a `frame` such as `CircleFrame()` or `DirectionFrame(d, 32)` | $S_n$, and continuous |
+    | `group=` any `PermutationGroup` instead, see `canonical_order` | that group |
 
     If some of these permutations leave $x$ unchanged, then $\sigma$ is not determined, and $\bar f$
     is the mean over the choices: for example, equal rows get the mean of their outputs.
 
     With a mask the members are put in order, the padding after them, and the model gets a mask that
     fits this order. The output for an empty set is that of the model. Your own `canonicalization`
-    or `frame` must then take a `mask` too, and do the same.
+    or `frame` must then take a `mask` too, and do the same. With a `group` that is not all of $S_n$
+    padding cannot always come last: the mask moves with the members, and padding counts as largest.
 
     Args:
         model: any module or function of a batch of sets.
@@ -83,19 +87,23 @@ class CanonicalModel(nn.Module):
             invariant. For the two groups that move single entries it has one value per entry.
         chunksize: how many of the frame's orders go through the model together, at least 1; by
             default, as many as give about 8,000 sets.
+        group: a group whose canonical form to use instead of a canonicalization or a frame. One
+            whose `shape` is a grid acts on matrices too, $S_n \times S_d$ on rows and columns.
+        limit: how many equally good candidates of one set a group may leave open, at least 1.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns; with a frame, $(\mathrm{batch}, *)$.
         If equivariant, $(\mathrm{batch}, n, *)$, or $(\mathrm{batch}, n, d, *)$ for the two groups
-        that move single entries. `mask` is $(\mathrm{batch}, n)$, true where a member is.
+        that move single entries. `mask` is $(\mathrm{batch}, n)$, true where a member is. With a
+        group on a grid also $(\mathrm{batch}, n_1, \dots, n_k, *)$, without a mask.
 
     Raises:
         TypeError: if `model`, `canonicalization` or `frame` is not callable, or takes no mask where
             there is one, or the model returns no tensor where one is needed, or the sets are of a
             type that cannot be put in order or that the model's weights do not go with.
-        ValueError: if there is both a canonicalization and a frame, the places of the sorted rows
-            are needed and not known, `chunksize` is below 1, or the input or the output has
-            another shape.
+        ValueError: if there are two of a canonicalization, a frame and a group, the places of the
+            sorted rows are needed and not known, `chunksize` or `limit` is below 1, a set has more
+            candidates than `limit`, or the input or the output has another shape.
 
     Example:
         >>> model = CanonicalModel(nn.Sequential(nn.Flatten(), nn.Linear(6, 1)))
@@ -121,18 +129,24 @@ class CanonicalModel(nn.Module):
         frame: Frame | None = None,
         equivariant: bool = False,
         chunksize: int | None = None,
+        group: PermutationGroup | None = None,
+        limit: int = LIMIT,
     ) -> None:
         super().__init__()
-        if canonicalization is not None and frame is not None:
-            raise ValueError("canonicalization and frame must not both be given")
-        if canonicalization is None and frame is None:
+        given = {"canonicalization": canonicalization, "frame": frame, "group": group}
+        chosen = [name for name, value in given.items() if value is not None]
+        if len(chosen) > 1:
+            raise ValueError(f"{chosen[0]} and {chosen[1]} must not both be given")
+        if not chosen:
             canonicalization = lexicographic_sort
-        chosen = ("canonicalization", canonicalization) if frame is None else ("frame", frame)
-        for name, value in (("model", model), chosen):
+        ordering = None if group is None else GroupOrder(group, limit)
+        functions = {"canonicalization": canonicalization, "frame": frame}
+        functions = {name: value for name, value in functions.items() if value is not None}
+        for name, value in {"model": model, **functions}.items():
             if not callable(value):
                 raise TypeError(f"{name} must be a module or a function, got {value!r}")
             manner(value)
-        if equivariant and frame is None and canonicalization not in _ORDERINGS:
+        if equivariant and canonicalization is not None and canonicalization not in _ORDERINGS:
             known = ", ".join(_name(sort) for sort in _ORDERINGS)
             raise ValueError(
                 "equivariant outputs need a canonicalization that returns where the rows went, "
@@ -140,7 +154,8 @@ class CanonicalModel(nn.Module):
             )
         self.model = model
         self.canonicalization = canonicalization
-        self._ordering = _ORDERINGS.get(canonicalization)
+        self._ordering = ordering or _ORDERINGS.get(canonicalization)
+        self.group, self.limit = group, limit
         self.frame = frame
         self.equivariant = equivariant
         self.chunksize = None if chunksize is None else positive_int("chunksize", chunksize)
@@ -149,6 +164,8 @@ class CanonicalModel(nn.Module):
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
     ) -> Any:
         """Apply the model to the sets in order, and undo the order if equivariant."""
+        if isinstance(self._ordering, GroupOrder):
+            return self._of_group(self._ordering, x, mask)
         set_batch(x)
         set_mask(mask, x)
         members = members_of(mask)
@@ -164,12 +181,22 @@ class CanonicalModel(nn.Module):
         assert self._ordering is not None
         order, classes = self._ordering(x, mask)
         axes = 1 if order.shape[1] == x.shape[1] else 2
-        moved = _gathered(x.flatten(1, axes), order).reshape(x.shape)
+        ordered = _gathered(x.flatten(1, axes), order).reshape(x.shape)
         points = tuple(x.shape[1 : 1 + axes])
         members = None if mask is None else Members(mask).front()
-        output = model_output(call(self.model, moved, members, holds=ZEROS), x.shape[0], points)
-        y = _class_means(output.flatten(1, axes), classes)
-        return zero_padding(_gathered(y, order.argsort(1)).reshape(output.shape), mask)
+        output = model_output(call(self.model, ordered, members, holds=ZEROS), x.shape[0], points)
+        return zero_padding(_returned(output, axes, order, classes), mask)
+
+    def _of_group(self, ordering: GroupOrder, x: Tensor, mask: Tensor | None) -> Any:
+        axes = ordering.axes(x, mask)
+        x = zero_padding(x, mask)
+        order, classes = ordering(x, mask)
+        members = None if mask is None else Members(mask.gather(1, order))
+        output = call(self.model, moved(x, order, axes), members, holds=ZEROS)
+        if not self.equivariant:
+            return output
+        output = model_output(output, x.shape[0], tuple(x.shape[1 : 1 + axes]))
+        return zero_padding(_returned(output, axes, order, classes), mask)
 
     def _weighted(
         self, x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
@@ -209,6 +236,7 @@ class CanonicalModel(nn.Module):
         """Show the canonicalization when it is a function."""
         parts = [] if self.canonicalization is None else [_name(self.canonicalization)]
         parts = [f"canonicalization={part}" for part in parts]
+        parts += [] if self.group is None else [f"group={self.group.name}"]
         return ", ".join([*parts, *(["equivariant=True"] if self.equivariant else [])])
 
 
@@ -234,6 +262,17 @@ def _gathered(
 ) -> Float[Tensor, "batch places *rest"]:
     each = torch.arange(y.shape[0], device=y.device)[:, None]
     return y[each, index]
+
+
+def _returned(
+    output: Float[Tensor, "batch *points_and_rest"],
+    axes: int,
+    order: Int[Tensor, "batch points"],
+    classes: Int[Tensor, "batch points"],
+) -> Float[Tensor, "batch *points_and_rest"]:
+    # What stands at a place goes back to the point that was moved there.
+    y = _class_means(output.flatten(1, axes), classes)
+    return _gathered(y, order.argsort(1)).reshape(output.shape)
 
 
 def _class_means(

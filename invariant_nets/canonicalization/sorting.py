@@ -183,7 +183,7 @@ def row_column_sort(
     Exactly invariant to $S_n \times S_d$, **unless both tie**: two different rows hold the same
     entries and so do two different columns. Then the result may depend on their original order. To
     find a canonical form of every 0-1 matrix is at least as hard as to decide whether two graphs
-    are isomorphic. It is not continuous.
+    are isomorphic; `canonical_form` with $S_n \times S_d$ on a grid does it. It is not continuous.
 
     Args:
         x: the matrices. NaN counts as larger than every number.

@@ -38,7 +38,7 @@ def transitivity(group: PermutationGroup) -> int:
         5
 
     References:
-        Cameron (1999), *Permutation Groups*, chapters 1 and 4.
+        Dixon & Mortimer (1996), *Permutation Groups*, chapter 7.
 
     Chapter 8 derives averages over groups.
     """
