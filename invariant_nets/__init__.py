@@ -76,6 +76,7 @@ from invariant_nets.groups.named import (
 )
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product
+from invariant_nets.groups.sums import direct_sum
 from invariant_nets.groups.transitive.degree import transitivity
 from invariant_nets.groups.transitive.lines import affine_group, projective_group
 from invariant_nets.layers.averaged import LinearEquivariant, LinearInvariant
@@ -185,6 +186,7 @@ __all__ = [
     "deep_sets",
     "dihedral_group",
     "direct_product",
+    "direct_sum",
     "entrywise",
     "exchangeable_matrix",
     "find_symmetry",

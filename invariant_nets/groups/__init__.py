@@ -15,6 +15,7 @@ from invariant_nets.groups.enumeration import (
     create_permutations_from_generators,
     create_random_permutations,
 )
+from invariant_nets.groups.finding.schreier_sims import levels_of
 from invariant_nets.groups.group import PermutationGroup
 from invariant_nets.groups.named import (
     alternating_group,
@@ -30,7 +31,7 @@ from invariant_nets.groups.named import (
 from invariant_nets.groups.orbits import pair_orbits, point_orbits
 from invariant_nets.groups.permutation import Permutation
 from invariant_nets.groups.products import direct_product, wreath_product, young_subgroup
-from invariant_nets.groups.schreier_sims import levels_of
+from invariant_nets.groups.sums import direct_sum
 from invariant_nets.groups.transitive.degree import transitivity
 from invariant_nets.groups.transitive.lines import affine_group, projective_group
 
@@ -48,6 +49,7 @@ __all__ = [
     "cyclic_group",
     "dihedral_group",
     "direct_product",
+    "direct_sum",
     "levels_of",
     "mathieu_group",
     "pair_orbits",

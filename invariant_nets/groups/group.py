@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -18,10 +19,11 @@ from torch import Tensor
 
 from invariant_nets._arguments import int_at_least, long_int, positive_int
 from invariant_nets.groups.chain import Draw, Level, StabilizerChain
-from invariant_nets.groups.known_chains import on_tuples, tuple_levels
+from invariant_nets.groups.finding.schreier_sims import holds_giants, levels_of
+from invariant_nets.groups.finding.stabilizers import stabilizing
+from invariant_nets.groups.known_chains import on_tuples, tuple_levels, tuple_stabilizer
 from invariant_nets.groups.orbits import apart_or_not, first_points, pair_orbits, point_orbits
 from invariant_nets.groups.permutation import Permutation, lazy_block, stack_permutations
-from invariant_nets.groups.schreier_sims import holds_giants, levels_of, stabilizing
 
 _CHUNK_ENTRIES = 1 << 20
 NAME_LENGTH = 60
@@ -60,9 +62,10 @@ class PermutationGroup:
     Derived in appendix A and chapter 12; chapter 1 introduces groups.
     """
 
-    # What may be known of a group: its chain and its orbitals by a formula, a faster way to draw.
+    # What may be known of a group by a formula: chain, orbitals, stabilizers, how to draw.
     _levels: _Levels | None = None
     _orbitals: Callable[..., Int[Tensor, "rows n"]] | None = None
+    _stabilizer: Callable[[int], PermutationGroup] | None = None
     _draw: Draw | None = None
 
     def __init__(
@@ -71,21 +74,21 @@ class PermutationGroup:
         one = isinstance(generators, Permutation | PermutationGroup)
         if one or not isinstance(generators, Iterable):
             raise TypeError(f"generators must be an iterable of permutations, got {generators!r}")
-        permutations = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
-        self._images, self._name = stack_permutations(permutations, name="generators"), name
+        rows = [g if isinstance(g, Permutation) else Permutation(g) for g in generators]
+        self._images, self._name = stack_permutations(rows, name="generators"), name
         self.shape: tuple[int, ...] = (self.degree,)
         self.axes = self.shape
 
     @classmethod
     def _known(
-        cls, images: Tensor, name: str, levels: _Levels | None = None, **known: Any
+        cls, images: Tensor, name: str | None, levels: _Levels | None = None, **known: Any
     ) -> PermutationGroup:
         # A group from rows that are permutations by construction, with what else is known of it.
         group = cls.__new__(cls)
         group._images, group._name, group._levels = images, name, levels
-        group.shape = known.get("shape") or (group.degree,)
-        group.axes = known.get("axes") or group.shape
-        group._draw, group._orbitals = known.get("draw"), known.get("orbitals")
+        group.shape = known.pop("shape", None) or (group.degree,)
+        group.axes = known.pop("axes", None) or group.shape
+        group.__dict__.update({f"_{fact}": value for fact, value in known.items()})
         return group
 
     @property
@@ -108,8 +111,8 @@ class PermutationGroup:
 
     @cached_property
     def _chain(self) -> StabilizerChain:
-        levels = self._levels or partial(levels_of, self._images)
-        return StabilizerChain(self.degree, levels())
+        levels = self._levels() if self._levels else levels_of(self._images)
+        return StabilizerChain(self.degree, levels)
 
     def __getstate__(self) -> dict[str, Any]:
         # The chain holds functions of functions, and is made again when it is asked for.
@@ -153,8 +156,8 @@ class PermutationGroup:
             ((0, 1), (2,), (3, 4))
         """
         numbers = point_orbits(self._images)
-        points, sizes = numbers.argsort(stable=True), numbers.bincount().tolist()
-        return tuple(tuple(orbit.tolist()) for orbit in torch.split(points, sizes))
+        points = iter(numbers.argsort(stable=True).tolist())
+        return tuple(tuple(islice(points, size)) for size in numbers.bincount().tolist())
 
     def orbit_numbers(self) -> Int[Tensor, " n"]:
         """Return the number of each point's orbit, from 0, as they first appear."""
@@ -196,18 +199,19 @@ class PermutationGroup:
     def stabilizer(self, point: int) -> PermutationGroup:
         """Return the subgroup of the elements that leave a point where it is, exactly.
 
-        Random elements of it are collected until they generate a subgroup of the right order.
-
         Raises:
             ValueError: if `point` is none of the group's points.
         """
         point = int_at_least("point", point, 0)
         if point >= self.degree:
             raise ValueError(f"point must be below the degree {self.degree}, got {point}")
-        orbits = self.orbit_numbers()
-        order = self.order // int((orbits == orbits[point]).sum())
-        draw = partial(self.sample, 1, torch.Generator("cpu").manual_seed(0))
-        return PermutationGroup(stabilizing(self.degree, point, order, draw))
+        if (self._images[:, point] == point).all():
+            return self
+        if self._stabilizer is not None:
+            return self._stabilizer(point)
+        again = self._levels or partial(levels_of, self._images)
+        images, levels = stabilizing(self._images, point, lambda: self._chain.levels, again)
+        return self._known(images, None, levels, shape=self.shape, axes=self.axes)
 
     def elements(
         self, start: int = 0, stop: int | None = None, chunk_size: int | None = None
@@ -286,14 +290,10 @@ class PermutationGroup:
             >>> pairs.degree, pairs.order, int(pairs.orbitals().max()) + 1
             (16, 24, 15)
         """
-        k = positive_int("k", k)
-        return PermutationGroup._known(
-            on_tuples(self._images, k),
-            f"{self.name} on {k}-tuples",
-            partial(tuple_levels, self, k),
-            shape=(self.degree,) * k,
-            axes=self.axes * k,
-        )
+        images, name = on_tuples(self._images, positive_int("k", k)), f"{self.name} on {k}-tuples"
+        levels, fixing = partial(tuple_levels, self, k), partial(tuple_stabilizer, self, k)
+        known = {"shape": (self.degree,) * k, "axes": self.axes * k, "stabilizer": fixing}
+        return self._known(images, name, levels, **known)
 
     def __repr__(self) -> str:
         return f"PermutationGroup({self.name}, degree={self.degree})"

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from invariant_nets.groups.chain import Draw, Level, Moves, StabilizerChain, table_level
 from invariant_nets.groups.enumeration import uniform_even_orders, uniform_orders
+from invariant_nets.groups.permutation import Permutation
 
 _Lift = Callable[[Int[Tensor, "k m"]], Int[Tensor, "k n"]]
 
@@ -31,7 +32,7 @@ def symmetric_levels(points: Int[Tensor, " m"], degree: int, even: bool = False)
     place[points.numpy()] = np.arange(m)
     draw = _drawn(
         partial(uniform_even_orders if even else uniform_orders, m),
-        partial(_on_some, points, degree),
+        partial(on_some, points, degree),
     )
     levels = [_symmetric_level(j, points, place, even) for j in range(m - 2 if even else m - 1)]
     if levels:
@@ -39,9 +40,23 @@ def symmetric_levels(points: Int[Tensor, " m"], degree: int, even: bool = False)
     return levels
 
 
-def _on_some(
+def symmetric_images(points: Int[Tensor, " m"], degree: int, even: bool) -> Int[Tensor, "k n"]:
+    """Return generators of all (even) permutations of some points: a cycle and a shortest one."""
+    m = len(points)
+    cycles = [points[: 3 if even else 2], points[1 - m % 2 if even else 0 :]]
+    cycles = [cycle for cycle in cycles if len(cycle) > (2 if even else 1)]
+    if m < 3 or (even and m < 4):
+        cycles = cycles[:1]
+    images = torch.arange(degree, device="cpu").repeat(max(1, len(cycles)), 1)
+    for row, cycle in zip(images, cycles, strict=False):
+        row[cycle] = cycle.roll(-1)
+    return images
+
+
+def on_some(
     points: Int[Tensor, " m"], degree: int, local: Int[Tensor, "k m"]
 ) -> Int[Tensor, "k n"]:
+    """Return what permutations of some of `degree` points, numbered in turn, do to all of them."""
     full = torch.arange(degree, device="cpu").repeat(len(local), 1)
     full[:, points] = points[local]
     return full
@@ -63,7 +78,7 @@ def _symmetric_level(j: int, points: Int[Tensor, " m"], place: np.ndarray, even:
             # The cycle has the parity of k − j; a swap of the last two points mends an odd one.
             swapped = torch.cat((positions[:-2], positions[[-1, -2]]))
             local = torch.where(digits[:, None] % 2 == 1, local[:, swapped], local)
-        return _on_some(points, degree, local)
+        return on_some(points, degree, local)
 
     def moves(digit: int) -> Moves:
         moved = np.arange(j, j + digit + 1)
@@ -85,6 +100,52 @@ def cyclic_levels(n: int) -> list[Level]:
         return (points + digits[:, None]) % n
 
     return [Level(n, 0, int, rows, lambda digit: (points.numpy(), np.roll(points.numpy(), -digit)))]
+
+
+def power_levels(generator: Int[Tensor, " n"]) -> list[Level]:
+    r"""Return the levels of the powers of one permutation, by its cycles, without a table.
+
+    Let $L_j$ be the least common multiple of the first $j$ cycle lengths. The powers of $g^{L_j}$
+    leave these cycles where they are, so level $j$ holds the $g^{L_{j-1} d}$ with
+    $0 \le d < L_j / L_{j-1}$, which its base in cycle $j$ tells apart.
+
+    Example:
+        >>> [level.size for level in power_levels(torch.tensor([1, 0, 3, 4, 5, 2]))]
+        [2, 2]
+    """
+    cycles = Permutation._trusted(generator).cycles()
+    levels, before = [], 1
+    for number, cycle in enumerate(cycles):
+        after = math.lcm(before, len(cycle))
+        if after > before:
+            levels.append(_power_level(cycles, number, before, after // before, len(generator)))
+        before = after
+    return levels
+
+
+def _power_level(
+    cycles: Sequence[Sequence[int]], number: int, power: int, size: int, degree: int
+) -> Level:
+    lengths = np.array([len(cycle) for cycle in cycles])
+    points = np.concatenate(cycles)
+    length, start = lengths.repeat(lengths), (lengths.cumsum() - lengths).repeat(lengths)
+    place = np.arange(len(points)) - start
+    steps = np.array([power % len(cycle) for cycle in cycles]).repeat(lengths)
+    own = cycles[number]
+    digit_of = {own[power * digit % len(own)]: digit for digit in range(size)}
+
+    def targets(digits: np.ndarray) -> np.ndarray:
+        images: np.ndarray = start + (place + steps * digits) % length
+        return images
+
+    def rows(digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
+        local = torch.from_numpy(targets(digits.numpy()[:, None]))
+        return on_some(torch.from_numpy(points), degree, local)
+
+    def moves(digit: int) -> Moves:
+        return points, points[targets(np.array(digit))]
+
+    return Level(size, own[0], lambda point: digit_of.get(point, -1), rows, moves)
 
 
 def dihedral_levels(n: int) -> list[Level]:
@@ -189,6 +250,14 @@ def tuple_levels(group: Any, k: int) -> list[Level]:
         return _lifted(level, level.base * step, digit, partial(on_tuples, k=k), moves)
 
     return [lifted(level) for level in levels]
+
+
+def tuple_stabilizer(group: Any, k: int, point: int) -> Any:
+    """Return the stabilizer of a tuple: that of all its entries, as it acts on the tuples."""
+    degree = group.degree
+    for entry in np.unravel_index(point, (degree,) * k):
+        group = group.stabilizer(int(entry))
+    return group.on_tuples(k)
 
 
 def _lifted(

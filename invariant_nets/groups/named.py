@@ -21,7 +21,12 @@ from invariant_nets._arguments import positive_int
 from invariant_nets.groups.chain import Level
 from invariant_nets.groups.enumeration import uniform_even_orders, uniform_orders
 from invariant_nets.groups.group import PermutationGroup
-from invariant_nets.groups.known_chains import cyclic_levels, dihedral_levels, symmetric_levels
+from invariant_nets.groups.known_chains import (
+    cyclic_levels,
+    dihedral_levels,
+    symmetric_images,
+    symmetric_levels,
+)
 from invariant_nets.groups.orbits import circulant, equal_or_not
 from invariant_nets.groups.permutation import Permutation, images_of_cycles
 
@@ -47,6 +52,7 @@ def symmetric_group(n: int) -> PermutationGroup:
         partial(_symmetric_levels, n),
         draw=partial(uniform_orders, n),
         orbitals=partial(equal_or_not, n),
+        stabilizer=partial(_without, n, False),
     )
 
 
@@ -70,6 +76,7 @@ def alternating_group(n: int) -> PermutationGroup:
         partial(_symmetric_levels, n, even=True),
         draw=partial(uniform_even_orders, n),
         orbitals=partial(equal_or_not, n) if n > 3 else partial(_cyclic_orbitals, n),
+        stabilizer=partial(_without, n, True),
     )
 
 
@@ -88,6 +95,7 @@ def cyclic_group(n: int) -> PermutationGroup:
         f"C_{n}",
         partial(cyclic_levels, n),
         orbitals=partial(_cyclic_orbitals, n),
+        stabilizer=partial(_identity, n),
     )
 
 
@@ -111,6 +119,7 @@ def dihedral_group(n: int) -> PermutationGroup:
         f"D_{n}",
         partial(dihedral_levels, n),
         orbitals=partial(_dihedral_orbitals, n),
+        stabilizer=partial(_reflection, n),
     )
 
 
@@ -175,6 +184,24 @@ def pocket_cube_group() -> PermutationGroup:
 
 def _symmetric_levels(n: int, even: bool = False) -> list[Level]:
     return symmetric_levels(torch.arange(n, device="cpu"), n, even)
+
+
+def _without(n: int, even: bool, point: int) -> PermutationGroup:
+    # All (even) permutations of the other points.
+    every = torch.arange(n, device="cpu")
+    others = every[every != point]
+    return PermutationGroup._known(
+        symmetric_images(others, n, even), None, partial(symmetric_levels, others, n, even)
+    )
+
+
+def _identity(n: int, point: int) -> PermutationGroup:
+    return trivial_group(n)
+
+
+def _reflection(n: int, point: int) -> PermutationGroup:
+    # i ↦ 2p − i leaves the point p.
+    return PermutationGroup([[(2 * point - i) % n for i in range(n)]] if n > 2 else [range(n)])
 
 
 def _cyclic_orbitals(n: int, every: bool = True) -> Tensor:

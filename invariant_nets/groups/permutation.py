@@ -12,7 +12,9 @@ $(p\,q)(i) = q(p(i))$.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Sequence
+from typing import SupportsIndex
 
 import torch
 from jaxtyping import Bool, Int, Shaped
@@ -29,7 +31,8 @@ class Permutation:
 
     $$(\sigma \cdot x)_i = x_{\sigma(i)}, \qquad (p\,q) \cdot x = p \cdot (q \cdot x).$$
 
-    A permutation is immutable, hashable, and equal to another one with the same indices.
+    A permutation is immutable, hashable, and equal to another one with the same indices; `p ** k`
+    is its power, for negative $k$ too, and `~p` its inverse.
 
     Args:
         index_tensor: the images $(\sigma(0), \dots, \sigma(n-1))$: a tensor or a sequence of
@@ -49,7 +52,7 @@ class Permutation:
         >>> q = Permutation([1, 0, 2])
         >>> torch.equal((p @ q)(x), p(q(x)))
         True
-        >>> print(p, p.order(), p @ p.inverse() == Permutation.identity(3))
+        >>> print(p, p.order(), p @ ~p == p**3 == Permutation.identity(3))
         (0 1 2) 3 True
 
     References:
@@ -116,6 +119,31 @@ class Permutation:
         r"""Return $\sigma^{-1}$, for which $\sigma^{-1} \cdot (\sigma \cdot x) = x$."""
         return Permutation._trusted(self._index.argsort())
 
+    def __invert__(self) -> Permutation:
+        return self.inverse()
+
+    def __pow__(self, exponent: SupportsIndex) -> Permutation:
+        if not isinstance(exponent, SupportsIndex):
+            return NotImplemented
+        k = operator.index(exponent)
+        square = self._index if k >= 0 else self._index.argsort()
+        power = torch.arange(len(self), device="cpu")
+        for bit in reversed(f"{abs(k):b}"):
+            power = square[power] if bit == "1" else power
+            square = square[square]
+        return Permutation._trusted(power)
+
+    def sign(self) -> int:
+        r"""Return the sign: 1 of a product of an even number of transpositions, −1 of an odd one.
+
+        $$\operatorname{sign}(p\,q) = \operatorname{sign}(p) \operatorname{sign}(q).$$
+
+        Example:
+            >>> Permutation([1, 0, 2]).sign(), Permutation([1, 2, 0]).sign()
+            (-1, 1)
+        """
+        return -1 if are_odd(self._index[None]).item() else 1
+
     def cycles(self) -> tuple[tuple[int, ...], ...]:
         """Return the cycles of length two and more, each from its smallest point, in order.
 
@@ -124,14 +152,15 @@ class Permutation:
             ((0, 2), (3, 4, 5))
         """
         images, seen, cycles = self._index.tolist(), set(), []
-        for start in range(len(images)):
+        moved = (self._index != torch.arange(len(self), device="cpu")).nonzero().flatten()
+        for start in moved.tolist():
             cycle = []
             point = start
             while point not in seen:
                 seen.add(point)
                 cycle.append(point)
                 point = images[point]
-            if len(cycle) > 1:
+            if cycle:
                 cycles.append(tuple(cycle))
         return tuple(cycles)
 

@@ -72,6 +72,7 @@ def direct_product(
         shape=None if on == "union" else tuple(degrees),
         axes=None if on == "union" else sum((group.axes for group in groups), ()),
         orbitals=partial(_union_orbitals if on == "union" else _grid_orbitals, groups),
+        stabilizer=partial(_product_stabilizer, groups, on),
     )
 
 
@@ -110,8 +111,9 @@ def wreath_product(inner: PermutationGroup, outer: PermutationGroup) -> Permutat
     return PermutationGroup._known(
         torch.from_numpy(np.concatenate(images)),
         f"{inner.name} ≀ {outer.name}",
-        partial(_wreath_levels, inner, outer),
+        partial(_wreath_levels, [inner] * k, outer),
         shape=(k, m),
+        stabilizer=partial(_wreath_stabilizer, inner, outer),
     )
 
 
@@ -151,6 +153,7 @@ def young_subgroup(blocks: Sequence[Sequence[int]], n: int) -> PermutationGroup:
         torch.stack(images),
         _young_name(blocks, n),
         partial(_young_levels, large, n),
+        stabilizer=partial(_young_stabilizer, blocks, n),
     )
 
 
@@ -206,11 +209,49 @@ def _union_orbitals(groups: Sequence[PermutationGroup], every: bool = True) -> T
     )
 
 
-def _wreath_levels(inner: PermutationGroup, outer: PermutationGroup) -> list[Level]:
-    m, k = inner.degree, outer.degree
+def _wreath_levels(inner: Sequence[PermutationGroup], outer: PermutationGroup) -> list[Level]:
+    m, k = inner[0].degree, outer.degree
     # First where the blocks go, then what happens inside each.
     blocks = grid_levels([k, m], [outer._chain.levels, []])
-    return [*blocks, *union_levels([m] * k, [inner._chain.levels] * k)]
+    return [*blocks, *union_levels([m] * k, [group._chain.levels for group in inner])]
+
+
+def _product_stabilizer(
+    groups: Sequence[PermutationGroup], on: Literal["union", "grid"], point: int
+) -> PermutationGroup:
+    degrees = [group.degree for group in groups]
+    if on == "grid":
+        places = np.unravel_index(point, degrees)
+        fixing = [group.stabilizer(int(i)) for group, i in zip(groups, places, strict=True)]
+        return direct_product(*fixing, on=on)
+    fixing = []
+    for group in groups:
+        fixing.append(group.stabilizer(point) if 0 <= point < group.degree else group)
+        point -= group.degree
+    return direct_product(*fixing, on=on)
+
+
+def _wreath_stabilizer(
+    inner: PermutationGroup, outer: PermutationGroup, point: int
+) -> PermutationGroup:
+    m, k = inner.degree, outer.degree
+    block, place = divmod(point, m)
+    # The block stays where it is; inside it the point does; all others are as they were.
+    fixing, blocks = inner.stabilizer(place), outer.stabilizer(block)
+    firsts = [orbit[0] for orbit in blocks.orbits()]
+    inside = [fixing if number == block else inner for number in range(k)]
+    images = [_embedded(inside[first]._images, [m] * k, first, "union") for first in firsts]
+    images.append(_embedded(blocks._images, [k, m], 0, "grid"))
+    return PermutationGroup._known(
+        torch.from_numpy(np.concatenate(images)),
+        None,
+        partial(_wreath_levels, inside, blocks),
+        shape=(k, m),
+    )
+
+
+def _young_stabilizer(blocks: Sequence[Sequence[int]], n: int, point: int) -> PermutationGroup:
+    return young_subgroup([[i for i in block if i != point] for block in blocks], n)
 
 
 def _embedded(

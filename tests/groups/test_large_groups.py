@@ -25,7 +25,7 @@ from invariant_nets import (
     trivial_group,
     wreath_product,
 )
-from invariant_nets.groups import schreier_sims
+from invariant_nets.groups.finding import giants, schreier_sims
 from invariant_nets.groups.products import young_subgroup
 
 
@@ -136,6 +136,7 @@ GENERATORS = {
 @pytest.mark.parametrize("extra", [0, 3])
 def test_giants_are_recognized_from_any_usual_generators(monkeypatch, name, n, extra):
     monkeypatch.setattr(schreier_sims, "_schreier_sims", None)
+    monkeypatch.setattr(schreier_sims, "searched_levels", None)
     make, kind = GENERATORS[name]
     group = spread(make(n), n, extra, seed=n)
     kind = kind or (EVERY if n % 2 == 0 else EVEN)
@@ -145,6 +146,7 @@ def test_giants_are_recognized_from_any_usual_generators(monkeypatch, name, n, e
 @pytest.mark.parametrize("n", [9, 60, 200])
 def test_two_random_permutations_are_recognized(monkeypatch, n):
     monkeypatch.setattr(schreier_sims, "_schreier_sims", None)
+    monkeypatch.setattr(schreier_sims, "searched_levels", None)
     for seed in range(5):
         source = torch.Generator().manual_seed(seed)
         group = PermutationGroup(create_random_permutations(n, 2, source))
@@ -153,8 +155,9 @@ def test_two_random_permutations_are_recognized(monkeypatch, n):
 
 
 def test_factors_that_move_different_points_are_recognized_one_by_one(monkeypatch):
-    monkeypatch.setattr(schreier_sims, "_LEAST_GIANT", 3)
+    monkeypatch.setattr(giants, "_LEAST_GIANT", 3)
     monkeypatch.setattr(schreier_sims, "_schreier_sims", None)
+    monkeypatch.setattr(schreier_sims, "searched_levels", None)
     product = direct_product(adjacent(60), alternating_group(50), trivial_group(2), adjacent(3))
     order = math.factorial(60) * math.factorial(50) // 2 * 6
     assert product.order == order

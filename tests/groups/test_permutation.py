@@ -84,6 +84,44 @@ def test_the_order_is_the_first_power_that_is_the_identity(p):
     assert p.order() == k
 
 
+@given(one, st.integers(-9, 9), st.integers(-9, 9))
+def test_powers_are_repeated_products_and_their_exponents_add(p, a, b):
+    power = Permutation.identity(len(p))
+    for _ in range(abs(a)):
+        power = power @ (p if a >= 0 else p.inverse())
+    assert p**a == power
+    assert p**a @ p**b == p ** (a + b)
+    assert p ** np.int64(a) == power
+
+
+@given(one)
+def test_a_large_power_is_that_of_the_remainder(p):
+    assert p ** (10**40 + 7) == p ** ((10**40 + 7) % p.order())
+    assert p ** -(10**40) == (p**-1) ** (10**40)
+
+
+@given(one)
+def test_the_tilde_is_the_inverse(p):
+    assert ~p == p.inverse() == p**-1
+
+
+def test_a_power_that_is_no_integer_is_refused():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        Permutation([1, 0]) ** 0.5
+
+
+@given(two)
+def test_the_sign_of_a_product_is_the_product_of_the_signs(pair):
+    p, q = pair
+    assert (p @ q).sign() == p.sign() * q.sign()
+    inversions = sum(a > b for a, b in itertools.combinations(p.index_tensor.tolist(), 2))
+    assert p.sign() == (-1) ** inversions
+
+
+def test_a_transposition_is_odd_and_one_point_is_even():
+    assert (Permutation([1, 0]).sign(), Permutation([0]).sign()) == (-1, 1)
+
+
 def test_cycles_start_at_their_smallest_point_and_leave_fixed_points_out():
     p = Permutation([3, 1, 4, 0, 5, 2])
     assert p.cycles() == ((0, 3), (2, 4, 5))

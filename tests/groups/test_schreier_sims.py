@@ -1,8 +1,16 @@
 import pytest
 import torch
 
-from invariant_nets import PermutationGroup, alternating_group, mathieu_group, symmetric_group
-from invariant_nets.groups.schreier_sims import is_giant
+from invariant_nets import (
+    Permutation,
+    PermutationGroup,
+    alternating_group,
+    cyclic_group,
+    mathieu_group,
+    symmetric_group,
+)
+from invariant_nets.groups.finding import giants
+from invariant_nets.groups.finding.giants import is_giant
 
 
 def images(group):
@@ -54,3 +62,26 @@ def test_a_giant_on_some_of_the_points():
     group = PermutationGroup(list(rows))
     assert group.order == symmetric_group(10).order
     assert [g for g in group.generators if g not in group] == []
+
+
+def test_two_orbitals_are_looked_for_before_random_words(monkeypatch):
+    rows = imprimitive(6)
+    monkeypatch.setattr(giants, "random_words", None)
+    assert not is_giant(rows, moved(rows))
+    monkeypatch.setattr(giants, "_ORBITAL_EDGES", 0)
+    rows = images(cyclic_group(12).on_tuples(1))
+    with pytest.raises(TypeError, match="not callable"):
+        is_giant(rows, moved(rows))
+
+
+def test_a_cycle_of_prime_length_counts_where_no_other_length_is_a_multiple():
+    words = [
+        Permutation.from_cycles(20, range(5), range(5, 9)),  # 5 and 4
+        Permutation.from_cycles(20, range(5), range(5, 15)),  # 5 and 10
+        Permutation.from_cycles(20, range(5), range(5, 10)),  # twice 5
+        Permutation.from_cycles(20, range(4), range(4, 10)),  # no prime
+        Permutation.from_cycles(20, range(19)),  # 19 > 20 - 3
+        Permutation.from_cycles(20, range(17)),
+    ]
+    found = giants._prime_cycles([word.index_tensor for word in words], 20)
+    assert list(found) == [tuple(range(5)), tuple(range(17))]

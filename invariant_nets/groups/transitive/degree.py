@@ -3,8 +3,8 @@ r"""The degree of transitivity: to how many points at once a group gives any ima
 from __future__ import annotations
 
 from invariant_nets.groups.chain import Level
+from invariant_nets.groups.finding.schreier_sims import levels_of
 from invariant_nets.groups.group import PermutationGroup
-from invariant_nets.groups.schreier_sims import levels_of
 
 
 def transitivity(group: PermutationGroup) -> int:

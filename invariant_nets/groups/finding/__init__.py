@@ -1,0 +1,1 @@
+"""How the chain of stabilizers of any generators is found, and proved."""
