@@ -188,11 +188,11 @@ table([dict(zip(heads, line, strict=True)) for line in lines], caption=caption)
 #     Networks of $k$-tensors tell apart the same graphs as the $k$-dimensional Weisfeiler–Leman test ([Geerts,
 #     2020](../bibliography.md#geerts-2020)). For $k = 2$ this is color refinement. For $k = 3$ it is the *folklore* test
 #     on pairs of nodes: color each pair by whether it is a node, an edge or neither; then give $(i, j)$, again and again,
-#     a new color for its own and for the multiset, over all nodes $k$, of the colors of $(i, k)$ and $(k, j)$.
+#     a new color for its own and for the multiset, over all nodes $m$, of the colors of $(i, m)$ and $(m, j)$.
 #
 # *Half of the proof, for $k = 2$.* Let two graphs end with the same multiset of colors $c_i$. By induction
 # $h_{ij} = \varphi(c_i, c_j, A_{ij}, \delta_{ij})$ after each layer, with one $\varphi$ for both graphs: in a row mean
-# node $k$ counts through its color and through whether it is $i$ or a neighbor of $i$, and $c_i$ determines how many
+# node $m$ counts through its color and through whether it is $i$ or a neighbor of $i$, and $c_i$ determines how many
 # neighbors of each color $i$ has. So the outputs agree. $\blacksquare$
 #
 # In a ring of six nodes and in two triangles every node has two neighbors, and keeps one color: 2-tensors cannot count
