@@ -96,7 +96,7 @@ def in_case(
         for name, module in modules.items()
     }
     rivals[PELICAN] = over_there(peer, shape=[BATCH, n, channels], backward=True)
-    return compare(f"{n} nodes, {channels} → {channels}", rivals, rounds, FLOOR, bound)
+    return compare(f"dense: {n} nodes, {channels} → {channels}", rivals, rounds, FLOOR, bound)
 
 
 def written_out(n: int, channels: int, rounds: int) -> list[Result]:
@@ -118,7 +118,7 @@ def written_out(n: int, channels: int, rounds: int) -> list[Result]:
     seconds = seconds_by_turns(rivals, rounds)
     ratio = ratio_quartiles(seconds[WRITTEN], seconds[OURS])
     goal = at_least(AHEAD, ratio[1]) if rounds > 1 and n >= 30 else {}
-    case = f"{n} nodes, {channels} → {channels}, written out"
+    case = f"written out: {n} nodes, {channels} → {channels}"
     return [
         Result(case, OURS, quartiles(seconds[OURS])),
         Result(case, WRITTEN, quartiles(seconds[WRITTEN]), ratio=ratio, against=OURS, **goal),
@@ -140,7 +140,7 @@ def cubes(n: int, channels: int, rounds: int) -> list[Result]:
         ),
         OURS: partial(call, partial(layer, x), gradient, backward=True),
     }
-    return compare(f"triples of {n} nodes, {channels} → {channels}", rivals, rounds, FLOOR)
+    return compare(f"triples: {n} nodes, {channels} → {channels}", rivals, rounds, FLOOR)
 
 
 def work(n: int, channels: int) -> None:
@@ -151,11 +151,11 @@ def work(n: int, channels: int) -> None:
 
 
 def memory(n: int, channels: int) -> Result:
-    """Return the peak memory of a call, over the input, the output and nothing else."""
+    """Return how much more memory a step takes than one on two nodes; input and output count."""
     peak = megabytes_above((2, channels), (n, channels), work)
     whole = 2 * 4 * BATCH * n * n * channels / 2**20
     goal = at_most(OF_MEMORY * whole, peak, "MB")
-    return Result(f"memory, {n} nodes, {channels} → {channels}", OURS, (peak,) * 3, "MB", **goal)
+    return Result(f"memory: {n} nodes, {channels} → {channels}", OURS, (peak,) * 3, "MB", **goal)
 
 
 def measure(quick: bool) -> list[Result]:
