@@ -103,6 +103,7 @@ def pad_graphs(
         if graph.ndim not in (2, 3) or graph.shape != (len(graph), len(graph), *edge):
             shape = ", ".join(["n_i", "n_i", *map(str, edge)])
             raise ValueError(f"graphs must all have shape ({shape}), got {tuple(graph.shape)}")
+    _check_alike("graphs", several)
     sizes, n = _sizes(several, n)
     x = several[0].new_zeros(len(several), n, n, *edge)
     for place, graph in zip(x, several, strict=True):
@@ -200,6 +201,7 @@ def _check(members: list[Any]) -> None:
         if rows.ndim != 2 or rows.shape[1] < 1 or rows.shape[1] != members[0].shape[-1]:
             d = members[0].shape[-1] if members[0].ndim == 2 and members[0].shape[1] else "d"
             raise ValueError(f"sets must all have shape (n_i, {d}), got {tuple(rows.shape)}")
+    _check_alike("sets", members)
 
 
 def _check_tensors(name: str, members: list[Any]) -> None:
@@ -208,6 +210,9 @@ def _check_tensors(name: str, members: list[Any]) -> None:
     for rows in members:
         if not isinstance(rows, Tensor):
             raise TypeError(f"{name} must hold tensors, got {type(rows).__name__}")
+
+
+def _check_alike(name: str, members: list[Tensor]) -> None:
     if len(types := {rows.dtype for rows in members}) > 1:
         raise TypeError(f"{name} must have one dtype, got {', '.join(sorted(map(str, types)))}")
     if len(devices := {rows.device for rows in members}) > 1:

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from invariant_nets import PaddedSets, collate_sets, intrinsic, pad_sets, unpad_sets
+from invariant_nets import (
+    PaddedSets,
+    collate_sets,
+    intrinsic,
+    pad_graphs,
+    pad_sets,
+    unpad_sets,
+)
 from tests.defaults import other_default
 
 
@@ -140,3 +147,37 @@ def test_the_mask_lies_where_the_sets_do():
         assert [len(rows) for rows in unpad_sets(x, mask)] == [1, 3]
     assert mask.device == same_mask.device == x.device == again.device == sets[0].device
     assert mask.tolist() == [[True, False, False], [True, True, True]]
+
+
+# Graphs.
+
+
+def test_graphs_are_padded_on_both_axes():
+    graphs = [torch.rand(n, n, 2) for n in (1, 0, 3)]
+    x, mask = pad_graphs(graphs, n=4)
+    assert x.shape == (3, 4, 4, 2)
+    assert mask.sum(1).tolist() == [1, 0, 3]
+    for padded, graph in zip(x, graphs, strict=True):
+        assert torch.equal(padded[: len(graph), : len(graph)], graph)
+        assert padded.sum() == pytest.approx(graph.sum().item())
+
+
+@pytest.mark.parametrize(
+    ("graphs", "error", "message"),
+    [
+        ([], ValueError, "graphs must hold at least one graph, got none"),
+        ([[[1.0]]], TypeError, "graphs must hold tensors, got list"),
+        ([torch.ones(2, 3)], ValueError, r"shape \(n_i, n_i\), got \(2, 3\)"),
+        ([torch.ones(2)], ValueError, r"shape \(n_i, n_i\), got \(2,\)"),
+        ([torch.ones(2, 2, 3), torch.ones(2, 2)], ValueError, r"shape \(n_i, n_i, 3\), got"),
+        ([torch.ones(1, 1), torch.ones(1, 1).double()], TypeError, "one dtype"),
+    ],
+)
+def test_what_are_no_graphs_is_refused(graphs, error, message):
+    with pytest.raises(error, match=message):
+        pad_graphs(graphs)
+
+
+def test_too_few_nodes_are_refused():
+    with pytest.raises(ValueError, match="n must be at least 3, got 2"):
+        pad_graphs([torch.ones(3, 3)], n=2)

@@ -129,12 +129,13 @@ def cubes(n: int, channels: int, rounds: int) -> list[Result]:
     """Return the results for tensors of order 3: 203 maps."""
     x = torch.randn(BATCH, n, n, n, channels, requires_grad=True)
     gradient = torch.randn(BATCH, n, n, n, channels)
+    copies = x.detach().repeat(1, 1, 1, 1, 6).requires_grad_()
     layer = TensorLinear("n n n -> n n n", channels, channels)
     rivals: dict[str, Rival | str] = {
         FLOOR: partial(call, partial(nn.Linear(channels, channels), x), gradient, backward=True),
         "nn.Linear, 6 times the input": partial(
             call,
-            partial(nn.Linear(6 * channels, channels), x.detach().repeat(1, 1, 1, 1, 6)),
+            partial(nn.Linear(6 * channels, channels), copies),
             gradient,
             backward=True,
         ),

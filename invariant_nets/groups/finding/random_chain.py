@@ -44,8 +44,7 @@ def random_words(images: Rows) -> Iterator[Rows]:
     """Yield batches of random elements of the group that the rows generate, the same every time.
 
     References:
-        Celler, Leedham-Green, Murray, Niemeyer & O'Brien (1995), *Generating Random Elements of a
-        Finite Group*.
+        Celler et al. (1995), *Generating Random Elements of a Finite Group*.
     """
     # Product replacement, one half of the pool times the other: it stays a generating set and its
     # members become random.
