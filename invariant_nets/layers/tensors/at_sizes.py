@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,8 +46,8 @@ def indices(plan: Plan, classes: Classes) -> dict[str, Tensor]:
 
 @lru_cache(maxsize=512)
 def matrix_at(
-    plan: Plan, symmetric: Symmetric, in_channels: int, sizes: tuple[int, ...]
-) -> NDArray[np.float64]:
+    plan: Plan, symmetric: Symmetric, in_channels: int, sizes: tuple[int, ...], dtype: str
+) -> NDArray[Any]:
     """Return the matrix from stored weights to those of plain sums where the names have sizes."""
     classes = classes_of(plan, symmetric)
     found = indices(plan, classes)
@@ -59,5 +60,12 @@ def matrix_at(
         for c in classes.first
     ]
     unit = 2 * UNIT / in_channels / found["_beside"].numpy() / found["_class_size"].numpy()
-    matrix: NDArray[np.float64] = found["_distinct"].numpy() * (unit / np.maximum(number, 1))
-    return matrix
+    matrix = found["_distinct"].numpy() * (unit / np.maximum(number, 1))
+    return np.asarray(matrix, dtype)
+
+
+@cache
+def bias_matrix(plan: Plan, symmetric: Symmetric, dtype: str) -> NDArray[Any]:
+    """Return the matrix from a stored bias to constants on diagonals."""
+    found = indices(plan, classes_of(plan, symmetric))
+    return np.asarray(UNIT * found["_of_bias"].numpy(), dtype)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from invariant_nets._precision import as_written
 from invariant_nets._sets import is_transformed
 from invariant_nets.layers.tensors.sums import Sums
 
@@ -31,12 +32,14 @@ def tensor_maps(
         sizes: how many indices each name has.
     """
     if is_transformed(x):
-        return sums.placed(x, top, sums.mixed(sums.reduced(x), lower, bias), sizes)
+        with as_written(x):
+            nodes = sums.mixed(sums.slots(sums.reduced(x)), lower, bias)
+        return sums.placed(x, top, nodes, sizes)
     tensors = [t for t in (x, top, lower, bias) if t is not None]
     if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         y: Tensor = _Maps.apply(sums, sizes, x, top, lower, bias)  # type: ignore[no-untyped-call]
         return y
-    return sums.placed_in(x, top, sums.mixed(sums.reduced(x), lower, bias), sizes)[0]
+    return sums.placed_in(x, top, sums.mixed(sums.slots(sums.reduced(x)), lower, bias), sizes)[0]
 
 
 class _Maps(torch.autograd.Function):
@@ -52,18 +55,20 @@ class _Maps(torch.autograd.Function):
         lower: Tensor,
         bias: Tensor | None,
     ) -> Tensor:
-        nodes = sums.reduced(x)
-        ctx.sums, ctx.sizes, ctx.keys, ctx.biased = sums, sizes, list(nodes), bias is not None
-        ctx.save_for_backward(x, top, lower, *nodes.values())
-        return sums.placed_in(x, top, sums.mixed(nodes, lower, bias), sizes)[0]
+        slots = sums.slots(sums.reduced(x))
+        ctx.sums, ctx.sizes, ctx.biased = sums, sizes, bias is not None
+        ctx.save_for_backward(x, top, lower, *slots)
+        return sums.placed_in(x, top, sums.mixed(slots, lower, bias), sizes)[0]
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         sums, sizes = ctx.sums, ctx.sizes
-        x, top, lower, *values = ctx.saved_tensors
-        others = sums.transposed.reduced(g)
+        x, top, lower, *slots = ctx.saved_tensors
+        nodes = sums.transposed.reduced(g)
+        others = sums.transposed.slots(nodes)
         created = torch.is_grad_enabled()  # a derivative of the derivative is asked for
-        nodes = sums.reduced(x) if created else dict(zip(ctx.keys, values, strict=True))
+        if created:
+            slots = sums.slots(sums.reduced(x))
         mixed = sums.transposed.mixed(others, lower, None)
         flat = x.reshape(-1, x.shape[-1])
         if created:
@@ -76,13 +81,13 @@ class _Maps(torch.autograd.Function):
             of_x, products = sums.transposed.placed_in(g, top.mT, mixed, sizes, flat)
         of_bias = None
         if ctx.biased:
-            every = [others[d.nodes[-1].index] for d in sums.outer.diagonals]
+            every = [nodes[d.nodes[-1].index] for d in sums.outer.diagonals]
             of_bias = torch.stack(every).sum(1)
         return (
             None,
             None,
             of_x,
             torch.stack(products) if products else torch.zeros_like(top),
-            sums.gathered(nodes, others, lower.ndim == 3),
+            sums.gathered(slots, others, lower.ndim == 3),
             of_bias,
         )

@@ -16,7 +16,7 @@ from invariant_nets._precision import as_written, widened
 from invariant_nets._sets import Mask, at_least_single, is_traced
 from invariant_nets.layers.partitions.classes import Symmetric, classes_of
 from invariant_nets.layers.partitions.plan import plan_of
-from invariant_nets.layers.tensors.at_sizes import indices, matrix_at
+from invariant_nets.layers.tensors.at_sizes import bias_matrix, indices, matrix_at
 from invariant_nets.layers.tensors.function import tensor_maps
 from invariant_nets.layers.tensors.initialization import drawn_weights
 from invariant_nets.layers.tensors.masks import checked_masks, zero_outside
@@ -228,14 +228,17 @@ class TensorLinear(InUnits, Indexed):
                 top = (matrix[:number] @ weight.flatten(1)).view(-1, *shape)
                 lower = matrix[number:] @ (weight * share[..., None, None]).flatten(-2)
                 lower = lower.reshape(*lower.shape[:-1], *shape)
-            else:
-                sizes = tuple(lengths[name] for name in plan.names)
-                at_sizes = matrix_at(plan, self.symmetric, self.in_channels, sizes)
-                matrix = torch.from_numpy(at_sizes).to(here, wide.dtype)
-                weight = (matrix @ wide.flatten(1)).view(-1, *shape)
-                top, lower = torch.split_with_sizes(weight, [number, len(weight) - number])
+                if self.stored_bias is not None:
+                    matrix = UNIT * self._on(here, "_of_bias").to(wide.dtype)
+                    constant = matrix @ widened(self.stored_bias)
+                return top.to(stored.dtype), lower, constant
+        kind, sizes = str(wide.dtype)[6:], tuple(lengths[name] for name in plan.names)
+        at_sizes = matrix_at(plan, self.symmetric, self.in_channels, sizes, kind)
+        with as_written(wide):
+            weight = (torch.from_numpy(at_sizes).to(here) @ wide.flatten(1)).view(-1, *shape)
+            top, lower = torch.split_with_sizes(weight, [number, len(weight) - number])
             if self.stored_bias is not None:
-                matrix = UNIT * self._on(here, "_of_bias").to(wide.dtype)
+                matrix = torch.from_numpy(bias_matrix(plan, self.symmetric, kind)).to(here)
                 constant = matrix @ widened(self.stored_bias)
         return top.to(stored.dtype), lower, constant
 

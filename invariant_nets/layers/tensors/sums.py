@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invariant_nets._precision import as_written, product_type, widened
+from invariant_nets._precision import product_type, widened
 from invariant_nets._sets import at_least_single
 from invariant_nets.layers.partitions.plan import Kind, Plan
 from invariant_nets.layers.partitions.sides import Diagonal, Node
@@ -90,18 +90,22 @@ class Sums:
                     found[node.index] = found[node.parent.index].sum(node.axis, dtype=wide)
         return found
 
-    def mixed(self, nodes: Nodes, lower: Tensor, bias: Tensor | None) -> Nodes:
+    def slots(self, nodes: Nodes) -> list[Tensor]:
+        """Return what each lower kind sees: nodes side by side, their blocks in all orders."""
+        return [_slots(kind, nodes) for kind in self.lower]
+
+    def mixed(self, slots: list[Tensor], lower: Tensor, bias: Tensor | None) -> Nodes:
         """Return what the lower kinds add to the nodes of the output."""
         found: Nodes = {}
         parts = torch.split_with_sizes(lower, self.lengths, -3)
         lead = lower.shape[:-3]
-        for kind, triple, part in zip(self.lower, self.shapes, parts, strict=True):
+        for kind, triple, u, part in zip(self.lower, self.shapes, slots, parts, strict=True):
             # A row of the matrix is a bijection, a node and a channel that come in.
             order = (0, 2, 4, 1, 3) if self.turned else (0, 1, 3, 2, 4)
             weight = part.reshape(*lead, *triple, *part.shape[-2:])
             weight = weight.permute(*range(len(lead)), *(len(lead) + i for i in order))
             shape = (math.prod(weight.shape[len(lead) : -2]), math.prod(weight.shape[-2:]))
-            z = _times(_slots(kind, nodes), weight.reshape(*lead, *shape))
+            z = _times(u, weight.reshape(*lead, *shape))
             pieces = z.chunk(len(kind.columns), -1)
             for node, piece in zip(kind.columns, pieces, strict=True):
                 found[node.index] = piece
@@ -111,19 +115,18 @@ class Sums:
                 found[index] = found[index] + constant
         return found
 
-    def gathered(self, nodes: Nodes, others: Nodes, one: bool) -> Tensor:
+    def gathered(self, slots: list[Tensor], others: list[Tensor], one: bool) -> Tensor:
         """Return the gradient of the lower weights: products of what both sides reduce to.
 
         Args:
-            nodes: what the input reduces to.
-            others: what the gradient of the output does.
+            slots: what the lower kinds see of the input.
+            others: what the transposed kinds see of the gradient of the output.
             one: whether all of the batch have the same weights.
         """
         found = []
-        for kind, (s, r, p) in zip(self.lower, self.shapes, strict=True):
-            u = _slots(kind, nodes)
-            z = _side_by_side([others[node.index] for node in kind.columns])
-            i, o = u.shape[-1] // (s * r), z.shape[-1] // p
+        for (s, r, p), u, z in zip(self.shapes, slots, others, strict=True):
+            i, o = u.shape[-1] // (s * r), z.shape[-1] // (s * p)
+            z = z[..., : p * o]  # the blocks in the order in which they stand
             lead = () if one else (len(u), math.prod(u.shape[1:-1]))
             u, z = (t.reshape(*(lead or (-1,)), t.shape[-1]) for t in (u, z))
             product = (u.mT @ z).view(*lead[:1], s * r, i, p, o)
@@ -210,7 +213,6 @@ def _transposed(plan: Plan) -> Sums:
 
 
 def _slots(kind: Kind, nodes: Nodes) -> Tensor:
-    """Return the nodes that come in, their kept blocks permuted by each bijection, side by side."""
     values = [nodes[node.index] for node in kind.rows]
     if len(kind.bijections) > 1:
         last = values[0].ndim - 1
@@ -224,8 +226,7 @@ def _side_by_side(values: list[Tensor]) -> Tensor:
 
 def _times(u: Tensor, matrix: Tensor) -> Tensor:
     """Multiply by one matrix, or by one for each of the batch."""
-    with as_written(u):
-        if matrix.ndim == 2:
-            return u @ matrix
-        flat = u.unsqueeze(1).flatten(1, -2) @ matrix
-        return flat.view(*u.shape[:-1], matrix.shape[-1])
+    if matrix.ndim == 2:
+        return u @ matrix
+    flat = u.unsqueeze(1).flatten(1, -2) @ matrix
+    return flat.view(*u.shape[:-1], matrix.shape[-1])
