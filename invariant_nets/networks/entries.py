@@ -6,17 +6,15 @@ the posterior, and if that distribution is a Gaussian with mean 0, no rotation d
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from invariant_nets._arguments import floating, layer_widths, positive_int, set_batch, set_mask
+from invariant_nets._arguments import floating, positive_int, set_batch, set_mask
 from invariant_nets._sets import Members, at_least_single, call, manner, members_of, zero_padding
 from invariant_nets.layers.averaged import Normalization, Pooling
-from invariant_nets.layers.tensors.layer import TensorLinear
-from invariant_nets.networks.intrinsic import intrinsic
+from invariant_nets.networks.intrinsic import graph_network, intrinsic
 from invariant_nets.networks.set_network import SetNetwork, to_probabilities
 
 
@@ -288,9 +286,8 @@ def gram(
     Used in chapter 12.
     """
     positive_int("n", n)
-    d, outputs = positive_int("d", d), positive_int("outputs", outputs)
-    modules: list[nn.Module] = [InnerProducts()]
-    for width_in, width_out in itertools.pairwise(layer_widths(1, hidden)):
-        modules += [TensorLinear("n n -> n n", width_in, width_out, symmetric="both"), nn.ReLU()]
-    modules += [TensorLinear("n n ->", hidden[-1], outputs)]
-    return SetNetwork(*modules, *to_probabilities(probabilities, outputs), d=d)
+    d = positive_int("d", d)
+    layers = graph_network(
+        hidden=hidden, outputs=outputs, undirected=True, probabilities=probabilities
+    )
+    return SetNetwork(InnerProducts(), *layers, d=d)

@@ -85,6 +85,11 @@ class Plan:
         """Be shared by copies of a layer."""
         return self
 
+    @property
+    def top_maps(self) -> int:
+        """How many maps the top has; they come first."""
+        return 0 if self.top is None else self.top.stop
+
     @cached_property
     def counts(self) -> list[tuple[tuple[int, int], ...]]:
         """For each map and name: how many blocks of the input are kept, and how many summed."""

@@ -217,7 +217,7 @@ class TensorLinear(InUnits, Indexed):
         """Return the weights of plain sums: of the top, of the others, and the bias."""
         stored, plan, constant = self.stored_weight, self.plan, None
         wide, here, shape = widened(stored), stored.device, stored.shape[1:]
-        number = 0 if plan.top is None else plan.top.stop
+        number = plan.top_maps
         with as_written(wide):
             if masks or is_traced():
                 weight = wide * self._unit("weight", wide)

@@ -106,7 +106,7 @@ class TensorForm(Indexed):
         with as_written(wide):
             matrix = self._on(wide.device, "matrix").to(wide.dtype)
             every = (matrix @ wide.flatten(1)).view(-1, *wide.shape[1:])
-        number = 0 if self.plan.top is None else self.plan.top.stop
+        number = self.plan.top_maps
         top, lower = every[:number].to(weight.dtype), every[number:]
         y = tensor_maps(self.sums, grid, top, lower, None, self.lengths)
         return y.flatten(1, -2) if y.ndim > 2 else y[:, None]
