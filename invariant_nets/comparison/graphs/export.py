@@ -3,6 +3,7 @@ r"""Models as graphs that need no Python: what the book's pages run when a reade
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,9 @@ from torch.utils import _pytree as pytree
 
 from invariant_nets._arguments import positive_int
 from invariant_nets._sets import call, modes_kept
+from invariant_nets.averaging.model import SymmetryModel
+from invariant_nets.canonicalization.model import CanonicalModel
+from invariant_nets.canonicalization.sorting import lexicographic_ordering, lexicographic_sort
 from invariant_nets.comparison.graphs.lowering import Lowering
 from invariant_nets.comparison.graphs.steps import Constants, Graph
 
@@ -69,8 +73,10 @@ def export_graphs(name: str, models: Mapping[str, nn.Module], n: int, d: int) ->
     a model that takes no mask serves sets of $n$ members only. What draws permutations draws them
     anew in each run of the graph.
 
-    A model may return several tensors, in a tuple, a list or a dictionary, such as a logit and the
-    order of the rows that it chose. Then all are outputs of its graph, in this order.
+    The outputs of a graph are a list: what the model returns, which may be several tensors in a
+    tuple, a list or a dictionary, and then what it did inside. A `CanonicalModel` that sorts rows
+    adds their order, first the number of the row that it put first, padding last. A `SymmetryModel`
+    that samples adds its output for each permutation that it drew.
 
     Equal weights give equal bytes.
 
@@ -121,7 +127,11 @@ def export_graphs(name: str, models: Mapping[str, nn.Module], n: int, d: int) ->
 
 
 class _Asked(nn.Module):
-    """A model that is asked with a mask whether it takes one or not, and returns a list."""
+    """A model that is asked with a mask whether it takes one or not, and tells what it does inside.
+
+    The outputs are a list: those of the model, then the order of the rows that it sorts, or the
+    output for each permutation that it draws.
+    """
 
     def __init__(self, model: nn.Module, masked: bool) -> None:
         super().__init__()
@@ -129,7 +139,17 @@ class _Asked(nn.Module):
         self.masked = masked
 
     def forward(self, x: Tensor, mask: Tensor) -> list[Tensor]:
-        return pytree.tree_leaves(call(self.model, x, mask if self.masked else None))
+        model, members = self.model, mask if self.masked else None
+        inside: list[Tensor] = []
+        with contextlib.ExitStack() as hooks:
+            if isinstance(model, SymmetryModel) and model.samples is not None:
+                for part in model.children():
+                    hook = part.register_forward_hook(lambda _, __, output: inside.append(output))
+                    hooks.callback(hook.remove)
+            outputs = pytree.tree_leaves(call(model, x, members))
+        if isinstance(model, CanonicalModel) and model.canonicalization is lexicographic_sort:
+            inside.append(lexicographic_ordering(x, members).order)
+        return [*outputs, *inside]
 
 
 def _graph_of(
