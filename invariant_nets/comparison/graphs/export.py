@@ -18,7 +18,8 @@ from invariant_nets._arguments import positive_int
 from invariant_nets._sets import call, modes_kept
 from invariant_nets.averaging.model import SymmetryModel
 from invariant_nets.canonicalization.model import CanonicalModel
-from invariant_nets.canonicalization.sorting import lexicographic_ordering, lexicographic_sort
+from invariant_nets.canonicalization.row_order import row_order
+from invariant_nets.canonicalization.sorting import lexicographic_sort
 from invariant_nets.comparison.graphs.lowering import Lowering
 from invariant_nets.comparison.graphs.steps import Constants, Graph
 
@@ -148,7 +149,7 @@ class _Asked(nn.Module):
                     hooks.callback(hook.remove)
             outputs = pytree.tree_leaves(call(model, x, members))
         if isinstance(model, CanonicalModel) and model.canonicalization is lexicographic_sort:
-            inside.append(lexicographic_ordering(x, members).order)
+            inside.append(row_order(x, members))
         return [*outputs, *inside]
 
 

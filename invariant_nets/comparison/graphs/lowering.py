@@ -21,6 +21,7 @@ from invariant_nets.comparison.graphs.rules import CONSTANT, DRAWING, RULES
 from invariant_nets.comparison.graphs.steps import Constants, Graph, Place, Step, place
 
 TYPES = (torch.float32, torch.bool, torch.int64, torch.int32)
+NOBODY = "reads what depends on the set, and no step computes it"
 
 
 class Lowering:
@@ -90,6 +91,8 @@ class Lowering:
         dynamic = any(map(self._is_dynamic, read)) or name in DRAWING
         if name.startswith("_assert"):
             return None
+        if not all(map(self._is_known, read)):
+            raise ValueError(NOBODY)
         if name in CONSTANT or not (dynamic or draws):
             return pytree.tree_map_only(Tensor, self._constant, target(*args, **kwargs))
         if name.endswith("_") and not name.endswith("__"):
@@ -164,7 +167,7 @@ class Lowering:
         if address in self._slots:
             return place(self._slots[address], t)
         if address not in self._fixed:
-            raise ValueError("reads what depends on the set, and no step computes it")
+            raise ValueError(NOBODY)
         return place(self.constants.source(self._fixed[address]), t)
 
     def _read(self, t: Tensor | float, made: Tensor) -> Place:
