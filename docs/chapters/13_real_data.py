@@ -25,8 +25,13 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
 from invariant_nets import (
+    LabeledSets,
+    ModelSpec,
     SetPooling,
+    SetsTask,
     SparseExchangeableEquivariant,
+    Task,
+    compare,
     deep_sets,
     load_bags,
     pad_sets,
@@ -102,60 +107,47 @@ table([dict(zip(heads, row, strict=True)) for row in rows])
 # ([Zaheer et al., 2017](../bibliography.md#zaheer-2017)) trains networks on sums of a few digits and asks for sums of
 # many. We give each pool this task and another one, the *largest* digit. The network is
 # $\rho\bigl(\mathrm{pool}_i\, \varphi(x_i)\bigr)$ with one hidden layer as $\varphi$ and a linear $\rho$; the loss is the
-# absolute error, and sets have 1 to 10 digits in training. All rates and seeds are trained at once, as in [chapter
-# 11](11_comparison.py#what-symmetry-is-worth): a step of Adam is proportional to its rate, so we shorten that of rate 1.
+# absolute error, and sets have 1 to 10 digits in training. A [`Task`][invariant_nets.Task] says what is asked, and
+# [`compare`][invariant_nets.compare] trains the three networks as it does in [chapter 11](11_comparison.py#the-rules).
 
 
 # %%
-def side_by_side(build, rates, losses, steps):
-    """Train a network at each rate; return a function that applies all of them."""
-    torch.manual_seed(0)
-    models = [build() for _ in rates]
-    network, weights = models[0], stack_module_state(models)[0]
-
-    def run(x, mask, own=None):  # own=0: each network has an x of its own
-        one = lambda w, x: functional_call(network, w, (x, mask))[..., 0]  # noqa: E731
-        return vmap(one, in_dims=(0, own))(weights, x)
-
-    optimizer = torch.optim.Adam(weights.values(), lr=1.0)
-    for step in range(steps):
-        optimizer.zero_grad()
-        losses(run).sum().backward()  # no weight belongs to two networks
-        before = [w.detach().clone() for w in weights.values()]
-        optimizer.step()
-        for w, old in zip(weights.values(), before, strict=True):
-            rate = (rates * (1 - step / steps)).view(-1, *[1] * (w.ndim - 1))
-            w.data = torch.lerp(old, w.data, rate)
-    return lambda *inputs: run(*inputs).detach()
-
-
-def some_digits(count, least, most, source):
+def some_digits(count, least, most):
     sizes = torch.randint(least, most + 1, (count, 1), generator=source)
     mask = torch.arange(most) < sizes
     return torch.randint(10, (count, most), generator=source) * mask, mask
 
 
-lengths, rates, seeds = (5, 10, 20, 50, 100, 1_000, 10_000), (1e-2, 3e-2, 1e-1), 3
+lengths = (5, 10, 20, 50, 100, 1_000, 10_000)
 source = torch.Generator().manual_seed(0)
-learning, choosing = (some_digits(count, 1, 10, source) for count in (128, 500))
-testing = [some_digits(min(100, 10**5 // k), k, k, source) for k in lengths]
+learning, choosing, final = (some_digits(count, 1, 10) for count in (128, 500, 500))
+testing = [some_digits(min(100, 10**5 // k), k, k) for k in lengths]
 truths = {"sum": lambda x: x.sum(1), "largest digit": lambda x: x.amax(1)}
 
 
-def solved(asked, pooling):  # share of right answers and mean error, by length
-    def miss(run, x, mask):
-        return (run(F.one_hot(x, 10).float(), mask) - truths[asked](x)).abs()
-
-    build = partial(deep_sets, 10, 10, hidden=(16,), readout=(), pooling=pooling)
-    rows = torch.tensor(rates * seeds)
-    run = side_by_side(build, rows, lambda run: miss(run, *learning).mean(1), 250)
-    best = miss(run, *choosing).mean(1).view(seeds, -1).mean(0).argmin()
-    misses = [miss(run, *sets)[best :: len(rates)] for sets in testing]
-    return torch.tensor([[(m < 0.5).double().mean(), m.mean()] for m in misses]).T
+def labeled(asked, x, mask):
+    return LabeledSets(F.one_hot(x, 10), truths[asked](x), mask, labels="numbers")
 
 
-pools = "sum", "mean", "max"
-found = {(asked, p): solved(asked, p) for asked in truths for p in pools}
+@torch.no_grad()
+def tested(asked, runs):  # share of right answers and mean error, by length
+    rows = []
+    for x, mask in testing:
+        y = [run.model(F.one_hot(x, 10).float(), mask=mask) for run in runs]
+        miss = (torch.stack(y)[..., 0] - truths[asked](x)).abs()
+        rows.append(((miss < 0.5).double().mean(), miss.mean()))
+    return torch.tensor(rows).T
+
+
+specs, absolute = {}, Task.regression(loss_fn="mae")
+for pooling in ("sum", "mean", "max"):
+    build = partial(deep_sets, hidden=(16,), readout=(), pooling=pooling)
+    specs[pooling] = ModelSpec(build, f"a {pooling} pool", "S_n", 13)
+found, settings = {}, {"epochs": 60, "lr": (3e-2, 1e-1), "schedule": "cosine"}
+for asked in truths:
+    train, valid, test = (labeled(asked, *x) for x in (learning, choosing, final))
+    of = compare(specs, SetsTask(train, test, valid, goal=absolute), **settings)
+    found |= {(asked, p): tested(asked, of[p].runs) for p in specs}
 
 # %% alt="Share of right answers against the number of digits, on a logarithmic axis from 5 to 10,000. Left, the sum is asked: the sum pool is right at all lengths to 100 and mostly wrong at 10,000; mean and maximum are near zero. Right, the largest digit is asked: the maximum is right at all lengths; sum and mean start near one half and fall to zero."
 fig, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True)
@@ -187,7 +179,8 @@ plt.show()
 # The control is the same network with all scores 0: a mean. The plain method is logistic regression on the mean, the
 # minimum and the maximum of each feature. There are few bags, so we test on each tenth of them once, with a model trained
 # on the rest. Of these nine tenths seven train and two validate to choose a rate or penalty. Features are standardized by
-# the members that are trained on.
+# the members that are trained on. The networks of all folds are trained at once, since no
+# weight belongs to two of them.
 
 
 # %%
@@ -217,11 +210,19 @@ def loss_on(chosen, logits):  # the mean cross-entropy
     return (F.softplus(logits * (1 - 2 * y)) * chosen).sum(1) / chosen.sum(1)
 
 
-def fit_network(attend, rate, chosen):  # to logits (folds, bags)
-    inputs = standardized(chosen), mask, 0
-    build = partial(BagNetwork, x.shape[2], attend)
-    losses = lambda run: loss_on(chosen, run(*inputs))  # noqa: E731
-    return side_by_side(build, torch.full((10,), rate), losses, steps=40)(*inputs)
+def fit_network(attend, lr, chosen, steps=40):  # to logits (folds, bags)
+    torch.manual_seed(0)
+    models = [BagNetwork(x.shape[2], attend) for _ in chosen]
+    weights, inputs = stack_module_state(models)[0], standardized(chosen)
+    one = lambda w, x: functional_call(models[0], w, (x, mask))[..., 0]  # noqa: E731
+    optimizer = torch.optim.Adam(weights.values(), lr=lr)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, steps)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss_on(chosen, vmap(one)(weights, inputs)).sum().backward()
+        optimizer.step()
+        schedule.step()
+    return vmap(one)(weights, inputs).detach()
 
 
 def fit_regression(C, chosen):
@@ -234,7 +235,7 @@ def fit_regression(C, chosen):
     return torch.stack(logits)
 
 
-def tested(fit, settings):
+def judged(fit, settings):
     """Return 1 for each bag that the model of its fold, in its best setting, has right."""
     losses = torch.stack([loss_on(valid, fit(s, training)) for s in settings])
     fits = torch.stack([fit(s, ~test) for s in settings])
@@ -253,9 +254,9 @@ for name in ("musk1", "elephant"):
     after = (part - torch.arange(10)[:, None]) % 10
     test, valid, training = after == 0, (after == 1) | (after == 2), after > 2
     hits[name] = {
-        "network, attention": tested(partial(fit_network, True), (3e-3, 1e-2)),
-        "network, mean": tested(partial(fit_network, False), (3e-3, 1e-2)),
-        "logistic regression": tested(fit_regression, (0.003, 0.03, 0.3)),
+        "network, attention": judged(partial(fit_network, True), (3e-3, 1e-2)),
+        "network, mean": judged(partial(fit_network, False), (3e-3, 1e-2)),
+        "logistic regression": judged(fit_regression, (0.003, 0.03, 0.3)),
     }
 attention, mean, regression = hits["musk1"]
 both = {m: torch.cat([of[m] for of in hits.values()]) for m in hits["musk1"]}
