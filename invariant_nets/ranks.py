@@ -46,7 +46,7 @@ def join_ranks() -> None:
         >>> Ranks().size
         1
 
-    Used in appendix B.
+    Appendix B divides batches and groups among such ranks.
     """
     if not dist.is_available() or dist.is_initialized():
         return
