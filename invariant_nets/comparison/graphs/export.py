@@ -164,8 +164,10 @@ def _graph_of(
 def _takes_masks(model: nn.Module, x: Tensor, mask: Tensor) -> bool:
     try:
         call(model, x, mask)
-    except TypeError:  # of a part of it, perhaps
-        return False
+    except TypeError as error:
+        if "mask" not in str(error):
+            raise
+        return False  # or a part of it takes none
     return True
 
 
