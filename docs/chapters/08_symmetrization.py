@@ -245,7 +245,7 @@ table(rows, caption="Averaged in training? Averaged at test time?")
 # What does attention gain, and why? Above the table stand the two sides of part 4, with $f$ the logit and $G = C_{10}$.
 # They agree, and say why the average gives the [transformer][invariant_nets.transformer], trained on half of the sets,
 # less than the perceptron: there is less of it to project away. Attention treats the members alike, and only positions
-# and readout [depend on the order](07_canonicalization.py#training).
+# and readout [depend on the order](07_canonicalization.py#exercises).
 #
 # ## Designs: the same passes, less variance
 #
