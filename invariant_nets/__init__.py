@@ -40,6 +40,7 @@ from invariant_nets.checks.assertions import (
 from invariant_nets.checks.report import SymmetryReport, symmetry_report
 from invariant_nets.checks.search import find_symmetry
 from invariant_nets.comparison.compare import compare
+from invariant_nets.comparison.graphs.export import Graphs, export_graphs
 from invariant_nets.comparison.models import MODELS, build_model
 from invariant_nets.comparison.report import Comparison
 from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
@@ -129,6 +130,7 @@ __all__ = [
     "GaussianDataset",
     "GaussianTask",
     "GraphNetwork",
+    "Graphs",
     "History",
     "InducedSetAttentionBlock",
     "LabeledSets",
@@ -191,6 +193,7 @@ __all__ = [
     "direct_sum",
     "entrywise",
     "exchangeable_matrix",
+    "export_graphs",
     "find_symmetry",
     "gram",
     "graph_network",

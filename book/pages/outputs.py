@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
@@ -13,6 +13,7 @@ from book.running.chapters import FIGURES
 INK = "#757a85"  # of `invariant_nets.figures`, which would load torch
 MAX_SVG = 120_000  # bytes; a heavier figure goes out as a PNG
 FORMS = (*FIGURES, "text/html", "text/plain")
+STILL = "With JavaScript, this picture moves under your hand."
 CAPTION = "<!--caption-->"  # the place of a figure's caption
 DOLLARS = re.compile(r"\$([^$\n]+)\$")
 
@@ -35,9 +36,10 @@ def rendered(
         form, data = form_of(output)
         figures += form in FIGURES
         if form == "image/svg+xml":
-            parts.append(figure(page_svg(data, alt, f"figure-{number}-")))
+            parts.append(figure(page_svg(data, alt, f"figure-{number}-"), cell.metadata))
         elif form == "image/png":
-            parts.append(figure(page_png(data, alt, output.metadata.get(form, {}))))
+            size = output.metadata.get(form, {})
+            parts.append(figure(page_png(data, alt, size), cell.metadata))
         elif form == "text/html":
             data = DOLLARS.sub(r'<span class="arithmatex">\\(\1\\)</span>', data)
             parts.append(f'<div class="output-html scroll">{typeset(data, report)}</div>')
@@ -63,9 +65,16 @@ def form_of(output: NotebookNode) -> tuple[str, str]:
     return (forms[0], data[forms[0]]) if forms else ("", "")
 
 
-def figure(drawing: str) -> str:
-    """Puts a drawing into a box that scrolls, above the place of its caption."""
-    return f'<figure class="plot"><div class="scroll">{drawing}</div>{CAPTION}</figure>'
+def figure(drawing: str, metadata: Mapping[str, str]) -> str:
+    """Puts a drawing into a box that scrolls, above the place of its caption.
+
+    If the cell names a picture that moves, a script puts that in the place of the drawing.
+    """
+    names = {f"data-{key}": metadata[key] for key in ("moves", "needs") if key in metadata}
+    marks = "".join(f' {key}="{html.escape(name)}"' for key, name in names.items())
+    still = f"<noscript><p>{STILL}</p></noscript>" if names else ""
+    box = f'<div class="scroll">{drawing}</div>'
+    return f'<figure class="plot"{marks}>{box}{still}{CAPTION}</figure>'
 
 
 def page_png(data: str, alt: str, size: NotebookNode) -> str:

@@ -22,7 +22,7 @@ def project(tmp_path):
     (tmp_path / "docs" / "core.md").write_text("# `core`\n\n::: invariant_nets.core\n")
     (tmp_path / "docs" / "notation.md").write_text(NOTATION)
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-    config |= {"hooks": ["book/hooks.py"], "watch": []}
+    config |= {"hooks": ["book/hooks.py", "book/play/hooks.py"], "watch": []}
     config["nav"] = ["index.md", "notation.md", "chapters/01_small.py", "core.md"]
     (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(config))
     write(tmp_path, CHAPTER)

@@ -37,7 +37,7 @@ for _ in trange(3):
 plt.plot([1, 2])
 plt.show()
 
-# %% alt="The same line"
+# %% alt="The same line" moves="line" needs="numbers"
 plt.plot([1, 2])
 plt.show()
 
