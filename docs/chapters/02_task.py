@@ -62,7 +62,7 @@ for static in (True, False):
 # %% [markdown]
 # ## One number holds all the information
 #
-# !!! abstract "Theorem (sufficiency)"
+# !!! theorem "Theorem (sufficiency)"
 #     The posterior probability of the label depends on $x$ only through $T(x) = \sum_{ij} x_{ij}^2$. The log-odds of
 #     label 1 are
 #
@@ -86,7 +86,7 @@ for static in (True, False):
 #
 # ## The limit
 #
-# !!! abstract "Theorem (Bayes limit)"
+# !!! theorem "Theorem (Bayes limit)"
 #     Let $\eta(x) = \Pr(y = 1 \mid x)$. No classifier is right more often than $\mathbb E \max(\eta, 1 - \eta)$, and
 #     predicting 1 where $\eta > \tfrac12$ attains it. No predicted probability $q(x)$ has a smaller expected
 #     cross-entropy than $q = \eta$.

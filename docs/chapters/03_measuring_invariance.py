@@ -101,7 +101,7 @@ for name, pairs in (("perceptrons / 10⁴", small), ("pooled × 10⁶", large)):
 # A better yardstick is the spread $s$ of the outputs, their standard deviation over sets. The **relative defect**
 # $\Delta_\sigma(f) / s$ does not change when $f$ is multiplied by a constant, and it separates the two.
 #
-# !!! abstract "Theorem (the scale of the relative defect)"
+# !!! theorem "Theorem (the scale of the relative defect)"
 #     Let $\sigma x$ have the distribution of $x$, and let $r_\sigma$ be the correlation of $f(x)$ and $f(\sigma x)$.
 #     Then $f(\sigma x)$ has the same standard deviation $s$ as $f(x)$, and
 #
@@ -154,7 +154,7 @@ print(own, full, sep="\n\n")
 # %% [markdown]
 # ## Generators are enough
 #
-# !!! abstract "Theorem (generators)"
+# !!! theorem "Theorem (generators)"
 #     Let $g_1, \dots, g_m$ generate $G$. If $f(g_k x) = f(x)$ for all $x$ and all $k$, then $f$ is invariant to $G$.
 #     If $f(g_k x) = g_k f(x)$ for all $x$ and $k$, then $f$ is equivariant to $G$. If it holds only up to an error,
 #     with $\varepsilon = \max_k \sup_x \lvert f(g_k x) - f(x) \rvert$, then a product of $L$ generators has a defect
@@ -238,7 +238,7 @@ for name, pair in precision.items():
 # it contains $\sigma\tau$, by the proof above. We cannot try all orders to find it, but the simplest permutations,
 # the transpositions $(i\ j)$, already say a lot.
 #
-# !!! abstract "Theorem (blocks)"
+# !!! theorem "Theorem (blocks)"
 #     Write $i \sim j$ if $i = j$ or $f$ is invariant to $(i\ j)$. This is an equivalence relation. If $B_1, \dots,
 #     B_k$ are its classes, $f$ is invariant to $S_{B_1} \times \dots \times S_{B_k}$, and to no other transposition.
 #

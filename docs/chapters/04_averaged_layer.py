@@ -47,7 +47,7 @@ limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 # u_{\sigma(i)}$. A linear map $L$ is *equivariant* if $L(\sigma \cdot u) = \sigma \cdot L(u)$ for every $\sigma \in
 # S_n$ and every $u$.
 #
-# !!! abstract "Theorem (equivariant linear maps)"
+# !!! theorem "Theorem (equivariant linear maps)"
 #     For $n \ge 2$ a matrix $L$ is equivariant to $S_n$ if and only if
 #
 #     $$ L = a\, I + b\, \tfrac1n \mathbf 1 \mathbf 1^\top, \qquad a, b \in \mathbb R . $$
@@ -171,7 +171,7 @@ print(f"multiplications: {ratio:.2f} times those of nn.Linear")
 #
 # ## A network that cannot see the order
 #
-# !!! abstract "Theorem (composition)"
+# !!! theorem "Theorem (composition)"
 #     Equivariant maps compose to equivariant maps. A function applied to each entry is equivariant. An equivariant
 #     map followed by an invariant one is invariant.
 #

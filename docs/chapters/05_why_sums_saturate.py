@@ -67,7 +67,7 @@ print(f"{certain:.0%} of the outputs are exactly 0 or 1")
 # entry, $A = \mathbb E\, x_{ki}^2$, and that of the same feature of two different members, $C = \mathbb E\, x_{ki}
 # x_{li}$ for $k \ne l$. Expectations are over data and weights.
 #
-# !!! abstract "Theorem (second moments)"
+# !!! theorem "Theorem (second moments)"
 #     One layer turns $A$ and $C$ into
 #
 #     $$ A' = s^2 d\, (A + P + 1), \qquad C' = s^2 d\, (C + P + 1), $$
@@ -291,7 +291,7 @@ plt.show()
 # width: with Adam, hidden and last layers take steps $\propto 1/d$. At the usual rate of $10^{-3}$, though, such steps
 # are small. What remains to be chosen is one constant.
 #
-# !!! abstract "Lemma (units)"
+# !!! theorem "Lemma (units)"
 #     Let a coefficient be stored as $a / \kappa$. Then Adam with learning rate $\eta$ and $\epsilon = 0$ does to $a$
 #     what it does with learning rate $\kappa \eta$ if $a$ itself is stored.
 #

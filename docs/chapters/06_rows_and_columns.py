@@ -30,7 +30,7 @@ n, d = 10, 5
 # %% [markdown]
 # ## Which symmetry do the data have?
 #
-# !!! abstract "Theorem (symmetry of the posterior)"
+# !!! theorem "Theorem (symmetry of the posterior)"
 #     Let a group $G$ act on sets so that the distribution under every label is preserved,
 #     $p(g \cdot x \mid y) = p(x \mid y)$ for all $g \in G$. Then
 #
@@ -67,7 +67,7 @@ n, d = 10, 5
 # Which linear maps $L$ from matrices to matrices commute with this group? Write
 # $L(x)_{ij} = \sum_{k,l} L_{ij,kl}\, x_{kl}$.
 #
-# !!! abstract "Theorem (equivariant linear maps of matrices)"
+# !!! theorem "Theorem (equivariant linear maps of matrices)"
 #     For $n, d \ge 2$, $L(\sigma x \tau) = \sigma L(x) \tau$ holds for all $\sigma, \tau$ if and only if
 #
 #     $$ L(x)_{ij} = a\, x_{ij} + b\, \operatorname*{mean}_{j'} x_{ij'}
@@ -263,7 +263,7 @@ print(f"largest difference {part_error:.1e}")
 # | $S_{nd}$ | also which entries share a row or a column | the multiset of entries |
 # | $O(nd)$ | also the direction of $x$ | the number $T$ |
 #
-# !!! abstract "Proposition (the end of the climb)"
+# !!! theorem "Proposition (the end of the climb)"
 #     If the posterior is invariant to a group, every orbit lies in one level set of the posterior. The orbits of
 #     $O(nd)$ *are* the level sets. So no group that leaves the posterior alone has larger orbits.
 #

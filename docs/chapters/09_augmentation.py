@@ -45,7 +45,7 @@ limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 # $$ L_{\mathrm{aug}}(\theta)
 #    = \mathbb E_{(x, y)}\, \mathbb E_{\sigma \in S_n}\, \ell\bigl(f_\theta(\sigma x), y\bigr) . $$
 #
-# !!! abstract "Theorem (what augmentation minimizes)"
+# !!! theorem "Theorem (what augmentation minimizes)"
 #     1. The gradient of $\ell(f_\theta(\sigma x), y)$ at one random $\sigma$ is an unbiased estimate of the gradient of
 #        the augmented loss.
 #     2. If $\ell$ is convex in its first argument, the averaged model $\bar f_\theta(x) = \mathbb E_\sigma

@@ -41,7 +41,7 @@ limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 # Let $R(\theta) = \mathbb E\, \ell(f_\theta(x), y)$ be the risk of the weights $\theta$: their expected loss on a new
 # set. A batch $B$ estimates it by $\hat R_B(\theta) = \frac1{|B|} \sum_{(x, y) \in B} \ell(f_\theta(x), y)$.
 #
-# !!! abstract "Proposition"
+# !!! theorem "Proposition (what a curve of losses estimates)"
 #     If the batch $B$ is independent of the weights $\theta_t$ at which its loss is computed, then
 #     $\mathbb E \bigl[ \hat R_B(\theta_t) \mid \theta_t \bigr] = R(\theta_t)$. If instead $\hat\theta$ minimizes the loss
 #     over a fixed sample $S$, then $\mathbb E\, \hat R_S(\hat\theta) \le \min_\theta R(\theta) \le \mathbb E\, R(\hat\theta)$.

@@ -217,7 +217,7 @@ table([{"category": names[k]} | of for k, of in enumerate(shares)], digits=2)
 # $$ \bar f(x) = \frac1{2^d} \sum_{s \in \{-1, 1\}^d} f\bigl(x\, V \operatorname{diag}(s)\bigr),
 #    \qquad x^\top x = V \operatorname{diag}(\lambda)\, V^\top . $$
 #
-# !!! abstract "Theorem (frame of principal axes)"
+# !!! theorem "Theorem (frame of principal axes)"
 #     If the eigenvalues of $x^\top x$ are distinct, then $\bar f(x Q) = \bar f(x)$ for every orthogonal $Q$ and every
 #     function $f$. If $f$ is invariant to $S_n$, so is $\bar f$.
 #

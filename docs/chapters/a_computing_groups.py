@@ -26,7 +26,7 @@ from invariant_nets.figures import table
 # %% [markdown]
 # ## A chain of stabilizers
 #
-# !!! abstract "Theorem (chain of stabilizers)"
+# !!! theorem "Theorem (chain of stabilizers)"
 #     Let $G^{(0)} = G$, and let $G^{(i+1)}$ be the elements of $G^{(i)}$ that leave the point $b_i$ where it is, until
 #     only the identity is left, after $m$ steps. Let $\Delta_i$ be the orbit of $b_i$ under $G^{(i)}$, and for each
 #     $\delta \in \Delta_i$ choose one element $u_\delta \in G^{(i)}$ that takes $b_i$ to $\delta$. Then every
