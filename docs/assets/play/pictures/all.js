@@ -1,3 +1,9 @@
 // Every picture that moves, by the name that the cell of its still figure gives in `moves`.
 
-export const pictures = {};
+import { deadZone } from "./dead-zone.js";
+import { moments } from "./moments.js";
+import { orbit } from "./orbit.js";
+import { permutation } from "./permutation.js";
+import { threshold } from "./threshold.js";
+
+export const pictures = { permutation, orbit, threshold, moments, "dead-zone": deadZone };
