@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from itertools import product
 
 import pytest
 import torch
@@ -12,9 +13,12 @@ from torch.nn import functional as F
 
 from invariant_nets import (
     Permutation,
+    PermutationGroup,
     bayes_accuracy,
     bayes_threshold,
     cyclic_group,
+    dihedral_group,
+    direct_product,
     symmetric_group,
 )
 from tests.book.moving import PLAY, asserted, chapter, defined, numbers, script
@@ -146,3 +150,60 @@ def test_the_dead_zone_is_torch_s(tab):
     assert slopes[0] < 1e-4 < 0.99 < min(slopes[1:5])
     assert slopes[5] == 0
     assert "torch.tensor([-40.0, -20, -5, 5, 15, 17]" in chapter("05")
+
+
+def test_the_four_maps_are_the_theorem_s(tab):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.eye(12, dtype=torch.float64).view(12, 4, 3)  # every unit matrix
+    for a, b, c, e in torch.randn(20, 4, generator=generator).double().tolist():
+        row, column, grand = (x.mean(axes, keepdim=True) for axes in (2, 1, (1, 2)))
+        y = (a * x + b * row + c * column + e * grand).flatten(1).T
+        found = numbers(tab, "four-maps", {"a": a, "b": b, "c": c, "e": e})[0]
+        torch.testing.assert_close(torch.tensor(found["matrix"]).double(), y, rtol=0, atol=1e-6)
+    assert found["counts"] == asserted("06", "orbit_of_pair.flatten().bincount().tolist()")
+    # The formula of its weights, in the chapter's proof.
+    group = direct_product(symmetric_group(4), symmetric_group(3), on="grid")
+    assert group.orbitals().flatten().bincount().tolist() == found["counts"]
+
+
+def test_the_fifteen_patterns_hold_every_output_entry_once(tab):
+    of_pairs = PermutationGroup(g_on_pairs(g, 4) for g in symmetric_group(4).generators)
+    orbitals = of_pairs.orbitals()  # of an output entry and an input entry
+    assert int(orbitals.max()) + 1 == 15
+    for k, m in product(range(4), repeat=2):
+        seen = numbers(tab, "pair-maps", {"k": k, "l": m})[0]
+        assert seen["patterns"] == 15
+        hit = torch.tensor(seen["hit"]).flatten()
+        assert ((hit >= 0) & (hit < 15)).all()  # each in one pattern, and in no other
+        assert seen["lit"] == len(hit.unique()) == (5 if k == m else 10)
+        # Two output entries are in one pattern if and only if they are in one orbital.
+        column = orbitals[:, 4 * k + m]
+        assert torch.equal(hit[:, None] == hit, column[:, None] == column)
+        known = dict(zip(column.tolist(), hit.tolist(), strict=True))
+        assert len(known) == len(set(known.values()))
+    keeps = asserted("12", "[keeps.count(k) for k in (2, 1, 0)]")
+    assert seen["keeps"] == keeps
+    assert sum(keeps) == asserted("12", "rank")
+
+
+def g_on_pairs(g, n):
+    """Returns how a permutation of nodes acts on pairs of nodes."""
+    images = g.index_tensor.tolist()
+    return Permutation([n * images[i] + images[j] for i, j in product(range(n), repeat=2)])
+
+
+def test_renaming_changes_the_matrix_and_not_the_graph(tab):
+    names = [g.index_tensor.tolist() for g in symmetric_group(6)]
+    fixing = {"ring": dihedral_group(6).order, "two triangles": 72, "path": 2, "star": 120}
+    for graph, order in fixing.items():
+        some = names if graph == "ring" else names[::60]
+        found = numbers(tab, "renaming", *({"graph": graph, "names": own} for own in some))
+        assert {seen["automorphisms"] for seen in found} == {order}
+        assert {seen["matrices"] for seen in found} == {720 // order}
+        if graph == "ring":
+            assert len({str(seen["matrix"]) for seen in found}) == 720 // order
+        assert len({str((seen["degrees"], seen["triangles"])) for seen in found}) == 1
+        A = torch.tensor(found[5]["matrix"])
+        assert A.sum(0).sort().values.tolist() == found[0]["degrees"]
+        assert int((A @ A @ A).trace()) // 6 == found[0]["triangles"]
+    assert found[0]["degrees"] == [1, 1, 1, 1, 1, 5]
