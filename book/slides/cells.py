@@ -99,7 +99,9 @@ def verdicts(source: str, report: Report) -> Iterator[Slide]:
 
 def pictures(number: int, cell: NotebookNode, report: Report) -> Iterator[Slide]:
     """Yields what a cell of code has put out, with its caption."""
-    if markup := rendered(number, cell, cell.outputs, report):
+    metadata = {name: value for name, value in cell.metadata.items() if name != "moves"}
+    still = NotebookNode(cell | {"metadata": NotebookNode(metadata)})
+    if markup := rendered(number, still, cell.outputs, report):
         caption = inline(cell.metadata.get("caption", ""), report)
         caption = f"<figcaption>{caption}</figcaption>" if caption else ""
         yield Slide("picture", "", markup.replace(CAPTION, caption))

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Sets, permutations, actions
 #
 # !!! abstract "What you will be able to do"
@@ -54,7 +54,7 @@ print("cycles ", sigma, " order", sigma.order())
 print("inverse", sigma.inverse(), "as index", sigma.inverse().index_tensor.tolist())
 print("σ · x  ", "".join(letters[images]))
 
-# %% alt="Six letters above, the permuted letters below, joined by arrows that rise from each place below to the place above that it reads from." caption="A permutation as an index: each place below reads from a place above."
+# %% moves="permutation" alt="Six letters above, the permuted letters below, joined by arrows that rise from each place below to the place above that it reads from." caption="A permutation as an index: each place below reads from a place above." slide="picture"
 fig, ax = plt.subplots(figsize=(4.5, 1.8))
 for i, source in enumerate(images):
     arrow = {"arrowstyle": "-|>", "color": "C0", "shrinkA": 12, "shrinkB": 12}
@@ -110,7 +110,7 @@ for group in (cyclic_group(4), *map(symmetric_group, (3, 4, 5))):
     agree[group.name] = share
     print(f"{group.name}: {share:.3f}")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # A test that tries only shifts never sees the mistake, and with three members a random test passes half of the time. The
 # tests of this package try the rule on random permutations of many sizes.
 #
@@ -157,7 +157,7 @@ all_orders = torch.cat(list(symmetric_group(3).elements()))
 shifts = torch.cat(list(cyclic_group(3).elements()))
 ends = torch.tensor([[-2.0, 1, 1], [-1, -1, 2]])
 
-# %% alt="The plane of three numbers with mean zero, cut by three dashed mirrors into six sectors. A set with distinct members has six orders, one per sector; three of them, filled, form the orbit under shifts. A set with a tie has three, on the mirrors." caption="Two orbits under $S_3$. Filled circles: the orbit under shifts alone."
+# %% moves="orbit" alt="The plane of three numbers with mean zero, cut by three dashed mirrors into six sectors. A set with distinct members has six orders, one per sector; three of them, filled, form the orbit under shifts. A set with a tie has three, on the mirrors." caption="Two orbits under $S_3$. Filled circles: the orbit under shifts alone." slide="picture"
 fig, ax = plt.subplots(figsize=(5.2, 4.4))
 corners = torch.cat((torch.zeros(1, 2), 1.1 * ends @ plane.T))
 ax.fill(*corners.T, color="C2", alpha=0.2, lw=0)
@@ -221,7 +221,7 @@ table(
     ]
 )
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # $S_n$ keeps the set. A permutation is *even* if it is a product of an even number of swaps; the even ones form the
 # *alternating group* $A_n$, which also keeps the sign of the order. The *dihedral group* $D_n$ keeps who is next to
 # whom on a ring, the *cyclic group* $C_n$ the direction too, and the *direct product* $S_3 \times S_3$ who belongs to
@@ -277,7 +277,7 @@ errors = {
 }
 print({name: f"{value:.1e}" for name, value in errors.items()})
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## Counting orbits
 #
 # How many different sets are there, or, for any group, how many inputs that a network must tell apart?
@@ -358,7 +358,7 @@ assert orbits["C_6"][1] == orbits["D_6"][1] + 1
 assert round(math.factorial(20) / 1e9 / (365.25 * 86_400)) == 77
 assert math.factorial(60) > 1e80
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - A permutation acts as an index, $(\sigma \cdot x)_i = x_{\sigma(i)}$, and then $p\,q$ is the index `q[p]`.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Measuring invariance
 #
 # !!! abstract "What you will be able to do"
@@ -96,7 +96,7 @@ for name, pairs in (("perceptrons / 10⁴", small), ("pooled × 10⁶", large)):
     print(f"{name}: defect below 0.001 in {passed} of 8;", end=" ")
     print(f"divided by the spread {min(relative):.0e} to {max(relative):.0e}")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # The fixed tolerance passes every perceptron, which sees the order, and refuses every pooled network, which does not.
 # A better yardstick is the spread $s$ of the outputs, their standard deviation over sets. The **relative defect**
 # $\Delta_\sigma(f) / s$ does not change when $f$ is multiplied by a constant, and it separates the two.
@@ -151,7 +151,7 @@ own = symmetry_report(neighbors, sets, cyclic_group(n))
 full = symmetry_report(neighbors, sets)
 print(own, full, sep="\n\n")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## Generators are enough
 #
 # !!! theorem "Theorem (generators)"
@@ -224,7 +224,7 @@ for name, pair in precision.items():
     note = "random" if pair[1].is_random else ""
     print(f"{name:12} float32: {single}   float64: {double}   {note}")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # The tolerance for each output is the square root of the machine epsilon times its spread, since nobody knows in
 # advance by how much a network amplifies rounding. In float32 the check refuses the large leak and cannot distinguish
 # the small one from rounding. In float64 the rounding is gone and the small leak is as large as before. The sorted
@@ -276,7 +276,7 @@ for name, (parts, tried, group) in found.items():
     sizes = [len(block) for block in parts]
     print(f"{name:15} {sizes}, {tried} pairs tried; find_symmetry: {group.name}")
 
-# %% alt="Four heat maps of the relative change under exchanging rows i and j. Perceptron and neighbors: well above zero everywhere but on the diagonal. Pooled: zero everywhere. Three and seven: zero inside the blocks of rows 0 to 2 and 3 to 9, larger between them."
+# %% alt="Four heat maps of the relative change under exchanging rows i and j. Perceptron and neighbors: well above zero everywhere but on the diagonal. Pooled: zero everywhere. Three and seven: zero inside the blocks of rows 0 to 2 and 3 to 9, larger between them." slide="picture"
 fig, axes = plt.subplots(1, 4, figsize=(8.4, 2.6))
 for ax, (name, image) in zip(axes, maps.items(), strict=True):
     shown = ax.imshow(image, vmin=0, vmax=1)
@@ -351,7 +351,7 @@ assert names == ["trivial", "C_10", "S_10", "S_3 × S_7"]
 assert [len(parts) for parts, *_ in found.values()] == [10, 10, 1, 2]
 assert found["pooled"][1] == n - 1
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - The defect of $f$ under $\sigma$ is the largest change that $\sigma$ makes. It means something only relative to the

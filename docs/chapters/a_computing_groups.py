@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # How groups are computed
 #
 # !!! abstract "What you will be able to do"
@@ -23,7 +23,7 @@ from invariant_nets import (
 from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import table
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## A chain of stabilizers
 #
 # !!! theorem "Theorem (chain of stabilizers)"
@@ -151,7 +151,7 @@ assert [
     cube.rank(PermutationGroup([row]).generators[0]) for row in following.long()
 ] == [number + i for i in range(3)]
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Fix one point after the other: the order of a group is the product of the lengths of the orbits on the way.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Dividing an average
 #
 # !!! abstract "What you will be able to do"
@@ -204,7 +204,7 @@ assert nothing == []
 exact, thousand, layers = ways.values()
 assert exact > 400_000 * thousand > 1e8 * layers
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Cut the batch: each rank goes backward from $K n_r / N$ times its mean loss; gradients are added once per step.

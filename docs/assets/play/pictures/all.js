@@ -1,0 +1,21 @@
+// Every picture that moves, by the name that the cell of its still figure gives in `moves`.
+
+import { deadZone } from "./dead-zone.js";
+import { fourMaps } from "./four-maps.js";
+import { moments } from "./moments.js";
+import { orbit } from "./orbit.js";
+import { pairMaps } from "./pair-maps.js";
+import { permutation } from "./permutation.js";
+import { renaming } from "./renaming.js";
+import { threshold } from "./threshold.js";
+
+export const pictures = {
+  permutation,
+  orbit,
+  threshold,
+  moments,
+  "dead-zone": deadZone,
+  "four-maps": fourMaps,
+  "pair-maps": pairMaps,
+  renaming,
+};
