@@ -86,7 +86,7 @@ def repeat(numbers: list[str]) -> None:
 
 
 def slides() -> None:
-    """Makes slides of all chapters, from the outputs that the book shows, and says where they are."""
+    """Makes slides of all chapters from the outputs that the book shows, and says where."""
     runner, problems = Runner(ROOT, ROOT / ".cache" / "book"), list[str]()
     try:
         executed = runner.run(chapters())

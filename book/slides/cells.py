@@ -25,7 +25,7 @@ TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 QUESTION = re.compile(r"(?:(?<=[.?!:]\s)|\A)([^.?!:]+\?)")
 SUMMARY = re.compile(r"^## Summary\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 POINT = re.compile(r"^- ", re.MULTILINE)
-POINTS = 4  # on a slide
+POINTS = 3  # on a slide
 
 Report = Callable[[str], None]
 
@@ -76,7 +76,7 @@ def questions(source: str, report: Report) -> Iterator[Slide]:
     paragraphs = [paragraph for paragraph in prose.split("\n\n") if paragraph.strip()]
     asking = [paragraph for paragraph in paragraphs if "?" in paragraph] or paragraphs[-1:]
     for paragraph in asking[-1:]:
-        text = QUESTION.sub(r"**\1**", paragraph.strip())
+        text = QUESTION.sub(r"**\1**", unlinked(paragraph.strip()))
         yield Slide("question", "", block(text, report))
 
 
@@ -112,11 +112,15 @@ SHOWN = {"question": questions, "theorem": statements, "verdict": verdicts}
 
 def block(text: str, report: Report) -> str:
     """Returns Markdown as HTML with formulas, and without links, which lead out of the deck."""
-    plain = LINK.sub(lambda match: match["code"] or match["text"], text)
     converter = Markdown(
         extensions=[*EXTENSIONS], extension_configs={EXTENSIONS[-1]: {"generic": True}}
     )
-    return typeset(re.sub(r"\]\(https?:[^)]*\)", "]", converter.convert(plain)), report)
+    return typeset(converter.convert(unlinked(text)), report)
+
+
+def unlinked(text: str) -> str:
+    """Returns Markdown with the words of its links in their place."""
+    return LINK.sub(lambda match: match["code"] or match["text"], text)
 
 
 def inline(text: str, report: Report) -> str:

@@ -4,9 +4,8 @@ const WIDTH = 1280, HEIGHT = 720, SMALLEST = 24;
 
 function wide(section) {
   const right = section.getBoundingClientRect().right - 60;
-  return [...section.querySelectorAll(".katex-html, table")].some(
-    part => [...part.querySelectorAll(":scope > .base, :scope > tbody")].concat(part).some(
-      piece => piece.getBoundingClientRect().right > right));
+  return [...section.querySelectorAll(".katex-base, table")].some(
+    part => part.getBoundingClientRect().right > right);
 }
 
 async function fit() {

@@ -112,7 +112,7 @@ comparison.table(["model", "score", "behind", "lr", "weights"], formulas=False)
 # The same numbers as a grid, a route per line, with the smaller groups on the left. Below it, paired differences along
 # a line and across lines:
 
-# %%
+# %% slide="picture"
 limit = task.bayes_accuracy
 groups = ("none", "C_n", "C_n × C_d", "S_n", "S_n × S_d", "S_{nd}", "O(nd)")
 # Which test sets each model has right, (seeds, sets).

@@ -106,7 +106,7 @@ table(
 # points is the number of orbits, and the mean of its square is the number of [orbitals](12_any_group.py). We draw
 # 200,000 positions of Rubik's cube, whose 48 facelets the moves permute.
 
-# %%
+# %% slide="picture"
 cube = rubiks_cube_group()
 draws = cube.sample(200_000, torch.Generator().manual_seed(0))
 fixed = (draws == torch.arange(48, dtype=draws.dtype)).sum(1).double()

@@ -171,7 +171,7 @@ print("bytes added up, forward and backward:", moved, "predicted:", predicted)
 # passes, and [recomputing](08_symmetrization.py) one more.
 
 
-# %%
+# %% slide="picture"
 def operations(network):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 12, 5))
