@@ -1,6 +1,6 @@
 """The hooks by which MkDocs makes `assets/play.js`, and keeps its sources out of the site.
 
-Beside it come the models that chapters have put out.
+Beside it come the models that chapters have put out, and what they claim.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from book.pages.bundles import bundles
+from book.play.claims_script import NEEDED, claims_script
+from book.play.claims_script import SCRIPT as CLAIMS
 from book.play.join import JoinError, joined
 from book.running.chapters import code_cells
 from book.running.run import Runner
@@ -37,6 +39,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             raise PluginError(f"two cells of the book put out {uri}")
         made.add(uri)
         files.append(File.generated(config, uri, content=content))
+    if any(NEEDED.search(file.content_string) for file in files.documentation_pages()):
+        root = Path(config.config_file_path).parent
+        claims = claims_script(root, root / ".cache" / "book")
+        files.append(File.generated(config, CLAIMS, content=claims))
     return files
 
 

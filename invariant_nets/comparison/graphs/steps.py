@@ -85,7 +85,8 @@ class Step(NamedTuple):
 
     def plain(self) -> list[Any]:
         """Return it as plain lists; JSON has no word for what is not finite."""
-        options = [o if np.isfinite(o) else str(o) for o in map(_short, self.options)]
+        short = map(_short, self.options)
+        options = [o if np.isfinite(o) else str(o).replace("inf", "Infinity") for o in short]
         return [self.name, self.size, [read.plain() for read in self.reads], options]
 
 
