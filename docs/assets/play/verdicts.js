@@ -16,7 +16,7 @@ export function judged({ moves, claimed }) {
 
 export function inWords(found) {
   const { apart, draws } = found;
-  const moved = `${draws ? "drew anew:" : "moved"} ${apart.toFixed(2)}`;
+  const moved = `${draws ? "drew anew:" : "moved"} ${apart.toFixed(apart < 0.01 ? 4 : 2)}`;
   return { broken: "CLAIM BROKEN", kept: "✓ as claimed", same: "same", moved }[judged(found)];
 }
 
