@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -84,14 +85,16 @@ class Step(NamedTuple):
     options: tuple[float, ...]
 
     def plain(self) -> list[Any]:
-        """Return it as plain lists; JSON has no word for what is not finite."""
-        short = map(_short, self.options)
-        options = [o if np.isfinite(o) else str(o).replace("inf", "Infinity") for o in short]
-        return [self.name, self.size, [read.plain() for read in self.reads], options]
+        """Return it as plain lists."""
+        reads = [read.plain() for read in self.reads]
+        return [self.name, self.size, reads, list(map(_plain, self.options))]
 
 
-def _short(option: float) -> float:
-    return int(option) if np.isfinite(option) and option == int(option) else float(option)
+def _plain(option: float) -> float | str:
+    """Return a number as JSON has it, or the word for it in JavaScript."""
+    if not math.isfinite(option):
+        return "NaN" if math.isnan(option) else "Infinity" if option > 0 else "-Infinity"
+    return int(option) if option == int(option) else option
 
 
 @dataclass
