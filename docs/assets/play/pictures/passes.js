@@ -1,6 +1,6 @@
 // Chapter 8: averages over k orders of a set of four, drawn one by one or as whole cosets.
 
-import { order, seeded } from "../draws.js";
+import { seeded } from "../draws.js";
 import { circle, line, number, range, scale, sum, tag, text } from "../svg.js";
 
 const N = 4;
@@ -42,11 +42,10 @@ function draw({ what, subgroup, doublings, seed }) {
   const r = H.length * variance(averages) / s ** 2;
 
   const random = seeded(seed);
-  const drawn = () => f(act(order(N, random)));
-  const ofCoset = () => mean(coset(H, order(N, random)).map((g) => f(act(g))));
+  const one = (list) => list[Math.floor(list.length * random())];
   const strips = [
-    range(OUTPUTS).map(() => mean(range(k).map(drawn))),
-    range(OUTPUTS).map(() => mean(range(k / H.length).map(ofCoset))),
+    range(OUTPUTS).map(() => mean(range(k).map(() => one(values)))),
+    range(OUTPUTS).map(() => mean(range(k / H.length).map(() => one(averages)))),
   ];
   // Two outputs each, which are independent.
   const apart = strips.map((strip) => Math.sqrt(mean(range(OUTPUTS / 2).map((i) =>
