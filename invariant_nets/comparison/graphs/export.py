@@ -99,10 +99,6 @@ def export_graphs(name: str, models: Mapping[str, nn.Module], n: int, d: int) ->
         >>> [step[0] for step in graphs.graphs["models"]["intrinsic"]["steps"]][:3]
         ['not', 'fill', 'sum']
 
-    References:
-        Ansel et al. (2024), *PyTorch 2: Faster Machine Learning Through Dynamic Python Bytecode
-        Transformation and Graph Compilation*, for what `torch.export` rests on.
-
     Used in chapter 11.
     """
     _check(name, models)
@@ -164,8 +160,10 @@ def _graph_of(
 def _takes_masks(model: nn.Module, x: Tensor, mask: Tensor) -> bool:
     try:
         call(model, x, mask)
-    except TypeError:  # of a part of it, perhaps
-        return False
+    except TypeError as error:
+        if "mask" not in str(error):
+            raise
+        return False  # or a part of it takes none
     return True
 
 
