@@ -25,6 +25,7 @@ from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, 
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
+from invariant_nets.canonicalization.sort_pooling import SortPooling
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
     lexicographic_sort,
@@ -152,6 +153,7 @@ __all__ = [
     "SetNetwork",
     "SetPooling",
     "SetsTask",
+    "SortPooling",
     "SparseExchangeableEquivariant",
     "SymmetricElements",
     "SymmetricElementsInvariant",

@@ -34,6 +34,7 @@ from invariant_nets import (
     SetAttentionBlock,
     SetNetwork,
     SetPooling,
+    SortPooling,
     SparseExchangeableEquivariant,
     SymmetricElements,
     SymmetricElementsInvariant,
@@ -290,6 +291,8 @@ MODULES = {
         features=(2,),
         keeps=("n",),
     ),
+    "SortPooling": Entry(lambda: SortPooling(D, 4)),
+    "SortPooling, a readout": Entry(lambda: SortPooling(D, N, 5, readout=True)),
     "PrincipalAxesModel": Entry(lambda: PrincipalAxesModel(reader()), group=NOTHING),
     "PrincipalAxesModel, members, rotations": moves(
         lambda: PrincipalAxesModel(
