@@ -24,7 +24,8 @@ PAGE = """<!doctype html>
 <main class="md-typeset md-content"><h1>A page</h1>BOXES</main>
 <script src="assets/book.js"></script>
 """
-PLAY = '<div data-play="playground" data-needs="playground claims" ATTRIBUTES><p>Still.</p></div>'
+STILL = '<div class="play play-still"><p>Still.</p></div>'
+PLAY = '<div data-play="playground" data-needs="playground claims" ATTRIBUTES>STILL</div>'
 PAGES = {
     "whole": ["data-address"],
     "piece": [
@@ -64,5 +65,7 @@ def write_pages(folder, document=None):
         script = f'BOOK.data["{name}"] = {json.dumps(data)};'
         (folder / "assets" / "play" / f"{name}.js").write_text(script)
     for name, boxes in PAGES.items():
-        html = "\n".join(PLAY.replace("ATTRIBUTES", attributes) for attributes in boxes)
+        html = "\n".join(
+            PLAY.replace("STILL", STILL).replace("ATTRIBUTES", attributes) for attributes in boxes
+        )
         (folder / f"{name}.html").write_text(PAGE.replace("BOXES", html))

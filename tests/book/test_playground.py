@@ -345,7 +345,7 @@ def test_no_action_changes_a_list_of_children(opened):
     page.evaluate("""() => {
       window.changes = 0;
       new MutationObserver((all) => { changes += all.length; }).observe(
-        document.querySelector(".play"), { childList: true, subtree: true });
+        document.querySelector(".play:not(.play-still)"), { childList: true, subtree: true });
     }""")
     page.check("text=Guess first")
     press(page, "swap")
@@ -396,7 +396,9 @@ def test_the_page_fits_and_can_be_read_by_all(opened, name, width, scheme):
     page.evaluate(f"document.body.dataset.mdColorScheme = '{scheme}'")
     page.evaluate(AXE.read_text())
     page.add_script_tag(content=CHECKS)
-    page.wait_for_function("document.querySelectorAll('[data-play]:not(:has(.play))').length == 0")
+    page.wait_for_function(
+        "document.querySelectorAll('[data-play]:not(:has(.play-tools))').length == 0"
+    )
     for action in (None, "swap", "guess"):
         if action == "guess":
             page.locator("text=Guess first").last.check()
@@ -419,8 +421,8 @@ def test_targets_are_large_enough_on_a_phone_and_the_set_stays_in_view(opened):
 
 def test_a_piece_shows_what_it_names(opened):
     page = opened("piece")
-    page.wait_for_function("document.querySelectorAll('.play').length == 2")
-    first, second = page.locator(".play").all()
+    page.wait_for_function("document.querySelectorAll('.play-tools').length == 2")
+    first, second = page.locator(".play:not(.play-still)").all()
     names = "all => all.map((e) => e.dataset.model).filter(Boolean)"
     assert first.locator(".play-answer").evaluate_all(names) == ["mlp", "canonical-mlp"]
     assert first.locator(".play-tools button").all_inner_texts() == ["Shift", "Swap two"]
