@@ -26,6 +26,7 @@ from invariant_nets import (
     LearnedOrder,
     LinearEquivariant,
     LinearInvariant,
+    MixedFrame,
     MultiheadAttentionBlock,
     OrbitInvariant,
     OrbitLinear,
@@ -308,6 +309,12 @@ MODULES = {
         ),
         random=True,
         sizes="placed",
+    ),
+    "MixedFrame": Entry(
+        lambda: CanonicalModel(
+            reader(), frame=MixedFrame(LearnedOrder(keys(), temperature=1.0), DirectionFrame(D, 3))
+        ),
+        keeps=("n",),
     ),
     "PrincipalAxesModel": Entry(lambda: PrincipalAxesModel(reader()), group=NOTHING),
     "PrincipalAxesModel, members, rotations": moves(

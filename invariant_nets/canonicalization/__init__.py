@@ -16,7 +16,8 @@ from invariant_nets.canonicalization.frames import (
     RelaxedOrders,
     WeightedOrders,
 )
-from invariant_nets.canonicalization.learned_order import LearnedOrder
+from invariant_nets.canonicalization.learned.mixture import MixedFrame
+from invariant_nets.canonicalization.learned.order import LearnedOrder
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
@@ -31,6 +32,7 @@ __all__ = [
     "CircleFrame",
     "DirectionFrame",
     "LearnedOrder",
+    "MixedFrame",
     "PrincipalAxesModel",
     "RelaxedOrders",
     "WeightedOrders",
