@@ -27,8 +27,7 @@ from invariant_nets.canonicalization.frames import (
     RelaxedOrders,
     WeightedOrders,
 )
-from invariant_nets.canonicalization.learned.mixture import MixedFrame
-from invariant_nets.canonicalization.learned.order import LearnedOrder
+from invariant_nets.canonicalization.learned_order import LearnedOrder
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
@@ -142,7 +141,6 @@ __all__ = [
     "LinearEquivariant",
     "LinearInvariant",
     "LossAndScore",
-    "MixedFrame",
     "ModelResult",
     "ModelSpec",
     "MultiheadAttentionBlock",

@@ -26,7 +26,6 @@ from invariant_nets import (
     LearnedOrder,
     LinearEquivariant,
     LinearInvariant,
-    MixedFrame,
     MultiheadAttentionBlock,
     OrbitInvariant,
     OrbitLinear,
@@ -309,12 +308,6 @@ MODULES = {
         ),
         random=True,
         sizes="placed",
-    ),
-    "MixedFrame": Entry(
-        lambda: CanonicalModel(
-            reader(), frame=MixedFrame(LearnedOrder(keys(), temperature=1.0), DirectionFrame(D, 3))
-        ),
-        keeps=("n",),
     ),
     "PrincipalAxesModel": Entry(lambda: PrincipalAxesModel(reader()), group=NOTHING),
     "PrincipalAxesModel, members, rotations": moves(

@@ -16,8 +16,7 @@ from invariant_nets.canonicalization.frames import (
     RelaxedOrders,
     WeightedOrders,
 )
-from invariant_nets.canonicalization.learned.mixture import MixedFrame
-from invariant_nets.canonicalization.learned.order import LearnedOrder
+from invariant_nets.canonicalization.learned_order import LearnedOrder
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
@@ -32,7 +31,6 @@ __all__ = [
     "CircleFrame",
     "DirectionFrame",
     "LearnedOrder",
-    "MixedFrame",
     "PrincipalAxesModel",
     "RelaxedOrders",
     "WeightedOrders",

@@ -32,11 +32,7 @@ from invariant_nets.canonicalization.frames import (
     composed,
     sorted_sets,
 )
-from invariant_nets.canonicalization.learned.plackett_luce import (
-    all_orders,
-    log_probability,
-    soft_orders,
-)
+from invariant_nets.canonicalization.plackett_luce import all_orders, log_probability, soft_orders
 
 Gradient = Literal["straight-through", "score"]
 
@@ -85,8 +81,7 @@ class LearnedOrder(nn.Module):
 
     for the noisy keys $k$, standardized over the set. It is biased, has less variance, and is the
     one that learns an order within some hundred steps. Its values are those of the sort; it acts in
-    training mode only. It does not find an order from every start; several orders in a `MixedFrame`
-    find one more often.
+    training mode only.
 
     Args:
         keys: maps a batch of sets to one number a member, such as `order_keys(d)`; it must be
