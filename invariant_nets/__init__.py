@@ -31,6 +31,7 @@ from invariant_nets.canonicalization.learned_order import LearnedOrder
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
+from invariant_nets.canonicalization.sort_pooling import SortPooling
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
     lexicographic_sort,
@@ -160,6 +161,7 @@ __all__ = [
     "SetNetwork",
     "SetPooling",
     "SetsTask",
+    "SortPooling",
     "SparseExchangeableEquivariant",
     "SymmetricElements",
     "SymmetricElementsInvariant",

@@ -35,6 +35,7 @@ from invariant_nets import (
     SetAttentionBlock,
     SetNetwork,
     SetPooling,
+    SortPooling,
     SparseExchangeableEquivariant,
     SymmetricElements,
     SymmetricElementsInvariant,
@@ -309,6 +310,8 @@ MODULES = {
         random=True,
         sizes="placed",
     ),
+    "SortPooling": Entry(lambda: SortPooling(D, 4)),
+    "SortPooling, a readout": Entry(lambda: SortPooling(D, N, 5, readout=True)),
     "PrincipalAxesModel": Entry(lambda: PrincipalAxesModel(reader()), group=NOTHING),
     "PrincipalAxesModel, members, rotations": moves(
         lambda: PrincipalAxesModel(

@@ -56,7 +56,7 @@ limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 # is new, and the training curve is itself a test curve. The second part does not say *how* far the two sides lie
 # apart; that depends on how well the network can remember.
 #
-# We train six seeds side by side, as in [chapter 8](08_symmetrization.py): each with its own 800 static training
+# We train six seeds side by side, as in [chapter 9](09_augmentation.py): each with its own 800 static training
 # sets, or with 800 new ones in each of 20 epochs. A *view* gives the orders of the rows over which the logits are
 # averaged. The 10,000 fresh sets choose nothing.
 

@@ -89,7 +89,7 @@ def coset_subgroup(n: int, samples: int) -> PermutationGroup:
     References:
         Dixon & Mortimer (1996), *Permutation Groups*, chapter 7 and appendix A.
 
-    Chapter 8 measures the error of independent draws.
+    Chapter 8 compares its cosets with independent draws.
     """
     n, samples = positive_int("n", n), positive_int("samples", samples)
     if math.factorial(n) <= samples:
@@ -141,7 +141,7 @@ def variance_ratios(subgroup: PermutationGroup) -> dict[str, float]:
     References:
         Diaconis (1988), *Group Representations in Probability and Statistics*, chapter 7.
 
-    Chapter 8 measures the error of independent draws.
+    Derived in chapter 8.
     """
     if not isinstance(subgroup, PermutationGroup):
         raise TypeError(f"subgroup must be a PermutationGroup, got {subgroup!r}")

@@ -40,7 +40,7 @@ def transitivity(group: PermutationGroup) -> int:
     References:
         Dixon & Mortimer (1996), *Permutation Groups*, chapter 7.
 
-    Chapter 8 derives averages over groups.
+    Chapter 8 proves the equality.
     """
     if not isinstance(group, PermutationGroup):
         raise TypeError(f"group must be a PermutationGroup, got {group!r}")

@@ -49,7 +49,7 @@ def affine_group(q: int) -> PermutationGroup:
     References:
         Dixon & Mortimer (1996), *Permutation Groups*, section 2.8.
 
-    Chapter 8 derives averages over groups.
+    Chapter 8 builds it for a prime.
     """
     p, e = _prime_and_exponent(q)
     powers = _powers(p, e)
@@ -82,7 +82,7 @@ def projective_group(q: int, special: bool = False) -> PermutationGroup:
     References:
         Dixon & Mortimer (1996), *Permutation Groups*, section 2.8.
 
-    Chapter 8 derives averages over groups.
+    Chapter 8 averages over its cosets.
     """
     p, e = _prime_and_exponent(q)
     powers = _powers(p, e)
