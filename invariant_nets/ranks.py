@@ -46,7 +46,7 @@ def join_ranks() -> None:
         >>> Ranks().size
         1
 
-    Used in appendix B.
+    Appendix B divides batches and groups among such ranks.
     """
     if not dist.is_available() or dist.is_initialized():
         return
@@ -88,7 +88,7 @@ class Ranks:
         >>> ranks.first, ranks.part, ranks.gather([1.0, 2.0])
         (True, (0, 1), [[1.0, 2.0]])
 
-    Used in appendix B.
+    Appendix B divides the sum of an average among ranks.
     """
 
     def __init__(self, process_group: dist.ProcessGroup | None = None) -> None:

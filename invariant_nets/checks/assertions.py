@@ -46,7 +46,7 @@ def test_invariant(
         >>> first_row.holds, first_row.relative_error > 0.1
         (False, True)
 
-    Derived in chapter 3, used in every chapter.
+    Derived in chapter 3.
     """
     return symmetry_report(model, input, group, equivariant=False, **options)
 

@@ -57,7 +57,7 @@ class Comparison:
         >>> comparison.to_dict()["ideal"] == task.bayes_accuracy
         True
 
-    Used in chapter 11.
+    Chapter 11 reads one.
     """
 
     task: DataTask

@@ -50,7 +50,7 @@ class SetsTask:
         >>> task.goal.score, task.goal.ideal, task.constant_score
         ('accuracy', None, 0.5)
 
-    Used in chapter 11.
+    Used in chapters 6 and 13.
     """
 
     shuffle = True

@@ -84,7 +84,7 @@ class LabeledSets(Dataset[Sample]):
         >>> sets.num_classes, sets.counts, sets[0][1]
         (3, (2, 1, 1), tensor(2))
 
-    Used in chapter 11.
+    Used in chapters 6, 13 and 14.
     """
 
     x: Float[Tensor, "sets n d"]

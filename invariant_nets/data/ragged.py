@@ -166,7 +166,7 @@ def collate_sets(samples: Sequence[Any]) -> Any:
         >>> x.shape, mask.sum(1).tolist(), label.shape
         (torch.Size([2, 3, 2]), [1, 3], torch.Size([2, 1]))
 
-    Used in chapter 13.
+    `pad_sets` of chapter 13 does it for one batch.
     """
     samples = list(samples)
     if not samples or not isinstance(samples[0], tuple | list):

@@ -110,7 +110,7 @@ def load_sets(
         >>> train.x.shape, train.counts, test
         (torch.Size([8, 10, 5]), (4, 4), None)
 
-    Used in chapter 11.
+    `python -m invariant_nets compare --data` of chapter 11 reads files so.
     """
     checked_kind(labels, per_member)
     columns = Columns.checked(set_column, label_column, split_column, features)

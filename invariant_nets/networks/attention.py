@@ -54,7 +54,7 @@ class SetAttentionBlock(MultiheadAttentionBlock):
     References:
         Lee et al. (2019), *Set Transformer*, section 3.1.
 
-    Used in chapter 13.
+    The set transformer of chapter 13 is made of such blocks.
     """
 
     takes_members = True
@@ -142,7 +142,7 @@ class InducedSetAttentionBlock(nn.Module):
     References:
         Lee et al. (2019), *Set Transformer*, section 3.1.
 
-    Used in chapter 13.
+    The set transformer of chapter 13 is made of such blocks.
     """
 
     takes_members = True

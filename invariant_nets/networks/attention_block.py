@@ -99,7 +99,7 @@ class MultiheadAttentionBlock(nn.Module):
         Transformer*, section 3.1; Zhang et al. (2022), *Set Norm and Equivariant Skip Connections*,
         for what layer norms remove.
 
-    Used in chapter 13.
+    The set transformer of chapter 13 is made of such blocks.
     """
 
     def __init__(

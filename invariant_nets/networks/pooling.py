@@ -221,7 +221,7 @@ class AttentionPooling(nn.Module):
     References:
         Lee et al. (2019), *Set Transformer*, section 3.2.
 
-    Used in chapter 13.
+    The set transformer of chapter 13 pools so.
     """
 
     takes_members = pools = True

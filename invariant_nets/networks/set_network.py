@@ -71,7 +71,7 @@ class SetNetwork(nn.Sequential):
         >>> network(x, mask=mask).shape
         torch.Size([2, 1])
 
-    Used in every chapter; chapter 13 has sets of many sizes.
+    Chapter 4 builds such networks; chapter 13 has sets of many sizes.
     """
 
     takes_members = True
@@ -249,7 +249,7 @@ class FlattenMembers(nn.Module):
         >>> FlattenMembers()(x, mask=mask).tolist()
         [[2.0, 3.0, 0.0]]
 
-    Used in chapters 7 to 11.
+    The perceptrons that chapters 7 to 11 train begin with it.
     """
 
     takes_members = pools = True

@@ -78,7 +78,7 @@ def set_transformer(
         Lee, Lee, Kim, Kosiorek, Choi & Teh (2019), *Set Transformer: A Framework for
         Attention-based Permutation-Invariant Neural Networks*, ICML.
 
-    Used in chapter 13, trained in chapter 14.
+    Used in chapter 13.
     """
     positive_int("n", n)
     outputs = positive_int("outputs", outputs)

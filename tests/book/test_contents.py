@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+import invariant_nets
 from book.docstrings import adapt
 from book.pages import outputs
 from book.pages.notation import read as read_symbols
@@ -152,3 +153,29 @@ def test_the_bibliography_is_what_the_book_cites():
         cited |= found
     faults += [f"nothing cites {key}" for key in works - cited]
     assert not faults, "\n".join(sorted(faults))
+
+
+def claims_of_use(doc):
+    """Yields the chapters and appendices of which a docstring says that they use its object."""
+    for line in re.findall(r"^ *Used in ((?:chapter|appendi).*)", doc, re.MULTILINE):
+        until = re.split(r"[;:]", line)[0].rstrip(".")
+        for first, last in re.findall(r"\b(\d+|[A-Z])\b(?: to (\d+))?", until):
+            yield from range(int(first), int(last or first) + 1) if first.isdigit() else [first]
+
+
+def test_what_a_docstring_says_is_used_in_a_chapter_stands_there():
+    said = "A.\n\n    Used in chapters 2, 4 and 7 to 9; chapter 11 compares it."
+    assert list(claims_of_use(said)) == [2, 4, 7, 8, 9]
+    assert list(claims_of_use("    Used in appendix B.")) == ["B"]
+    texts = {}
+    for path in (ROOT / "docs" / "chapters").glob("*_*.py"):
+        number = path.name.split("_")[0]
+        texts[int(number) if number.isdigit() else number.upper()] = path.read_text()
+    wrong, seen = [], 0
+    for name in invariant_nets.__all__:
+        for chapter in claims_of_use(getattr(invariant_nets, name).__doc__ or ""):
+            seen += 1
+            if not re.search(rf"\b{name}\b", texts[chapter]):
+                wrong.append((name, chapter))
+    assert seen > 10
+    assert not wrong
