@@ -287,8 +287,8 @@ def test_passes_are_those_of_the_theorem(tab):
             assert seen["r"] == pytest.approx(
                 float(H.order * variances[0] / variances[1]), abs=1e-6
             )
-            # Up to the transitivity a coset gives the exact mean; beyond it, four shifts do not. The
-            # chapter asserts the same of larger groups.
+            # Up to the transitivity a coset gives the exact mean; beyond it, four shifts do not.
+            # The chapter asserts the same of larger groups.
             assert "all(v[:t].max() < 1e-12 and v[t:].min() > 1e-6" in chapter("08")
             if power <= transitivity(H):
                 assert seen["r"] < 1e-12
