@@ -12,22 +12,31 @@ from invariant_nets.comparison import MODELS
 from tests.book.small import ROOT
 
 N, D = 10, 5
-CLAIMS = claims(n=N, d=D)
-ACTING = {
-    kind: [torch.from_numpy(a) for a in of[:: max(1, len(of) // 6)]]
-    for kind, of in generators(N, D).items()
-}
 
 
-@pytest.mark.parametrize("claim", CLAIMS["models"], ids=lambda claim: claim["name"])
-def test_a_model_keeps_what_it_claims_and_nothing_else(claim):
+@pytest.fixture(scope="module")
+def claimed():
+    return claims(n=N, d=D)
+
+
+@pytest.fixture(scope="module")
+def acting():
+    return {
+        kind: [torch.from_numpy(a) for a in of[:: max(1, len(of) // 6)]]
+        for kind, of in generators(N, D).items()
+    }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_keeps_what_it_claims_and_nothing_else(claimed, acting, name):
+    claim = next(claim for claim in claimed["models"] if claim["name"] == name)
     torch.manual_seed(0)
     model = MODELS[claim["name"]].model(N, D).double().eval()
     x = torch.randn(32, N * D, dtype=torch.float64)
     keeps = []
     with torch.no_grad():
         y = model(x.view(-1, N, D))
-        for kind, of in ACTING.items():
+        for kind, of in acting.items():
             changes = [(model((x @ a.T).view(-1, N, D)) - y).abs().max() / y.std() for a in of]
             keeps += [kind] if max(changes) < 1e-9 else []
             assert max(changes) < 1e-9 or max(changes) > 1e-3
@@ -35,11 +44,11 @@ def test_a_model_keeps_what_it_claims_and_nothing_else(claim):
     assert claim["draws"] == ("again" not in keeps)
 
 
-def test_models_come_from_the_weakest_claim_to_the_strongest():
-    keeps = [len(claim["keeps"]) for claim in CLAIMS["models"]]
+def test_models_come_from_the_weakest_claim_to_the_strongest(claimed):
+    keeps = [len(claim["keeps"]) for claim in claimed["models"]]
     assert keeps == sorted(keeps)
     assert len(keeps) == len(MODELS)
-    words = {claim["group"]: claim["ignores"] for claim in CLAIMS["models"]}
+    words = {claim["group"]: claim["ignores"] for claim in claimed["models"]}
     assert words["trivial"] == "nothing"
     assert words["S_n × C_d"] == "row order and column shifts"
     assert words["O(nd)"] == "all rotations"
@@ -67,13 +76,13 @@ def test_each_kind_generates_its_group_and_a_smaller_group_does_not_hold_it():
     assert not known["(S_n)^d"](acting["columns"][0])
 
 
-def test_the_ideal_logit_is_the_logarithm_of_the_likelihood_ratio():
+def test_the_ideal_logit_is_the_logarithm_of_the_likelihood_ratio(claimed):
     x = torch.randn(N * D, dtype=torch.float64)
     one, two = (
         torch.distributions.Normal(torch.zeros((), dtype=x.dtype), v**0.5).log_prob(x).sum()
-        for v in CLAIMS["variances"]
+        for v in claimed["variances"]
     )
-    logit = CLAIMS["slope"] * (x.square().sum() - N * D * CLAIMS["threshold"])
+    logit = claimed["slope"] * (x.square().sum() - N * D * claimed["threshold"])
     torch.testing.assert_close(logit, two - one)
 
 
@@ -83,11 +92,11 @@ def test_a_group_without_a_definition_is_named():
         claims(models)
 
 
-def test_the_script_holds_the_claims_and_is_made_once(tmp_path):
+def test_the_script_holds_the_claims_and_is_made_once(claimed, tmp_path):
     script = claims_script(ROOT, tmp_path)
     head, _, rest = script.partition(" = ")
     assert head == "BOOK.data.claims"
-    assert json.loads(rest.removesuffix(";\n")) == CLAIMS
+    assert json.loads(rest.removesuffix(";\n")) == claimed
     (kept,) = (tmp_path / "claims").iterdir()
     kept.write_text("{}")
     assert claims_script(ROOT, tmp_path) == "BOOK.data.claims = {};\n"

@@ -5,30 +5,38 @@ import re
 
 import pytest
 
+from book.play.claims import claims
 from book.play.still import MOVES, WAITS, Stills
 from tests.book.play_pages import ASSETS, exported
-from tests.book.test_claims import CLAIMS
 
 PLACE = '<div data-play="playground" data-needs="playground claims"{}></div>'
 
 
+pytestmark = pytest.mark.book
+
+
 @pytest.fixture(scope="module")
-def stills():
+def claimed():
+    return claims()
+
+
+@pytest.fixture(scope="module")
+def stills(claimed):
     found = (ASSETS / "play").rglob("*.js")
     modules = {file.relative_to(ASSETS / "play").as_posix(): file.read_text() for file in found}
-    scripts = {"playground": exported(), "claims": CLAIMS}
+    scripts = {"playground": exported(), "claims": claimed}
     return Stills(
         modules, {name: f"BOOK.data.x = {json.dumps(d)};\n" for name, d in scripts.items()}
     )
 
 
-def test_a_place_shows_what_the_models_answer(stills):
+def test_a_place_shows_what_the_models_answer(stills, claimed):
     html = stills.filled(f"<p>A.</p>{PLACE.format('')}<p>B.</p>")
     assert html.startswith('<p>A.</p><div data-play="playground"')
     assert html.endswith(f"<p>{MOVES}</p></div><p>B.</p>")
     assert set(re.findall(r'data-verdict="(\w+)"', html)) == {"kept", "moved"}
-    assert html.count('data-verdict="kept"') == sum("rows" in m["keeps"] for m in CLAIMS["models"])
-    assert html.count('role="row"') == len(CLAIMS["models"])
+    assert html.count('data-verdict="kept"') == sum("rows" in m["keeps"] for m in claimed["models"])
+    assert html.count('role="row"') == len(claimed["models"])
     assert html.count('class="play-bar"') == 50
     assert "Someone swapped rows " in html
     assert stills.filled(PLACE.format("")) == stills.filled(PLACE.format(""))
