@@ -54,7 +54,7 @@ print("cycles ", sigma, " order", sigma.order())
 print("inverse", sigma.inverse(), "as index", sigma.inverse().index_tensor.tolist())
 print("σ · x  ", "".join(letters[images]))
 
-# %% alt="Six letters above, the permuted letters below, joined by arrows that rise from each place below to the place above that it reads from." caption="A permutation as an index: each place below reads from a place above."
+# %% moves="permutation" alt="Six letters above, the permuted letters below, joined by arrows that rise from each place below to the place above that it reads from." caption="A permutation as an index: each place below reads from a place above."
 fig, ax = plt.subplots(figsize=(4.5, 1.8))
 for i, source in enumerate(images):
     arrow = {"arrowstyle": "-|>", "color": "C0", "shrinkA": 12, "shrinkB": 12}
@@ -157,7 +157,7 @@ all_orders = torch.cat(list(symmetric_group(3).elements()))
 shifts = torch.cat(list(cyclic_group(3).elements()))
 ends = torch.tensor([[-2.0, 1, 1], [-1, -1, 2]])
 
-# %% alt="The plane of three numbers with mean zero, cut by three dashed mirrors into six sectors. A set with distinct members has six orders, one per sector; three of them, filled, form the orbit under shifts. A set with a tie has three, on the mirrors." caption="Two orbits under $S_3$. Filled circles: the orbit under shifts alone."
+# %% moves="orbit" alt="The plane of three numbers with mean zero, cut by three dashed mirrors into six sectors. A set with distinct members has six orders, one per sector; three of them, filled, form the orbit under shifts. A set with a tie has three, on the mirrors." caption="Two orbits under $S_3$. Filled circles: the orbit under shifts alone."
 fig, ax = plt.subplots(figsize=(5.2, 4.4))
 corners = torch.cat((torch.zeros(1, 2), 1.1 * ends @ plane.T))
 ax.fill(*corners.T, color="C2", alpha=0.2, lw=0)

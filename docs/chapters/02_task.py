@@ -129,7 +129,7 @@ print(f"loss       {least_loss:.4f}   (drawn {drawn_loss:.4f})")
 # The picture shows where the rest goes. The two densities of $T$ overlap heavily, and where they overlap every
 # classifier must be wrong at times: the shaded area, halved, is the error of the best classifier.
 
-# %% alt="The densities of T for the two labels, two wide bells that overlap heavily, with the threshold t at their crossing. The shaded overlap is twice the unavoidable error."
+# %% moves="threshold" alt="The densities of T for the two labels, two wide bells that overlap heavily, with the threshold t at their crossing. The shaded overlap is twice the unavoidable error."
 grid = np.linspace(10, 95, 400)
 densities = [chi2(n * d, scale=v).pdf(grid) for v in (v1, v2)]
 fig, ax = plt.subplots(figsize=(8, 3.2))

@@ -94,7 +94,7 @@ print(f"{certain:.0%} of the outputs are exactly 0 or 1")
 # axis. We also count the wrong sets that have no gradient with `BCELoss` (below $10^{-6}$ at the logit), and take the
 # rms of two gradients by the first layer's $a$: of the loss, and of the mean logit.
 
-# %%
+# %% moves="moments dead-zone"
 POWER = {"1": 0.0, "1/√d": 0.5, "1/d": 1.0}  # the factor is d to minus this
 NAMES = {"1": "sum", "1/√d": "sqrt", "1/d": "mean"}  # what the package calls it
 kinds = list(itertools.product(("sum", "mean"), POWER))

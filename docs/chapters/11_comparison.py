@@ -28,7 +28,7 @@ from invariant_nets.comparison import GaussianTask, compare, export_graphs
 from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import INK, PALETTE, table, use_book_style
 from invariant_nets.groups import cyclic_group, direct_product, symmetric_group
-from invariant_nets.networks import entrywise, exchangeable_matrix, intrinsic
+from invariant_nets.networks import FlattenMembers, entrywise, intrinsic
 
 use_book_style()
 n, d = 10, 5
@@ -59,8 +59,7 @@ def paired(one, two):
 # %% [markdown]
 # ## A grid of groups and routes
 #
-# The explanations name a *group* and a *route*. So we vary one and keep the other, and train all models by our rules
-# with the package's [`compare`][invariant_nets.compare].
+# The explanations name a *group* and a *route*. We vary one, keep the other, and train all by our rules with [`compare`][invariant_nets.compare].
 #
 # - **Layers:** networks of equivariant layers for $S_n$, $S_n \times S_d$ and $S_{nd}$, all with two hidden layers of
 #   width 16. For $S_n$ also [Deep Sets][invariant_nets.deep_sets]: an encoder of each row, a mean, and a decoder.
@@ -85,7 +84,7 @@ def sorted_entries(x):
 shifts = direct_product(*map(cyclic_group, (n, d)), on="grid")
 builders = {
     "layers, S_n": partial(intrinsic, hidden=(16, 16)),
-    "layers, S_n × S_d": exchangeable_matrix,
+    "layers, S_n × S_d": MODELS["exchangeable"].build,
     "layers, S_{nd}": entrywise,
     "Deep Sets, S_n": MODELS["deep-sets"].build,
     "perceptron, none": mlp,
@@ -327,12 +326,13 @@ caption = "Largest change of the output, relative to its spread."
 table([a | b for a, b in zip(claims, lines, strict=True)], caption=caption)
 
 # %% [markdown]
-# Every model is invariant to what it claims, and to no other group in the table. To let you try, we train the registry:
+# Every model is invariant to what it claims, and to no other group in the table. We train the registry for the [playground](../playground.md):
 
 # %%
 few = GaussianTask(train_sets=80 * 60, validation_sets=100, test_sets=100)
 runs = compare(MODELS, few, lr=1e-2, **budget | {"seeds": 1})
 played = {name: runs[name].runs[0].model for name in MODELS}
+played["sorted"] = CanonicalModel(FlattenMembers())  # the rows in canonical order
 export_graphs("playground", played, n, d)
 
 # %% [markdown]
@@ -408,9 +408,8 @@ for name, found in audit.items():
 #
 # How much a symmetry is worth now has theorems. [Tahmasebi and Jegelka (2023)](../bibliography.md#tahmasebi-2023) prove
 # for kernel regression that invariance to a finite group acts as if the number of samples were multiplied by its size.
-# The size of the group alone does not order our networks. [Bouthillier et al.
-# (2021)](../bibliography.md#bouthillier-2021) measure how data, initialization and hyperparameters move benchmark
-# results, and recommend to vary all of them.
+# The size of the group alone does not order our networks. [Bouthillier et al. (2021)](../bibliography.md#bouthillier-2021)
+# measure how data, initialization and hyperparameters move benchmark results, and recommend to vary all of them.
 #
 # ## Exercises
 #

@@ -101,7 +101,7 @@ with torch.no_grad():
 # The page's maps are the package's and linearly independent, so they span the layers of the theorem. The tiles show what
 # each does to one matrix, with `layer.maps` as captions: axes with the same number are in one block.
 
-# %% alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone."
+# %% moves="pair-maps renaming" alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone."
 x = torch.randn(1, 5, 5, generator=torch.Generator().manual_seed(3))
 tiles = {"the input": x[0]} | dict(zip(layer.maps, fifteen(x)[0], strict=True))
 fig, axes = plt.subplots(4, 4, figsize=(7, 7.6))

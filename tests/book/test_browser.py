@@ -3,7 +3,6 @@
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,14 +14,9 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
-from tests.book.pages import AXE, SCHEMES, VIEWS, faults_of, in_view, watch
+from tests.book.pages import AXE, CHROMIUM, FLAGS, SCHEMES, VIEWS, faults_of, in_view, watch
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
-    *("--disable-component-update", "--disable-sync"),
-)
 
 pytestmark = [
     pytest.mark.book,
