@@ -235,7 +235,8 @@ def on_post_build(config: MkDocsConfig) -> None:
     """Shows the chapters as far as they are, and lets the others run."""
     if State.served:
         docs = Path(config.docs_dir)
-        State.served.show({docs / uri: (place, chapters[uri]) for uri, place in places.items()})
+        pages = {docs / uri: (place, chapters[uri]) for uri, place in places.items()}
+        State.served.show(pages, Path(config.site_dir))
 
 
 def runner_of(config: MkDocsConfig, background: bool = False) -> Runner:

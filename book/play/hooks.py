@@ -1,10 +1,19 @@
-"""The hooks by which MkDocs makes `assets/play.js`, and keeps its sources out of the site."""
+"""The hooks by which MkDocs makes `assets/play.js`, and keeps its sources out of the site.
+
+Beside it come the models that chapters have put out.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
+from book.pages.bundles import bundles
 from book.play.join import JoinError, joined
+from book.running.chapters import code_cells
+from book.running.run import Runner
 
 SOURCES = "assets/play/"  # modules, below docs/
 ENTRY = "main.js"
@@ -22,4 +31,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     except JoinError as error:
         raise PluginError(f"docs/{SOURCES}{error}") from None
     files.append(File.generated(config, SCRIPT, content=content))
+    made: set[str] = set()
+    for uri, content in put_out(config):
+        if uri in made:
+            raise PluginError(f"two cells of the book put out {uri}")
+        made.add(uri)
+        files.append(File.generated(config, uri, content=content))
     return files
+
+
+def put_out(config: MkDocsConfig) -> Iterator[tuple[str, str]]:
+    """Yields what the chapters put out for pages to load, as far as they have run."""
+    root = Path(config.config_file_path).parent
+    runner = Runner(root, root / ".cache" / "book")
+    for path in sorted((Path(config.docs_dir) / "chapters").glob("*.py")):
+        if notebook := runner.load(path):
+            outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
+            yield from bundles(outputs).items()
