@@ -9,8 +9,8 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
-from book.pages.searched import symbol_entries
-from book.pages.theorems import listed
+from book.pages.found.searched import symbol_entries
+from book.pages.found.theorems import listed
 from book.running.chapters import read
 
 log = logging.getLogger("mkdocs.book")

@@ -32,10 +32,10 @@ from nbformat import NotebookNode
 
 from book.pages.chapter import ChapterPage, markdown, with_cells
 from book.pages.download import download
+from book.pages.found.searched import Aside
 from book.pages.katex import displayed, typeset, typeset_title
 from book.pages.kept import kept
 from book.pages.notation import Symbol, read
-from book.pages.searched import Aside
 from book.pages.symbols import Links
 from book.running.chapters import ChapterError, code_cells, numbered
 from book.running.chapters import read as read_chapter
@@ -235,7 +235,8 @@ def on_post_build(config: MkDocsConfig) -> None:
     """Shows the chapters as far as they are, and lets the others run."""
     if State.served:
         docs = Path(config.docs_dir)
-        State.served.show({docs / uri: (place, chapters[uri]) for uri, place in places.items()})
+        pages = {docs / uri: (place, chapters[uri]) for uri, place in places.items()}
+        State.served.show(pages, Path(config.site_dir))
 
 
 def runner_of(config: MkDocsConfig, background: bool = False) -> Runner:

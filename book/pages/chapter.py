@@ -11,8 +11,8 @@ from functools import partial
 
 from nbformat import NotebookNode
 
+from book.pages.found.theorems import with_anchors
 from book.pages.outputs import CAPTION, rendered
-from book.pages.theorems import with_anchors
 from book.running.chapters import code_cells, hidden
 from book.running.live import Status
 

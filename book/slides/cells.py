@@ -14,9 +14,9 @@ from markdown import Markdown
 from nbformat import NotebookNode
 
 from book.pages.download import ADMONITION, LINK
+from book.pages.found.theorems import theorems
 from book.pages.katex import typeset
 from book.pages.outputs import CAPTION, rendered
-from book.pages.theorems import theorems
 from book.running.chapters import code_cells
 
 KINDS = ("question", "theorem", "picture", "verdict")

@@ -288,7 +288,7 @@ for name, f in in_plane.items():
     changes.append({"behind": name, "500 steps": coarse, "5,000 steps": fine})
 table(changes, digits={"500 steps": 6, "5,000 steps": 6}, caption="largest change")
 
-# %% alt="Output of one network along a path on which one point moves past nine others. Behind the lexicographic sort it makes a few large jumps; behind eight directions with equal weights it makes more and smaller jumps; with gap weights it is a continuous curve with kinks." slide="picture"
+# %% moves="meeting" alt="Output of one network along a path on which one point moves past nine others. Behind the lexicographic sort it makes a few large jumps; behind eight directions with equal weights it makes more and smaller jumps; with gap weights it is a continuous curve with kinks." slide="picture"
 fig, ax = plt.subplots(figsize=(8, 3.2))
 for name in list(in_plane)[:3]:
     y = paths[name].clone()

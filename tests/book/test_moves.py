@@ -65,20 +65,38 @@ def book(tmp_path_factory):
     return folder / "site"
 
 
-@pytest.fixture
-def tab(browser, book):
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+def opened(context, book):
+    """A tab with the small book, which lists what it asks for and what goes wrong."""
     tab = context.new_page()
     # The theme's search needs a server.
-    tab.asked, tab.problems, tab.expected = [], [], "search_index"
+    tab.asked, tab.problems, tab.expected = [], [], ["search_index"]
     tab.on("request", lambda request: tab.asked.append(request.url))
     tab.on("pageerror", lambda error: tab.problems.append(str(error)))
     tab.goto(f"file://{book}/chapters/01_small/index.html")
-    tab.wait_for_load_state("load")
-    yield tab
-    context.close()
-    expected = ("search_index", tab.expected)
-    assert not [problem for problem in tab.problems if not any(e in problem for e in expected)]
+    return tab
+
+
+def unexpected(tab):
+    return [problem for problem in tab.problems if not any(e in problem for e in tab.expected)]
+
+
+@pytest.fixture
+def tab(browser, book):
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        tab = opened(context, book)
+        yield tab
+        assert not unexpected(tab)
+
+
+@pytest.fixture(scope="module")
+def moved(browser, book):
+    """A tab in which all pictures have come, for the tests that move each of them."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        tab = opened(context, book)
+        for name in NAMES:
+            shown(tab, name)
+        yield tab
+        assert not unexpected(tab)
 
 
 def shown(tab, name):
@@ -100,6 +118,21 @@ def test_nothing_is_loaded_before_a_picture_is_near(tab):
     for name in NAMES[1:]:
         shown(tab, name)
     assert len([url for url in tab.asked if "play" in url]) == 1
+
+
+def test_a_picture_that_a_server_fills_in_later_comes_too(tab):
+    shown(tab, NAMES[0])
+    tab.evaluate(
+        """name => {
+            document.querySelector("h1").insertAdjacentHTML("afterend",
+                `<figure class="plot later" data-moves="${name}"></figure>`);
+            scrollTo(0, 0);
+            dispatchEvent(new Event("resize"));
+        }""",
+        NAMES[1],
+    )
+    tab.locator(".later .moving svg").wait_for()
+    assert tab.locator(".later .moving").count() == 1
 
 
 def test_a_page_without_pictures_loads_nothing(browser, book):
@@ -130,12 +163,12 @@ def test_a_picture_that_fails_leaves_the_still_one(tab):
         tab.locator(f"[data-moves='{NAMES[0]}']").scroll_into_view_if_needed()
     tab.wait_for_timeout(100)
     assert tab.locator("[data-moves] .scroll svg").is_visible()
-    tab.expected = "broken"
+    tab.expected.append("broken")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_picture_has_a_name_a_caption_and_labels(tab, name):
-    figure = shown(tab, name)
+def test_a_picture_has_a_name_a_caption_and_labels(moved, name):
+    figure = shown(moved, name)
     drawing, says = figure.locator(".moving > svg"), figure.locator(".says")
     assert drawing.get_attribute("role") == "img"
     assert drawing.get_attribute("aria-label") == says.text_content()
@@ -152,8 +185,8 @@ def test_a_picture_has_a_name_a_caption_and_labels(tab, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_control_works_by_key_and_redraws_once_a_frame(tab, name):
-    figure = shown(tab, name)
+def test_every_control_works_by_key_and_redraws_once_a_frame(moved, name):
+    figure = shown(moved, name)
     says, drawing = figure.locator(".says"), figure.locator(".moving > svg")
     for control in figure.locator("input[type=range], button").all():
         before = drawing.inner_html()
@@ -164,18 +197,18 @@ def test_every_control_works_by_key_and_redraws_once_a_frame(tab, name):
             assert control.get_attribute("aria-valuetext")
         else:
             control.press("Enter")
-        tab.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+        moved.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         assert drawing.inner_html() != before, control.evaluate("e => e.outerHTML")
         assert drawing.get_attribute("aria-label") == says.text_content()
     for group in figure.locator("fieldset").all():
         before = drawing.inner_html()
         group.locator("input:checked").press("ArrowRight")
-        tab.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+        moved.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         assert drawing.inner_html() != before
 
 
-def test_a_picture_is_drawn_once_a_frame(tab):
-    figure = shown(tab, NAMES[0])
+def test_a_picture_is_drawn_once_a_frame(moved):
+    figure = shown(moved, NAMES[0])
     drawn = figure.evaluate("""async figure => {
         let changes = 0;
         const range = figure.querySelector("input[type=range]");
@@ -198,14 +231,15 @@ POINTED = {
     "threshold": ((100, 100), (150, 100)),
     "dead-zone": ((100, 100), (150, 100)),
     "four-maps": ((260, 40), (300, 130)),
+    "meeting": ((100, 50), (180, 50)),
     "pair-maps": ((62, 22), (90, 50)),
     "renaming": ((80, 30), (130, 117)),
 }
 
 
 @pytest.mark.parametrize("name", POINTED)
-def test_a_pointer_does_what_keys_do(tab, name):
-    figure = shown(tab, name)
+def test_a_pointer_does_what_keys_do(moved, name):
+    figure = shown(moved, name)
     drawing = figure.locator(".moving > svg")
     drawing.scroll_into_view_if_needed()
     before = figure.locator("input").evaluate_all("all => all.map(e => e.value).join()")
@@ -217,11 +251,11 @@ def test_a_pointer_does_what_keys_do(tab, name):
         )
         for place in POINTED[name]
     ]
-    tab.mouse.move(*places[0])
-    tab.mouse.down()
+    moved.mouse.move(*places[0])
+    moved.mouse.down()
     assert figure.locator(".says").get_attribute("aria-busy") == "true"
-    tab.mouse.move(*places[1], steps=3)
-    tab.mouse.up()
+    moved.mouse.move(*places[1], steps=3)
+    moved.mouse.up()
     assert figure.locator(".says").get_attribute("aria-busy") == "false"
     assert figure.locator("input").evaluate_all("all => all.map(e => e.value).join()") != before
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from book.finding import PLACE
+from book.pages.found.searched import symbol_entries
+from book.pages.found.theorems import from_root, listed, theorems, with_anchors
 from book.pages.notation import names, typed
-from book.pages.searched import symbol_entries
-from book.pages.theorems import from_root, listed, theorems, with_anchors
 from book.running.chapters import read
 from tests.book.one_chapter import CHAPTER, build, write
 

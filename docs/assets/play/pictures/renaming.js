@@ -26,10 +26,11 @@ const permutations = (list) => (list.length < 2 ? [list]
 const EVERY = permutations(range(N));
 
 // Automorphisms are the renamings that leave the matrix as it is.
-const automorphisms = Object.fromEntries(Object.entries(GRAPHS).map(([name, edges]) => {
-  const same = matrixOf(edges, range(N)).join();
-  return [name, EVERY.filter((names) => matrixOf(edges, names).join() === same).length];
-}));
+const known = {};
+function automorphisms(graph) {
+  const same = (names) => matrixOf(GRAPHS[graph], names).join();
+  return known[graph] ??= EVERY.filter((names) => same(names) === same(range(N))).length;
+}
 
 function draw({ graph, names, a, b }) {
   const edges = GRAPHS[graph];
@@ -56,7 +57,7 @@ function draw({ graph, names, a, b }) {
   });
   const labels = range(N).map((i) => text(204, 39 + cell * i, i + 1, "small")
     + text(225 + cell * i, 18, i + 1, "small"));
-  const fixing = automorphisms[graph];
+  const fixing = automorphisms(graph);
   const matrices = EVERY.length / fixing;
   return {
     size: [360, 172],
