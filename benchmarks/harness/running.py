@@ -25,6 +25,7 @@ PARTS = {  # and what measures them, in `benchmarks.parts`
     "groups": "groups.measure",
     "sorting": "sorting.measure",
     "data": "data.measure",
+    "planted": "planted.measure",
     "growth": "growth.measure",
     "importing": "importing.measure",
 }

@@ -13,7 +13,7 @@ from book.running.chapters import FIGURES
 INK = "#757a85"  # of `invariant_nets.figures`, which would load torch
 MAX_SVG = 120_000  # bytes; a heavier figure goes out as a PNG
 FORMS = (*FIGURES, "text/html", "text/plain")
-STILL = "With JavaScript, this picture moves under your hand."
+STILL = "With JavaScript, a picture here moves under your hand."
 CAPTION = "<!--caption-->"  # the place of a figure's caption
 DOLLARS = re.compile(r"\$([^$\n]+)\$")
 
@@ -36,10 +36,10 @@ def rendered(
         form, data = form_of(output)
         figures += form in FIGURES
         if form == "image/svg+xml":
-            parts.append(figure(page_svg(data, alt, f"figure-{number}-"), cell.metadata))
+            parts.append(figure(page_svg(data, alt, f"figure-{number}-")))
         elif form == "image/png":
             size = output.metadata.get(form, {})
-            parts.append(figure(page_png(data, alt, size), cell.metadata))
+            parts.append(figure(page_png(data, alt, size)))
         elif form == "text/html":
             data = DOLLARS.sub(r'<span class="arithmatex">\\(\1\\)</span>', data)
             parts.append(f'<div class="output-html scroll">{typeset(data, report)}</div>')
@@ -51,7 +51,7 @@ def rendered(
         report('its figure has no alt text: write # %% alt="…"')
     if alt and outputs and not figures:
         report("has alt text but no figure")
-    return "".join(parts)
+    return moving("".join(parts), cell.metadata)
 
 
 def form_of(output: NotebookNode) -> tuple[str, str]:
@@ -65,16 +65,23 @@ def form_of(output: NotebookNode) -> tuple[str, str]:
     return (forms[0], data[forms[0]]) if forms else ("", "")
 
 
-def figure(drawing: str, metadata: Mapping[str, str]) -> str:
-    """Puts a drawing into a box that scrolls, above the place of its caption.
+def figure(drawing: str) -> str:
+    """Puts a drawing into a box that scrolls, above the place of its caption."""
+    return f'<figure class="plot"><div class="scroll">{drawing}</div>{CAPTION}</figure>'
 
-    If the cell names a picture that moves, a script puts that in the place of the drawing.
-    """
-    names = {f"data-{key}": metadata[key] for key in ("moves", "needs") if key in metadata}
-    marks = "".join(f' {key}="{html.escape(name)}"' for key, name in names.items())
-    still = f"<noscript><p>{STILL}</p></noscript>" if names else ""
-    box = f'<div class="scroll">{drawing}</div>'
-    return f'<figure class="plot"{marks}>{box}{still}{CAPTION}</figure>'
+
+def moving(outputs: str, metadata: Mapping[str, str]) -> str:
+    """Marks where pictures move: the first at the figure of a cell, if it has one, others below."""
+    needs = f' data-needs="{html.escape(metadata["needs"])}"' if "needs" in metadata else ""
+    for name in metadata.get("moves", "").split():
+        opening = f'<figure class="plot" data-moves="{html.escape(name)}"{needs}>'
+        still = f"<noscript><p>{STILL}</p></noscript>"
+        if '<figure class="plot">' in outputs:
+            outputs = outputs.replace('<figure class="plot">', opening, 1)
+            outputs = outputs.replace(CAPTION, still + CAPTION, 1)
+        else:
+            outputs += f"{opening}{still}</figure>"
+    return outputs
 
 
 def page_png(data: str, alt: str, size: NotebookNode) -> str:

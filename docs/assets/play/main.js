@@ -1,10 +1,11 @@
 // What the page calls when a place where something moves comes near the view.
 
 import { move } from "./moves.js";
+import { play } from "./start.js";
 import { pictures } from "./pictures/all.js";
 
 // What `data-play` names: each fills its box.
-export const players = {};
+export const players = { playground: play };
 
 export function start(box) {
   const { play, moves } = box.dataset;
