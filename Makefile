@@ -54,6 +54,7 @@ clean: ## remove what the build made; the next one runs every chapter
 	rm -rf .cache build dist site
 
 $(VENV)/%.installed: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV); the first time this takes some minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	touch $@

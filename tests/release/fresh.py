@@ -1,6 +1,6 @@
 """A wheel in a new environment: `python -m tests.release.fresh dist` tries the README with it.
 
-The environment holds what `pip install 'invariant_nets[plot,tables]'` brings, at the versions of
+The environment holds what `pip install '.[plot,tables]'` brings, at the versions of
 constraints.txt, and nothing of this repository. Everything runs in an empty folder.
 """
 
