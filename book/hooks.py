@@ -272,8 +272,7 @@ def links_of(page: Page) -> Links:
     name = page.file.name
     key = name.split("_")[0] if page.file.src_uri in chapters else name
     address = State.notation.url_relative_to(page.file) if State.notation else ""
-    # Also where no server finds the index of a folder.
-    return Links(symbols, key, re.sub(r"/$", "/index.html", address))
+    return Links(symbols, key, address)
 
 
 def typeset_entry(entry: AnchorLink) -> None:
