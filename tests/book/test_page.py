@@ -158,7 +158,7 @@ def test_the_downloads(project):
     for notebook, hidden in ((solved, {"wrong"}), (to_work, {"wrong", "solution"})):
         nbformat.validate(notebook)
         assert "pip install" in notebook.cells[0].source
-        assert "[plot]" in notebook.cells[0].source
+        assert "[plot,data]" in notebook.cells[0].source
         shown = [cell.source for cell in cells if not hidden & cell.metadata.keys()]
         assert [cell.source for cell in code_cells(notebook)] == shown
     assert ["Folded, with" in nbformat.writes(n) for n in (solved, to_work)] == [True, False]
