@@ -6,7 +6,7 @@ against each other. Rendering is `hooks`, the one file that MkDocs calls, with `
 `chapter` is a page that is finished but for the outputs of its cells, which `outputs` writes;
 `katex`, `notation` and `symbols` make formulas; `searched` and `kept` save time. While a server
 runs, `serving/` fills the pages and writes them again as outputs come. `templates/` and `theme/`
-are the HTML.
+are the HTML, and `play/` makes the script of what a reader can move.
 
     python -m book run 04      # execute a chapter and show what its cells put out, with times
     python -m book build 04    # render its page, and say what is wrong with it

@@ -21,10 +21,17 @@ from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.designs import coset_subgroup, variance_ratios
 from invariant_nets.averaging.model import Estimate, SymmetryModel
 from invariant_nets.canonicalization.any_group.ordering import canonical_form, canonical_order
-from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
+from invariant_nets.canonicalization.frames import (
+    CircleFrame,
+    DirectionFrame,
+    RelaxedOrders,
+    WeightedOrders,
+)
+from invariant_nets.canonicalization.learned_order import LearnedOrder
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
+from invariant_nets.canonicalization.sort_pooling import SortPooling
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
     lexicographic_sort,
@@ -39,6 +46,7 @@ from invariant_nets.checks.assertions import (
 from invariant_nets.checks.report import SymmetryReport, symmetry_report
 from invariant_nets.checks.search import find_symmetry
 from invariant_nets.comparison.compare import compare
+from invariant_nets.comparison.graphs.export import Graphs, export_graphs
 from invariant_nets.comparison.models import MODELS, build_model
 from invariant_nets.comparison.report import Comparison
 from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
@@ -88,7 +96,7 @@ from invariant_nets.layers.tensors.layer import TensorLinear
 from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
-from invariant_nets.networks.deep_sets import deep_sets, perceptron
+from invariant_nets.networks.deep_sets import deep_sets, order_keys, perceptron
 from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import (
     cyclic_elements,
@@ -128,9 +136,11 @@ __all__ = [
     "GaussianDataset",
     "GaussianTask",
     "GraphNetwork",
+    "Graphs",
     "History",
     "InducedSetAttentionBlock",
     "LabeledSets",
+    "LearnedOrder",
     "LinearEquivariant",
     "LinearInvariant",
     "LossAndScore",
@@ -145,6 +155,7 @@ __all__ = [
     "PositionalEncoding",
     "PrincipalAxesModel",
     "Ranks",
+    "RelaxedOrders",
     "Run",
     "SetAttentionBlock",
     "SetFile",
@@ -152,6 +163,7 @@ __all__ = [
     "SetNetwork",
     "SetPooling",
     "SetsTask",
+    "SortPooling",
     "SparseExchangeableEquivariant",
     "SymmetricElements",
     "SymmetricElementsInvariant",
@@ -189,6 +201,7 @@ __all__ = [
     "direct_sum",
     "entrywise",
     "exchangeable_matrix",
+    "export_graphs",
     "find_symmetry",
     "gram",
     "graph_network",
@@ -200,6 +213,7 @@ __all__ = [
     "load_sets",
     "mathieu_group",
     "mlp",
+    "order_keys",
     "pad_graphs",
     "pad_sets",
     "perceptron",

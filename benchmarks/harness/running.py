@@ -30,6 +30,7 @@ PARTS = {  # and what measures them, in `benchmarks.parts`
     "chains": "groups.chains.measure",
     "sorting": "sorting.measure",
     "data": "data.measure",
+    "planted": "planted.measure",
     "growth": "growth.measure",
     "importing": "importing.measure",
 }

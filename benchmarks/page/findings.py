@@ -195,6 +195,16 @@ class Findings:
             rows.append([network(result.rival), *accuracies, sets_needed(result)])
         return markdown_table(["", *(f"{size:,g}" for size in sizes), "sets needed"], rows)
 
+    def accuracies(self, part: str) -> str:
+        """Makes a table of accuracies with standard errors, the best first."""
+        results = sorted(self._results(part), key=lambda r: -r.value[1] if r.value else math.inf)
+        rows = []
+        for result in results:
+            lower, mean, upper = result.value or (math.nan,) * 3
+            error = f"{(upper - lower) / 2:.3f}" if upper > lower else ""
+            rows.append([result.rival, f"{mean:.3f}" if result.value else result.note, error])
+        return markdown_table(["", "accuracy", "standard error"], rows)
+
     def slopes(self, part: str, where: str = "") -> str:
         """Makes the table of fitted slopes beside those of theory."""
         rows = []

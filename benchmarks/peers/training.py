@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 BATCH = 64
 RATES = (3e-3, 1e-2, 3e-2)
@@ -54,6 +55,7 @@ def fitted(build: Build, x: Tensor, y: Tensor, rate: float, steps: int, seed: in
     with torch.no_grad():
         for mean, weight in zip(means, network.parameters(), strict=True):
             weight.copy_(mean / (steps - steps // 2))
+    update_bn(torch.split(x, 500), network)  # statistics of these weights, where there are any
     return network.eval()
 
 

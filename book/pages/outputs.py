@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from nbconvert.filters import ansi2html
 from nbformat import NotebookNode
@@ -13,6 +13,7 @@ from book.running.chapters import FIGURES
 INK = "#757a85"  # of `invariant_nets.figures`, which would load torch
 MAX_SVG = 120_000  # bytes; a heavier figure goes out as a PNG
 FORMS = (*FIGURES, "text/html", "text/plain")
+STILL = "With JavaScript, a picture here moves under your hand."
 CAPTION = "<!--caption-->"  # the place of a figure's caption
 DOLLARS = re.compile(r"\$([^$\n]+)\$")
 
@@ -37,7 +38,8 @@ def rendered(
         if form == "image/svg+xml":
             parts.append(figure(page_svg(data, alt, f"figure-{number}-")))
         elif form == "image/png":
-            parts.append(figure(page_png(data, alt, output.metadata.get(form, {}))))
+            size = output.metadata.get(form, {})
+            parts.append(figure(page_png(data, alt, size)))
         elif form == "text/html":
             data = DOLLARS.sub(r'<span class="arithmatex">\\(\1\\)</span>', data)
             parts.append(f'<div class="output-html scroll">{typeset(data, report)}</div>')
@@ -49,7 +51,7 @@ def rendered(
         report('its figure has no alt text: write # %% alt="…"')
     if alt and outputs and not figures:
         report("has alt text but no figure")
-    return "".join(parts)
+    return moving("".join(parts), cell.metadata)
 
 
 def form_of(output: NotebookNode) -> tuple[str, str]:
@@ -66,6 +68,20 @@ def form_of(output: NotebookNode) -> tuple[str, str]:
 def figure(drawing: str) -> str:
     """Puts a drawing into a box that scrolls, above the place of its caption."""
     return f'<figure class="plot"><div class="scroll">{drawing}</div>{CAPTION}</figure>'
+
+
+def moving(outputs: str, metadata: Mapping[str, str]) -> str:
+    """Marks where pictures move: the first at the figure of a cell, if it has one, others below."""
+    needs = f' data-needs="{html.escape(metadata["needs"])}"' if "needs" in metadata else ""
+    for name in metadata.get("moves", "").split():
+        opening = f'<figure class="plot" data-moves="{html.escape(name)}"{needs}>'
+        still = f"<noscript><p>{STILL}</p></noscript>"
+        if '<figure class="plot">' in outputs:
+            outputs = outputs.replace('<figure class="plot">', opening, 1)
+            outputs = outputs.replace(CAPTION, still + CAPTION, 1)
+        else:
+            outputs += f"{opening}{still}</figure>"
+    return outputs
 
 
 def page_png(data: str, alt: str, size: NotebookNode) -> str:

@@ -5,6 +5,7 @@ A measurement cannot be the same twice. A cell that shows some names their units
 with `measured="figure"` the cell's figure, but nothing else.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -96,12 +97,17 @@ def forms(cell: NotebookNode) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for output in cell.outputs:
         if output.output_type != "stream":
-            found += sorted(output.data.items())
+            found += sorted((name, written(data)) for name, data in output.data.items())
         elif output.name == "stdout":
             found.append((output.name, output.text))
         else:  # all that a chapter may write there is progress, whose place among the rest varies
             found.insert(0, (output.name, BAR_TIMES.sub(f"[{MASK}", output.text)))
     return found
+
+
+def written(data: object) -> str:
+    """Returns the data of an output as text: what is JSON comes as what it holds."""
+    return data if isinstance(data, str) else json.dumps(data)
 
 
 def without(unit: str, name: str, text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from book.pages.bundles import bundles
 from book.pages.chapter import ChapterPage
 from book.running.chapters import numbered
 from book.running.live import Live, Status
@@ -26,6 +27,7 @@ class Served:
     def __init__(self, runner: Runner) -> None:
         self.live = Live(runner, self._publish)
         self._pages: dict[Path, tuple[Path, ChapterPage]] = {}
+        self._site = Path()
 
     def look(self, paths: Iterable[Path]) -> dict[Path, tuple[NotebookNode, Status]]:
         """Returns the chapters and their status; no page is written until there are new ones."""
@@ -34,10 +36,13 @@ class Served:
         found = self.live.look(paths)
         return {path: (notebook, self.live.status[path]) for path, notebook in found.items()}
 
-    def show(self, pages: Mapping[Path, tuple[Path, ChapterPage]]) -> None:
-        """Writes the pages of the chapters to their places, now and whenever outputs come."""
+    def show(self, pages: Mapping[Path, tuple[Path, ChapterPage]], site: Path) -> None:
+        """Writes the pages of the chapters to their places, now and whenever outputs come.
+
+        What a chapter puts out for pages to load comes first, when it is done.
+        """
         with self.live.lock:
-            self._pages = dict(pages)
+            self._pages, self._site = dict(pages), site
             for path in self._pages:
                 self._publish(path)
         self.live.go()
@@ -46,6 +51,11 @@ class Served:
         if path not in self._pages:
             return
         place, page = self._pages[path]
+        if page.status.state == "done":
+            every = (output for outputs in page.status.outputs.values() for output in outputs)
+            for address, text in bundles(every).items():
+                (self._site / address).parent.mkdir(parents=True, exist_ok=True)
+                write(self._site / address, text)
         said = notice(page.status, self._turn(path))
         news = {"state": page.status.state, "notice": said, "cells": page.outputs()}
         write(place, page.filled(said, SCRIPT))

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # All models compared
 #
 # !!! abstract "What you will be able to do"
@@ -24,11 +24,11 @@ from invariant_nets.canonicalization import (
     lexicographic_sort,
     row_column_sort,
 )
-from invariant_nets.comparison import GaussianTask, compare
+from invariant_nets.comparison import GaussianTask, compare, export_graphs
 from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import INK, PALETTE, table, use_book_style
 from invariant_nets.groups import cyclic_group, direct_product, symmetric_group
-from invariant_nets.networks import entrywise, exchangeable_matrix, intrinsic
+from invariant_nets.networks import FlattenMembers, entrywise, intrinsic
 
 use_book_style()
 n, d = 10, 5
@@ -52,16 +52,14 @@ n, d = 10, 5
 def paired(one, two):
     """Return the mean of one − two, both (seeds, sets), and its standard error."""
     apart = one - two
-    seeds, sets = apart.shape
-    variance = apart.mean(1).var() / seeds + apart.mean(0).var() / sets
+    variance = apart.mean(1).var() / len(apart) + apart.mean(0).var() / len(apart.T)
     return apart.mean().item(), variance.sqrt().item()
 
 
 # %% [markdown]
 # ## A grid of groups and routes
 #
-# The explanations name a *group* and a *route*. So we vary one and keep the other, and train all models by our rules
-# with the package's [`compare`][invariant_nets.compare].
+# The explanations name a *group* and a *route*. We vary one, keep the other, and train all by our rules with [`compare`][invariant_nets.compare].
 #
 # - **Layers:** networks of equivariant layers for $S_n$, $S_n \times S_d$ and $S_{nd}$, all with two hidden layers of
 #   width 16. For $S_n$ also [Deep Sets][invariant_nets.deep_sets]: an encoder of each row, a mean, and a decoder.
@@ -74,7 +72,7 @@ def paired(one, two):
 
 
 # %%
-class CenteredSquares(nn.Module):
+class Squares(nn.Module):
     def forward(self, x):
         return x.flatten(1).square() - 1
 
@@ -86,7 +84,7 @@ def sorted_entries(x):
 shifts = direct_product(*map(cyclic_group, (n, d)), on="grid")
 builders = {
     "layers, S_n": partial(intrinsic, hidden=(16, 16)),
-    "layers, S_n × S_d": exchangeable_matrix,
+    "layers, S_n × S_d": MODELS["exchangeable"].build,
     "layers, S_{nd}": entrywise,
     "Deep Sets, S_n": MODELS["deep-sets"].build,
     "perceptron, none": mlp,
@@ -96,9 +94,7 @@ builders = {
     "averaged, C_n": lambda *nd: SymmetryModel(mlp(*nd), cyclic_group(n)),
     "averaged, C_n × C_d": lambda *nd: SymmetryModel(mlp(*nd), shifts),
     "entries, none": lambda n, d: nn.Sequential(nn.Flatten(), nn.Linear(n * d, 1)),
-    "squares, none": lambda n, d: nn.Sequential(
-        CenteredSquares(), nn.Linear(n * d, 1)
-    ),
+    "squares, none": lambda n, d: nn.Sequential(Squares(), nn.Linear(n * d, 1)),
     "squares, O(nd)": MODELS["radial"].build,
 }
 keys = {name: name.split(", ") for name in builders}  # route and group
@@ -109,17 +105,15 @@ comparison = compare(specs, task, lr=[1e-2, 3e-2], **budget)
 comparison.table(["model", "score", "behind", "lr", "weights"], formulas=False)
 
 # %% [markdown]
-# The same numbers as a grid, a route per line, with the smaller groups on the left. Below it, paired differences along
-# a line and across lines:
+# The same numbers as a grid, smaller groups on the left, and below it, paired differences along lines and across them:
 
-# %%
+# %% slide="picture"
 limit = task.bayes_accuracy
 groups = ("none", "C_n", "C_n × C_d", "S_n", "S_n × S_d", "S_{nd}", "O(nd)")
 # Which test sets each model has right, (seeds, sets).
 hits = {k: torch.stack([run.by_set for run in comparison[k].runs]) for k in keys}
 mean = {name: f"{of_model.mean():.3f}" for name, of_model in hits.items()}
-tops = dict(keys.values())
-grid = {r: [mean.get(f"{r}, {g}", "–") for g in groups] for r in tops}
+grid = {r: [mean.get(f"{r}, {g}", "–") for g in groups] for r, _ in keys.values()}
 
 
 def formula(group):
@@ -254,15 +248,13 @@ scores = {
 caption = "Accuracy by the number of training sets, mean over seeds."
 table([{"model": name} | of for name, of in scores.items()], caption=caption)
 
-# %% alt="Accuracy against the number of training sets, 100 to 10,000, in two panels. Left, the perceptron: as it is and after one sort it stays far below; with ten sorts or ten fixed orders it rises together, far above. Right: T lies on the dashed limit from 100 sets on; the layers for rows and columns begin just below it; the layers for rows, also the wide ones, and the squares begin lowest and rise."
+# %% alt="Accuracy against the number of training sets, 100 to 10,000, in two panels. Left, the perceptron: as it is and after one sort it stays far below; with ten sorts or ten fixed orders it rises together, far above. Right: T lies on the dashed limit from 100 sets on; the layers for rows and columns begin just below it; the layers for rows, also the wide ones, and the squares begin lowest and rise." slide="picture"
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
 for ax, part in zip(axes, (list(right)[:4], list(right)[4:]), strict=True):
     for color, name in zip(PALETTE, part, strict=False):
         ax.semilogx(sizes, scores[name].values(), "o-", color=color, label=name)
     ax.axhline(limit, color=INK, ls="--", lw=1)
-    ax.set(
-        xlabel="training sets", ylabel="accuracy on fresh sets", ylim=(0.49, 0.72)
-    )
+    ax.set(xlabel="training sets", ylabel="accuracy", ylim=(0.49, 0.72))
     ax.legend(fontsize="small")
 plt.show()
 
@@ -334,8 +326,16 @@ caption = "Largest change of the output, relative to its spread."
 table([a | b for a, b in zip(claims, lines, strict=True)], caption=caption)
 
 # %% [markdown]
-# Every model is invariant to the group that it claims and to its subgroups, and to no other group in the table.
-#
+# Every model is invariant to what it claims, and to no other group in the table. We train the registry for the [playground](../playground.md):
+
+# %%
+few = GaussianTask(train_sets=80 * 60, validation_sets=100, test_sets=100)
+runs = compare(MODELS, few, lr=1e-2, **budget | {"seeds": 1})
+played = {name: runs[name].runs[0].model for name in MODELS}
+played["sorted"] = CanonicalModel(FlattenMembers())  # the rows in canonical order
+export_graphs("playground", played, n, d)
+
+# %% [markdown]
 # ## What to choose
 #
 # - **First look for the feature.** A regression on features that say what the task asks for needs no group. Compare
@@ -395,7 +395,7 @@ for name, found in audit.items():
     assert kept == inside[audited[name].group]
     assert all(change > 0.05 for k, change in found.items() if k not in kept)
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - A comparison is fair if validation sets choose each model's learning rate and the test sets choose nothing.
@@ -408,9 +408,8 @@ for name, found in audit.items():
 #
 # How much a symmetry is worth now has theorems. [Tahmasebi and Jegelka (2023)](../bibliography.md#tahmasebi-2023) prove
 # for kernel regression that invariance to a finite group acts as if the number of samples were multiplied by its size.
-# The size of the group alone does not order our networks. [Bouthillier et al.
-# (2021)](../bibliography.md#bouthillier-2021) measure how data, initialization and hyperparameters move benchmark
-# results, and recommend to vary all of them.
+# The size of the group alone does not order our networks. [Bouthillier et al. (2021)](../bibliography.md#bouthillier-2021)
+# measure how data, initialization and hyperparameters move benchmark results, and recommend to vary all of them.
 #
 # ## Exercises
 #

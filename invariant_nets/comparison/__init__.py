@@ -8,6 +8,7 @@ Used in chapter 11; `python -m invariant_nets compare` is the same as a command.
 """
 
 from invariant_nets.comparison.compare import compare
+from invariant_nets.comparison.graphs.export import Graphs, export_graphs
 from invariant_nets.comparison.models import MODELS, build_model
 from invariant_nets.comparison.report import Comparison
 from invariant_nets.comparison.results import ModelResult, ModelSpec, Run
@@ -18,10 +19,12 @@ __all__ = [
     "MODELS",
     "Comparison",
     "GaussianTask",
+    "Graphs",
     "ModelResult",
     "ModelSpec",
     "Run",
     "SetsTask",
     "build_model",
     "compare",
+    "export_graphs",
 ]

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,7 @@ from benchmarks.harness.results import OURS, Part, Result, at_least, at_most, re
 from benchmarks.page.figures import draw
 from benchmarks.page.findings import render
 from benchmarks.page.text import duration, formulas, network, number
-from benchmarks.parts import averaging, bases, data
+from benchmarks.parts import averaging, bases, data, planted
 from benchmarks.parts.layers import graphs
 from benchmarks.parts.layers import sets as layers
 from benchmarks.parts.layers import tables as exchangeable
@@ -486,6 +487,71 @@ def test_the_luck_of_the_test_sets_is_taken_off():
     assert training.accuracy(classifier, x, y, ideal, limit) == pytest.approx(limit)
 
 
+def test_the_odds_of_a_planted_bisection_are_those_of_the_definition():
+    """For each graph, its probability under label 1 is a mean over all halves, edge by edge."""
+    x, y = planted.planted(8, seed=0)
+    assert y.shape == (8, 1)
+    found = planted.log_odds(x)
+    for graph, odds in zip(x[:2], found[:2], strict=True):
+        n = int(graph.diagonal().sum())
+        assert n in planted.SIZES
+        assert torch.equal(graph, graph.T)
+        assert not graph[n:].any()
+        with_halves, halves = 0.0, list(combinations(range(n), n // 2))
+        for half in halves:
+            probability = 1.0
+            for i, j in combinations(range(n), 2):
+                p = planted.INSIDE if (i in half) == (j in half) else planted.ACROSS
+                q = planted.even(n)
+                probability *= p / q if graph[i, j] else (1 - p) / (1 - q)
+            with_halves += probability / len(halves)
+        assert math.exp(odds) == pytest.approx(with_halves, rel=1e-3)
+
+
+def test_label_1_has_as_many_edges_and_more_triangles():
+    x, y = planted.planted(4_000, seed=1)
+    x, y = x - torch.diag_embed(x.diagonal(dim1=1, dim2=2)), y[:, 0] > 0.5
+    edges, triangles = x.sum((1, 2)), (x @ x * x).sum((1, 2))
+    error = (edges.var() * 4 / len(x)).sqrt()
+    assert (edges[y].mean() - edges[~y].mean()).abs() < 4 * error
+    assert triangles[y].mean() > 1.05 * triangles[~y].mean()
+    right = (planted.log_odds(planted.planted(4_000, 1)[0]) > 0) == y
+    assert right.float().mean() > 0.94
+
+
+@pytest.mark.parametrize("name", planted.NETWORKS)
+def test_no_network_of_graphs_sees_the_order_of_nodes_or_padding(name):
+    torch.manual_seed(0)
+    network = planted.NETWORKS[name]().eval()
+    x, _ = planted.planted(8, seed=2)
+    order = torch.randperm(10)
+    moved = x.clone()
+    moved[:, :10, :10] = x[:, order][:, :, order]
+    moved[:, :10, 10:] = x[:, order, 10:]
+    moved[:, 10:, :10] = x[:, 10:, order]
+    with torch.no_grad():
+        torch.testing.assert_close(network(moved), network(x), rtol=1e-3, atol=1e-4)
+        small = torch.arange(8) % 4 == 0  # ten nodes, and padding
+        alone = network(x[small][:, :10, :10])
+        torch.testing.assert_close(network(x)[small], alone, rtol=1e-3, atol=1e-4)
+
+
+def test_the_error_of_an_accuracy_is_over_seeds_and_test_graphs():
+    found = {"accuracy": [[0.7], [0.8], [0.9]], "rates": [0.01]}
+    result = planted.result_of("a", found, tests=100)
+    error = (0.01 / 3 + 0.8 * 0.2 / 100) ** 0.5
+    assert result.value == pytest.approx((0.8 - error, 0.8, 0.8 + error))
+    assert planted.result_of("a", "not installed", 100).note == "not installed"
+
+
+def test_statistics_of_batches_are_those_of_the_weights_that_are_kept():
+    x, y = torch.randn(64, 3) + 5, torch.ones(64, 1)
+    network = training.fitted(
+        lambda: nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)), x, y, 0.01, 2, 0
+    )
+    torch.testing.assert_close(network[0].running_mean, x.mean(0))
+
+
 def test_a_network_learns_and_a_seed_tells_its_weights():
     x = torch.randn(400, 3, 2, generator=torch.Generator().manual_seed(0))
     y = (x.sum((1, 2)) > 0).float()[:, None]
@@ -668,6 +734,24 @@ def test_groups_are_formulas_and_networks_are_none():
 def test_a_table_can_be_of_some_rivals(filled):
     header, *_ = filled('{{ by_case("speed", "forward", peer="g") }}').splitlines()
     assert header == "|  | invariant_nets | gone |"
+
+
+def test_accuracies_have_errors_and_the_best_comes_first(tmp_path):
+    results = (
+        Result("accuracy", "limit", (0.95, 0.95, 0.95), ""),
+        Result("accuracy", "gone", note="not installed"),
+        Result("accuracy", "one", (0.7, 0.71, 0.72), ""),
+        Result("accuracy", "two", (0.89, 0.9, 0.91), ""),
+    )
+    path = tmp_path / "results.json"
+    write({"planted": replace(PAGE["speed"], results=results)}, path)
+    text, _ = render('{{ accuracies("planted") }}', path)
+    assert text.splitlines()[2:] == [
+        "| limit | 0.950 |  |",
+        "| two | 0.900 | 0.010 |",
+        "| one | 0.710 | 0.010 |",
+        "| gone | not installed |  |",
+    ]
 
 
 def test_numbers_have_units():

@@ -1,9 +1,12 @@
 """One chapter with all that a chapter can hold, and what builds it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import yaml
 
 from book.running.chapters import read
 from book.running.fingerprint import fingerprint
@@ -37,7 +40,7 @@ for _ in trange(3):
 plt.plot([1, 2])
 plt.show()
 
-# %% alt="The same line"
+# %% alt="The same line" moves="line" needs="numbers"
 plt.plot([1, 2])
 plt.show()
 
@@ -95,6 +98,24 @@ def double(x):
     """
     return 2 * x
 '''
+
+
+def project_in(folder):
+    """Makes a project of a folder, which lacks but its chapter."""
+    for name in ("docs/chapters", "invariant_nets"):
+        (folder / name).mkdir(parents=True)
+    (folder / "book").symlink_to(ROOT / "book")
+    (folder / "docs" / "assets").symlink_to(ROOT / "docs" / "assets")
+    (folder / "invariant_nets" / "__init__.py").write_text("")
+    (folder / "invariant_nets" / "core.py").write_text(CORE)
+    shutil.copy(ROOT / "invariant_nets" / "figures.py", folder / "invariant_nets")
+    (folder / "docs" / "index.md").write_text("# Home {#top}\n\nText.\n")
+    (folder / "docs" / "core.md").write_text("# `core`\n\n::: invariant_nets.core\n")
+    (folder / "docs" / "notation.md").write_text(NOTATION)
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    config |= {"hooks": ["book/hooks.py", "book/play/hooks.py"], "watch": []}
+    config["nav"] = ["index.md", "notation.md", "chapters/01_small.py", "core.md"]
+    (folder / "mkdocs.yml").write_text(yaml.safe_dump(config))
 
 
 def write(project, chapter):

@@ -1,7 +1,13 @@
 """What is wrong with a page of the book in a browser."""
 
+import shutil
 from pathlib import Path
 
+CHROMIUM = shutil.which("chromium")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
+    *("--disable-component-update", "--disable-sync"),
+)
 HERE = Path(__file__).parent
 AXE = HERE / "vendor" / "axe.min.js"
 CHECKS = (HERE / "page_checks.js").read_text()

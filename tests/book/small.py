@@ -58,7 +58,7 @@ def site(folder, port):
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
     address = f"127.0.0.1:{port}"
     config |= {"site_url": f"http://{address}/", "dev_addr": address, "watch": ["invariant_nets"]}
-    config["hooks"] = ["book/hooks.py"]
+    config["hooks"] = ["book/hooks.py", "book/play/hooks.py"]
     del config["nav"]
     (folder / "mkdocs.yml").write_text(yaml.safe_dump(config))
 

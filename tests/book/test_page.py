@@ -92,7 +92,13 @@ def test_a_page(project):
     assert "3/3" in source
     assert "0/3" not in source  # the bar's last state alone
 
-    first, _ = page.select("figure.plot svg")
+    first, second = page.select("figure.plot svg")
+    moving = second.find_parent("figure")
+    assert (moving["data-moves"], moving["data-needs"]) == ("line", "numbers")
+    assert "JavaScript" in moving.noscript.p.text
+    assert (
+        [moving] == page.select("[data-moves]") == [tag.parent for tag in page.select("noscript")]
+    )
     assert first["aria-label"] == 'A "rising" line'
     assert first.find_parent("figure").figcaption.text.startswith("It rises by")
     assert "currentColor" in str(first)
@@ -110,7 +116,7 @@ def test_a_page(project):
 
     text = (site / "search" / "search_index.json").read_text()
     found = " ".join(entry["text"] for entry in json.loads(text)["docs"])
-    assert "Prose with x∈Rn, a link" in found  # a formula once, in words
+    assert "Prose with x ∈ R^n, a link" in found  # a formula once, as one would type it
     assert "<pre><code>from matplotlib import pyplot as plt" in found
     assert not re.search(r"In \[|Copied|rising", text)
 

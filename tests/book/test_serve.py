@@ -93,6 +93,37 @@ def serve(tmp_path, port):
         server.end()
 
 
+MODELS = """class Models:
+    def _repr_mimebundle_(self, **_):
+        kept = {"name": "two", "graphs": VALUE, "weights": "", "checks": {}}
+        return {"text/plain": "2 models", "application/vnd.invariant-nets.graphs+json": kept}
+Models()"""
+
+
+def test_what_a_chapter_puts_out_for_pages_is_served_when_it_is_done(tmp_path, port, serve):
+    opened = tmp_path / "open"
+    small_book(tmp_path, [FIRST, gate(opened), MODELS])
+    site(tmp_path, port)
+    server = serve()
+    until(lambda: server.news(1)["cells"].get("1"))
+    assert not server.get("assets/play/two.js")
+    opened.touch()
+    until(lambda: server.news(1)["state"] == "done")
+    script = 'BOOK.data["two"] = {"graphs":1,"weights":""};\n'
+    assert server.get("assets/play/two.js") == script
+    page = server.get("chapters/01_c/")
+    assert '<pre class="output">2 models</pre>' in page
+    server.end()
+
+    build = command(tmp_path, "build", "--strict")
+    assert subprocess.run(**build, check=False).returncode == 0
+    assert (tmp_path / "site/assets/play/two.js").read_text() == script
+    write(tmp_path, 2, FIRST, MODELS)
+    result = subprocess.run(**build, check=False)
+    assert result.returncode != 0
+    assert "two cells of the book put out assets/play/two.js" in result.stdout
+
+
 def test_a_served_page_ends_as_the_built_one(tmp_path, port, serve):
     opened = tmp_path / "open"
     small_book(tmp_path, [FIRST, gate(opened), "print('second')"], [FIRST], ["undefined"])
