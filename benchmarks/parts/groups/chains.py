@@ -216,5 +216,7 @@ def measure(quick: bool) -> list[Result]:
     """Return the results of all cases."""
     chosen = [*cases()][:1] if quick else [*cases()]
     rounds = 2 if quick else ROUNDS
+    for group in (mathieu_group(12), rubiks_cube_group()):
+        stabilizer(group.generators)  # the first call of each way to find a chain loads libraries
     with Sympy() as sympy:
         return [result for case in chosen for result in in_case(case, sympy, rounds, LIMIT)]
