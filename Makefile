@@ -8,13 +8,19 @@ ADDRESS ?= 127.0.0.1:8000
 # A notice of mkdocs-material on its maintenance, which CONTRIBUTING.md tells.
 export NO_MKDOCS_2_WARNING := true
 
-.PHONY: serve book test check lint bench mutants vendor clean
+.PHONY: serve book slides lab test check lint bench mutants vendor clean
 
 serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000 while its chapters run; edits show at once
 	$(BIN)/python -m mkdocs serve --livereload --dev-addr $(ADDRESS)
 
 book: $(VENV)/docs.installed ## build the book into site/, strictly
 	$(BIN)/python -m mkdocs build --strict
+
+slides: $(VENV)/docs.installed ## make slides of the chapters and all figures as SVG, in build/slides/
+	$(BIN)/python -m book slides
+
+lab: $(VENV)/lab.installed ## open the chapters as notebooks in JupyterLab; saving keeps no outputs
+	JUPYTER_CONFIG_PATH=$(CURDIR)/book/lab $(BIN)/python -m jupyterlab docs/chapters
 
 test: $(VENV)/dev.installed ## run the tests that take minutes
 	$(BIN)/python -m pytest -n auto -m "not slow and not book" --hypothesis-profile=quick

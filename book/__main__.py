@@ -15,6 +15,7 @@ from book.running.chapters import ChapterError, read
 from book.running.fingerprint import fingerprint
 from book.running.repeat import repeat as repeat_chapters
 from book.running.run import Runner
+from book.slides.deck import write as write_slides
 
 ROOT = Path.cwd()
 
@@ -84,6 +85,19 @@ def repeat(numbers: list[str]) -> None:
     print("All outputs are the same again.")
 
 
+def slides() -> None:
+    """Makes slides of all chapters from the outputs that the book shows, and says where."""
+    runner, problems = Runner(ROOT, ROOT / ".cache" / "book"), list[str]()
+    try:
+        executed = runner.run(chapters())
+    except ExceptionGroup as group:
+        sys.exit("\n\n".join(map(str, group.exceptions)))
+    folder = ROOT / "build" / "slides"
+    write_slides(folder, executed, ROOT / "docs" / "assets", problems.append)
+    print(folder / "index.html")
+    sys.exit("\n".join(problems) or 0)
+
+
 def main() -> None:
     """Runs a command."""
     parser = argparse.ArgumentParser(prog="python -m book", description="Work on chapters.")
@@ -95,6 +109,9 @@ def main() -> None:
         command = commands.add_parser(function.__name__, help=words, description=words)
         command.add_argument("chapter", help="its number, such as 04, or the letter of an appendix")
         command.set_defaults(call=lambda arguments, f=function: f(arguments.chapter))
+    words = "make slides of all chapters, from the outputs that the book shows"
+    command = commands.add_parser("slides", help=words, description=words)
+    command.set_defaults(call=lambda arguments: slides())
     words = "execute chapters once more, and say which cells put out something else"
     command = commands.add_parser(
         "repeat",

@@ -32,10 +32,10 @@ from nbformat import NotebookNode
 
 from book.pages.chapter import ChapterPage, markdown, with_cells
 from book.pages.download import download
+from book.pages.found.searched import Aside
 from book.pages.katex import displayed, typeset, typeset_title
 from book.pages.kept import kept
 from book.pages.notation import Symbol, read
-from book.pages.searched import Aside
 from book.pages.symbols import Links
 from book.running.chapters import ChapterError, code_cells, numbered
 from book.running.chapters import read as read_chapter
@@ -272,8 +272,9 @@ def links_of(page: Page) -> Links:
     name = page.file.name
     key = name.split("_")[0] if page.file.src_uri in chapters else name
     address = State.notation.url_relative_to(page.file) if State.notation else ""
+    known = [] if name == "theorems" else symbols  # which stand for what they do in many chapters
     # Also where no server finds the index of a folder.
-    return Links(symbols, key, re.sub(r"/$", "/index.html", address))
+    return Links(known, key, re.sub(r"/$", "/index.html", address))
 
 
 def typeset_entry(entry: AnchorLink) -> None:

@@ -5,6 +5,7 @@ The copies are committed, so that building and testing the book needs neither np
 - `book/vendor/katex.min.js` typesets the formulas at build time; no page loads it;
 - `docs/assets/katex/` is KaTeX's stylesheet and fonts;
 - `docs/assets/fonts/` is the book's own typefaces;
+- `book/vendor/reveal/` turns the pages of the slides;
 - `tests/book/vendor/axe.min.js` checks the accessibility of the pages in the browser tests.
 """
 
@@ -70,7 +71,16 @@ def axe() -> None:
     copy(MODULES / "axe-core" / "LICENSE", ROOT / "tests" / "book" / "vendor" / "axe.LICENSE")
 
 
+def reveal() -> None:
+    """Copies reveal.js without its themes and plugins."""
+    source, target = MODULES / "reveal.js", ROOT / "book" / "vendor" / "reveal"
+    for name in ("reveal.js", "reveal.css"):
+        copy(source / "dist" / name, target / name)
+    copy(source / "LICENSE", target / "reveal.LICENSE")
+
+
 if __name__ == "__main__":
     katex()
     fonts()
     axe()
+    reveal()

@@ -11,6 +11,7 @@ from functools import partial
 
 from nbformat import NotebookNode
 
+from book.pages.found.theorems import with_anchors
 from book.pages.outputs import CAPTION, rendered
 from book.running.chapters import code_cells, hidden
 from book.running.live import Status
@@ -29,7 +30,7 @@ def markdown(notebook: NotebookNode, anchor: str) -> str:
     cells = 0
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            parts.append(cell.source)
+            parts.append(with_anchors(cell.source))
         elif cell.source.strip():
             cells += 1
             if hidden(cell):

@@ -11,11 +11,11 @@ from nbformat import NotebookNode
 
 from book.running.chapters import hidden
 
+EXTRAS = ("plot", "data")  # of the package, which the chapters need
 NOTE = (
     "This notebook is a chapter of the book on permutation-invariant neural networks. It runs "
-    "beside an installed `invariant_nets` with its plotting extra: in a copy of the repository, "
-    '`pip install -c constraints.txt -e ".[plot]" jupyterlab`. Chapter 13 needs the extra `data` '
-    "too."
+    "beside an installed `invariant_nets` with the extras for figures and data: in a copy of the "
+    f'repository, `pip install -c constraints.txt -e ".[{",".join(EXTRAS)}]" jupyterlab`.'
 )
 ADMONITION = re.compile(
     r'^(?P<kind>!!!|\?\?\?\+?) +(?P<type>[\w-]+)[^\n"]*(?:"(?P<title>[^"\n]*)")?[ \t]*\n'

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # The task and its limit
 #
 # !!! abstract "What you will be able to do"
@@ -59,10 +59,10 @@ for static in (True, False):
     print(f"static={static}: equal again {torch.equal(first, again)},", end=" ")
     print(f"same seed, same set {torch.equal(first, rerun)}")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## One number holds all the information
 #
-# !!! abstract "Theorem (sufficiency)"
+# !!! theorem "Theorem (sufficiency)"
 #     The posterior probability of the label depends on $x$ only through $T(x) = \sum_{ij} x_{ij}^2$. The log-odds of
 #     label 1 are
 #
@@ -86,7 +86,7 @@ for static in (True, False):
 #
 # ## The limit
 #
-# !!! abstract "Theorem (Bayes limit)"
+# !!! theorem "Theorem (Bayes limit)"
 #     Let $\eta(x) = \Pr(y = 1 \mid x)$. No classifier is right more often than $\mathbb E \max(\eta, 1 - \eta)$, and
 #     predicting 1 where $\eta > \tfrac12$ attains it. No predicted probability $q(x)$ has a smaller expected
 #     cross-entropy than $q = \eta$.
@@ -129,7 +129,7 @@ print(f"loss       {least_loss:.4f}   (drawn {drawn_loss:.4f})")
 # The picture shows where the rest goes. The two densities of $T$ overlap heavily, and where they overlap every
 # classifier must be wrong at times: the shaded area, halved, is the error of the best classifier.
 
-# %% moves="threshold" alt="The densities of T for the two labels, two wide bells that overlap heavily, with the threshold t at their crossing. The shaded overlap is twice the unavoidable error."
+# %% moves="threshold" alt="The densities of T for the two labels, two wide bells that overlap heavily, with the threshold t at their crossing. The shaded overlap is twice the unavoidable error." slide="picture"
 grid = np.linspace(10, 95, 400)
 densities = [chi2(n * d, scale=v).pdf(grid) for v in (v1, v2)]
 fig, ax = plt.subplots(figsize=(8, 3.2))
@@ -213,7 +213,7 @@ kept = {
     "a linear logit (exact)": 0.5 + (one_number - 0.5) / 2,
 }
 
-# %% alt="Dots on a scale of accuracy, from a linear logit just above one half, over the sums, the sum of ReLUs and the maximum, to the sum of absolute values and T, which lie at the dashed Bayes limit."
+# %% alt="Dots on a scale of accuracy, from a linear logit just above one half, over the sums, the sum of ReLUs and the maximum, to the sum of absolute values and T, which lie at the dashed Bayes limit." slide="picture"
 fig, ax = plt.subplots(figsize=(8, 3.2))
 for height, accuracy in enumerate(reversed(kept.values())):
     ax.hlines(height, 0.5, accuracy, color="C0", alpha=0.4)
@@ -306,7 +306,7 @@ test = GaussianDataset(2_000, (n, d), v1, v2, static=False, seed=1)
 history = trainer.fit(DataLoader(train, 32), DataLoader(test, 500), num_epochs=20)
 print(history.line(history.num_epochs))
 
-# %% alt="Loss and accuracy over 20 epochs: the loss falls to the dashed least possible loss within a few epochs, the accuracy climbs to the dashed Bayes limit and then scatters around it."
+# %% alt="Loss and accuracy over 20 epochs: the loss falls to the dashed least possible loss within a few epochs, the accuracy climbs to the dashed Bayes limit and then scatters around it." slide="picture"
 history.plot(bayes_accuracy=limit, bayes_loss=least_loss)
 
 # %% [markdown]
@@ -376,7 +376,7 @@ assert 0.5 < moving / frozen < 1.7
 assert abs(slope / exact_slope - 1) < 0.08
 assert abs(found_t - t) < 1.2
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - The densities contain $x$ only inside $T = \sum x_{ij}^2$, so $T$ holds all that a set says about its label.

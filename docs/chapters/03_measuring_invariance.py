@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Measuring invariance
 #
 # !!! abstract "What you will be able to do"
@@ -96,12 +96,12 @@ for name, pairs in (("perceptrons / 10⁴", small), ("pooled × 10⁶", large)):
     print(f"{name}: defect below 0.001 in {passed} of 8;", end=" ")
     print(f"divided by the spread {min(relative):.0e} to {max(relative):.0e}")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # The fixed tolerance passes every perceptron, which sees the order, and refuses every pooled network, which does not.
 # A better yardstick is the spread $s$ of the outputs, their standard deviation over sets. The **relative defect**
 # $\Delta_\sigma(f) / s$ does not change when $f$ is multiplied by a constant, and it separates the two.
 #
-# !!! abstract "Theorem (the scale of the relative defect)"
+# !!! theorem "Theorem (the scale of the relative defect)"
 #     Let $\sigma x$ have the distribution of $x$, and let $r_\sigma$ be the correlation of $f(x)$ and $f(\sigma x)$.
 #     Then $f(\sigma x)$ has the same standard deviation $s$ as $f(x)$, and
 #
@@ -151,10 +151,10 @@ own = symmetry_report(neighbors, sets, cyclic_group(n))
 full = symmetry_report(neighbors, sets)
 print(own, full, sep="\n\n")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## Generators are enough
 #
-# !!! abstract "Theorem (generators)"
+# !!! theorem "Theorem (generators)"
 #     Let $g_1, \dots, g_m$ generate $G$. If $f(g_k x) = f(x)$ for all $x$ and all $k$, then $f$ is invariant to $G$.
 #     If $f(g_k x) = g_k f(x)$ for all $x$ and $k$, then $f$ is equivariant to $G$. If it holds only up to an error,
 #     with $\varepsilon = \max_k \sup_x \lvert f(g_k x) - f(x) \rvert$, then a product of $L$ generators has a defect
@@ -224,7 +224,7 @@ for name, pair in precision.items():
     note = "random" if pair[1].is_random else ""
     print(f"{name:12} float32: {single}   float64: {double}   {note}")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # The tolerance for each output is the square root of the machine epsilon times its spread, since nobody knows in
 # advance by how much a network amplifies rounding. In float32 the check refuses the large leak and cannot distinguish
 # the small one from rounding. In float64 the rounding is gone and the small leak is as large as before. The sorted
@@ -238,7 +238,7 @@ for name, pair in precision.items():
 # it contains $\sigma\tau$, by the proof above. We cannot try all orders to find it, but the simplest permutations,
 # the transpositions $(i\ j)$, already say a lot.
 #
-# !!! abstract "Theorem (blocks)"
+# !!! theorem "Theorem (blocks)"
 #     Write $i \sim j$ if $i = j$ or $f$ is invariant to $(i\ j)$. This is an equivalence relation. If $B_1, \dots,
 #     B_k$ are its classes, $f$ is invariant to $S_{B_1} \times \dots \times S_{B_k}$, and to no other transposition.
 #
@@ -276,7 +276,7 @@ for name, (parts, tried, group) in found.items():
     sizes = [len(block) for block in parts]
     print(f"{name:15} {sizes}, {tried} pairs tried; find_symmetry: {group.name}")
 
-# %% alt="Four heat maps of the relative change under exchanging rows i and j. Perceptron and neighbors: well above zero everywhere but on the diagonal. Pooled: zero everywhere. Three and seven: zero inside the blocks of rows 0 to 2 and 3 to 9, larger between them."
+# %% alt="Four heat maps of the relative change under exchanging rows i and j. Perceptron and neighbors: well above zero everywhere but on the diagonal. Pooled: zero everywhere. Three and seven: zero inside the blocks of rows 0 to 2 and 3 to 9, larger between them." slide="picture"
 fig, axes = plt.subplots(1, 4, figsize=(8.4, 2.6))
 for ax, (name, image) in zip(axes, maps.items(), strict=True):
     shown = ax.imshow(image, vmin=0, vmax=1)
@@ -351,7 +351,7 @@ assert names == ["trivial", "C_10", "S_10", "S_3 × S_7"]
 assert [len(parts) for parts, *_ in found.values()] == [10, 10, 1, 2]
 assert found["pooled"][1] == n - 1
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - The defect of $f$ under $\sigma$ is the largest change that $\sigma$ makes. It means something only relative to the

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # The averaged equivariant layer
 #
 # !!! abstract "What you will be able to do"
@@ -40,14 +40,14 @@ use_book_style()
 n, d, v1, v2 = 10, 5, 1.0, 0.8
 limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## One feature: two matrices are all there is
 #
 # Take $d = 1$, so a set is a column $u \in \mathbb R^n$, and a permutation acts by $(\sigma \cdot u)_i =
 # u_{\sigma(i)}$. A linear map $L$ is *equivariant* if $L(\sigma \cdot u) = \sigma \cdot L(u)$ for every $\sigma \in
 # S_n$ and every $u$.
 #
-# !!! abstract "Theorem (equivariant linear maps)"
+# !!! theorem "Theorem (equivariant linear maps)"
 #     For $n \ge 2$ a matrix $L$ is equivariant to $S_n$ if and only if
 #
 #     $$ L = a\, I + b\, \tfrac1n \mathbf 1 \mathbf 1^\top, \qquad a, b \in \mathbb R . $$
@@ -92,7 +92,7 @@ groups = {"all orders": [swap, shift], "shifts": [shift], "one exchange": [swap]
 counts = {name: count_commuting(S) for name, S in groups.items()}
 print("dimension of the matrices that commute with", counts)
 
-# %% alt="Two 5 by 5 grids. Left: a random matrix, every entry different. Right: its average over the 120 permutations, with one color on the diagonal and one everywhere else."
+# %% alt="Two 5 by 5 grids. Left: a random matrix, every entry different. Right: its average over the 120 permutations, with one color on the diagonal and one everywhere else." slide="picture"
 fig, axes = plt.subplots(1, 2, figsize=(7, 3))
 pictures = {"any matrix": matrix, "averaged over $S_5$": averaged}
 for ax, (title, image) in zip(axes, pictures.items(), strict=True):
@@ -164,14 +164,14 @@ ratio = multiplications(fast, layer, x) / multiplications(nn.Linear(16, 16), x)
 print(f"differences {gaps[0]:.0e} and {gaps[1]:.0e}")
 print(f"multiplications: {ratio:.2f} times those of nn.Linear")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # [`LinearEquivariant`][invariant_nets.LinearEquivariant] and [`LinearInvariant`][invariant_nets.LinearInvariant]
 # compute the fast form. The matrix products of the equivariant one take $1 + \frac1n$ times the multiplications of an
 # ordinary layer. It has three weights per pair of channels, whatever $n$ is, and takes sets of every size.
 #
 # ## A network that cannot see the order
 #
-# !!! abstract "Theorem (composition)"
+# !!! theorem "Theorem (composition)"
 #     Equivariant maps compose to equivariant maps. A function applied to each entry is equivariant. An equivariant
 #     map followed by an invariant one is invariant.
 #
@@ -279,7 +279,7 @@ rows = [
 parameters = sum(p.numel() for p in model.parameters())
 table(rows, digits=4, caption=f"50,000 fresh sets; {parameters} parameters")
 
-# %% alt="Loss and accuracy of the first seed over 60 epochs. Within twenty epochs the test loss falls close to the dashed least possible loss, and the test accuracy climbs from about one half close to the dashed Bayes limit. Then both scatter."
+# %% alt="Loss and accuracy of the first seed over 60 epochs. Within twenty epochs the test loss falls close to the dashed least possible loss, and the test accuracy climbs from about one half close to the dashed Bayes limit. Then both scatter." slide="picture"
 histories[0].plot(bayes_accuracy=limit, bayes_loss=least_loss)
 
 # %% [markdown]
@@ -298,7 +298,7 @@ for logit in logits:
 print("slope against the true log-odds:", np.round(slopes, 2))
 print("scatter, in units of the fit:   ", np.round(scatters, 2))
 
-# %% alt="The logit of a trained network against the true log-odds for two thousand sets: a rising band, a little less steep than the dashed diagonal."
+# %% alt="The logit of a trained network against the true log-odds for two thousand sets: a rising band, a little less steep than the dashed diagonal." slide="picture"
 fig, ax = plt.subplots(figsize=(8, 3))
 ax.plot(true[:2000], logits[0, :2000], ".", ms=3, alpha=0.5, rasterized=True)
 ax.plot([-4, 4], [-4, 4], "--", color="C1", label="the true log-odds")
@@ -347,7 +347,7 @@ assert parameters == sum(p.numel() for p in intrinsic(n, d).parameters()) < 1_00
 assert 0.75 < min(slopes) < max(slopes) < 0.97
 assert 0.2 < min(scatters) < max(scatters) < 0.45
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - A linear map of sets with one feature is equivariant to $S_n$ if and only if it has one number on the diagonal and

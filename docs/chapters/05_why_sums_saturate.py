@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Why sums saturate
 #
 # !!! abstract "What you will be able to do"
@@ -42,7 +42,7 @@ certain = torch.isin(first(x), torch.tensor([0.0, 1.0])).double().mean()
 print(f"16 epochs: accuracy at most {max(history.test_acc):.3f}, limit {limit:.3f}")
 print(f"{certain:.0%} of the outputs are exactly 0 or 1")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## Where a float ends
 #
 # Nearly every output is a certainty, and nearly half of these are wrong. Why are outputs *exactly* 1? A sigmoid is
@@ -67,7 +67,7 @@ print(f"{certain:.0%} of the outputs are exactly 0 or 1")
 # entry, $A = \mathbb E\, x_{ki}^2$, and that of the same feature of two different members, $C = \mathbb E\, x_{ki}
 # x_{li}$ for $k \ne l$. Expectations are over data and weights.
 #
-# !!! abstract "Theorem (second moments)"
+# !!! theorem "Theorem (second moments)"
 #     One layer turns $A$ and $C$ into
 #
 #     $$ A' = s^2 d\, (A + P + 1), \qquad C' = s^2 d\, (C + P + 1), $$
@@ -253,7 +253,7 @@ x_test, y_test = drawn(4_000, torch.Generator().manual_seed(99))
 results = torch.stack([trained(cases, rate) for rate in RATES], 2)
 mean, error = results.mean(-1), results.std(-1) / SEEDS**0.5
 
-# %% alt="Heat strip of accuracies: twelve rows, weights times pool times factor, and six columns, two losses times three learning rates, each cell with its number. The rows with standard normal weights and both sums, and all rows with the package's weights and a set sum, are near one half. With a set mean most cells at 0.01 are near 0.68; at 0.001 the factor 1/d lags behind, and at 0.1 it still learns with the package's weights, where the factor 1 is near one half."
+# %% alt="Heat strip of accuracies: twelve rows, weights times pool times factor, and six columns, two losses times three learning rates, each cell with its number. The rows with standard normal weights and both sums, and all rows with the package's weights and a set sum, are near one half. With a set mean most cells at 0.01 are near 0.68; at 0.001 the factor 1/d lags behind, and at 0.1 it still learns with the package's weights, where the factor 1 is near one half." slide="picture"
 columns = [f"{loss}\n{rate:g}" for loss in ("prob.", "logits") for rate in RATES]
 fig, ax = plt.subplots(figsize=(7.6, 5.6))
 ax.imshow(mean.flatten(1), cmap="viridis", vmin=0.5, vmax=limit, aspect="auto")
@@ -267,7 +267,7 @@ ax.set_title(f"accuracy after {STEPS:,} steps, {SEEDS} seeds; limit {limit:.2f}"
 ax.grid(False)
 plt.show()
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # Each row is one network, each column a way to train it; each number is a mean over the seeds with its standard error.
 #
 # 1. **The first network stays near one half**, whatever the learning rate and the loss.
@@ -291,7 +291,7 @@ plt.show()
 # width: with Adam, hidden and last layers take steps $\propto 1/d$. At the usual rate of $10^{-3}$, though, such steps
 # are small. What remains to be chosen is one constant.
 #
-# !!! abstract "Lemma (units)"
+# !!! theorem "Lemma (units)"
 #     Let a coefficient be stored as $a / \kappa$. Then Adam with learning rate $\eta$ and $\epsilon = 0$ does to $a$
 #     what it does with learning rate $\kappa \eta$ if $a$ itself is stored.
 #
@@ -386,7 +386,7 @@ growth = {factor: change[-1] / change[0] for factor, change in changes.items()}
 assert 0.75 < growth["1/d"] < 1.35 < 2.6 < growth["1/√d"] < 5
 assert 10 < growth["1"] < 20
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Sums over members and features multiply a signal by about $n \sqrt{d/2}$ per layer. Logits in the thousands round to

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # $S_n \times S_d$: rows and columns
 #
 # !!! abstract "What you will be able to do"
@@ -27,10 +27,10 @@ from invariant_nets.networks import entrywise, exchangeable_matrix
 use_book_style()
 n, d = 10, 5
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## Which symmetry do the data have?
 #
-# !!! abstract "Theorem (symmetry of the posterior)"
+# !!! theorem "Theorem (symmetry of the posterior)"
 #     Let a group $G$ act on sets so that the distribution under every label is preserved,
 #     $p(g \cdot x \mid y) = p(x \mid y)$ for all $g \in G$. Then
 #
@@ -67,7 +67,7 @@ n, d = 10, 5
 # Which linear maps $L$ from matrices to matrices commute with this group? Write
 # $L(x)_{ij} = \sum_{k,l} L_{ij,kl}\, x_{kl}$.
 #
-# !!! abstract "Theorem (equivariant linear maps of matrices)"
+# !!! theorem "Theorem (equivariant linear maps of matrices)"
 #     For $n, d \ge 2$, $L(\sigma x \tau) = \sigma L(x) \tau$ holds for all $\sigma, \tau$ if and only if
 #
 #     $$ L(x)_{ij} = a\, x_{ij} + b\, \operatorname*{mean}_{j'} x_{ij'}
@@ -122,7 +122,7 @@ table(
 # This is the pattern in which the layer shares its weights. On the left is the 12 × 12 matrix, its entries taken row
 # after row; on the right is how one output sees the matrix from where it stands.
 
-# %% moves="four-maps" alt="Left: the 12 by 12 matrix of a layer for 4 by 3 matrices, in four colors. Its 3 by 3 blocks on the diagonal show the same entry on their diagonal and entries in one row beside it; all other blocks show entries in one column on their diagonal and neither beside it. Right: the 4 by 3 matrix seen from one entry, in the same colors, its row and its column crossing at the entry."
+# %% moves="four-maps" alt="Left: the 12 by 12 matrix of a layer for 4 by 3 matrices, in four colors. Its 3 by 3 blocks on the diagonal show the same entry on their diagonal and entries in one row beside it; all other blocks show entries in one column on their diagonal and neither beside it. Right: the 4 by 3 matrix seen from one entry, in the same colors, its row and its column crossing at the entry." slide="picture"
 colors = ListedColormap([PALETTE[k] for k in (1, 0, 2, 5)])
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 4), width_ratios=(12, 5))
 seen = orbit_of_pair[4].view(rows, columns)
@@ -214,7 +214,7 @@ def parts(x):
 
 example = torch.randn(1, rows, columns, 1, generator=source) + 0.5
 
-# %% alt="A 4 by 3 matrix of colors equals the sum of four: a constant, one whose rows are constant, one whose columns are constant, and a rest. Below each stands the matrix of weights that acts on it: A + B + C + D, A + B, A + C, and A."
+# %% alt="A 4 by 3 matrix of colors equals the sum of four: a constant, one whose rows are constant, one whose columns are constant, and a rest. Below each stands the matrix of weights that acts on it: A + B + C + D, A + B, A + C, and A." slide="picture"
 images = [example, *parts(example)]
 titles = ("$x$", "grand mean", "rows", "columns", "rest")
 weights_on = ("", "$A + B + C + D$", "$A + B$", "$A + C$", "$A$")
@@ -237,7 +237,7 @@ term_by_term = [part @ m for part, m in zip(parts(x), acting, strict=True)]
 part_error = (layer(x) - layer.bias - sum(term_by_term)).abs().max().item()
 print(f"largest difference {part_error:.1e}")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # The initialization uses the same split: each of the four sums is a random semi-orthogonal matrix of its own.
 #
 # A network of these layers treats every entry as a point with one feature. Layers and ReLUs follow in turn, and then
@@ -263,7 +263,7 @@ print(f"largest difference {part_error:.1e}")
 # | $S_{nd}$ | also which entries share a row or a column | the multiset of entries |
 # | $O(nd)$ | also the direction of $x$ | the number $T$ |
 #
-# !!! abstract "Proposition (the end of the climb)"
+# !!! theorem "Proposition (the end of the climb)"
 #     If the posterior is invariant to a group, every orbit lies in one level set of the posterior. The orbits of
 #     $O(nd)$ *are* the level sets. So no group that leaves the posterior alone has larger orbits.
 #
@@ -363,7 +363,7 @@ assert narrow < comparison["S_n × S_d"].weights < wider
 assert all(abs(score - 0.5) < 0.03 for score in blind["S_{nd}"].scores)
 assert min(blind["S_n × S_d"].scores) > 0.8
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - If a group preserves the distribution under every label, the posterior is invariant to it, and a search among

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Canonicalization
 #
 # !!! abstract "What you will be able to do"
@@ -37,7 +37,7 @@ from invariant_nets.figures import table, use_book_style
 use_book_style()
 n, d, K = 10, 5, 8
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## One representative of each orbit
 #
 # A *canonicalization* $c$ chooses one matrix of each orbit $\{\sigma \cdot x : \sigma \in S_n\}$, the same one wherever
@@ -45,7 +45,7 @@ n, d, K = 10, 5, 8
 #
 # $$ c(x) \in S_n\, x, \qquad c(\sigma \cdot x) = c(x) \quad \text{for all } \sigma . $$
 #
-# !!! abstract "Theorem (canonicalization)"
+# !!! theorem "Theorem (canonicalization)"
 #     For every $f$, the function $\bar f = f \circ c$ is invariant; and if $f$ is invariant already, $\bar f = f$.
 #
 # *Proof.* $\bar f(\sigma x) = f(c(\sigma x)) = f(c(x)) = \bar f(x)$. The point $c(x)$ lies in the orbit of $x$, so an
@@ -68,7 +68,7 @@ torch.manual_seed(0)
 sets, backbone = torch.randn(128, n, d), mlp(n, d)
 assert torch.equal(backbone(sorted_rows(sets)), CanonicalModel(backbone)(sets))
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # An *equivariant* output must undo the sort: if $c(x) = \sigma \cdot x$, then $\bar f(x) = \sigma^{-1} f(\sigma
 # \cdot x)$. With two equal rows there are two such $\sigma$. [`CanonicalModel(…,
 # equivariant=True)`][invariant_nets.CanonicalModel] takes the mean over all, so equal rows share their output (exercise 2).
@@ -81,7 +81,7 @@ assert torch.equal(backbone(sorted_rows(sets)), CanonicalModel(backbone)(sets))
 # each point $p$ to which $G_j$ can take $b_j$ we keep one element $u_p$ with $u_p(b_j) = p$. The *greedy descent*
 # replaces $x$, level by level, by that $u_p \cdot x$ which has the least entry in place $b_j$.
 #
-# !!! abstract "Theorem (greedy canonical form)"
+# !!! theorem "Theorem (greedy canonical form)"
 #     If no two entries of $x$ are equal, the greedy descent ends at the first element of the orbit $Gx$ in a dictionary
 #     that reads the places $b_0, b_1, \dots$ So it is a canonicalization.
 #
@@ -154,7 +154,7 @@ except ValueError as error:
     print(refusal := str(error))
 table(results)
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # The greedy descent has too many results: what it chooses at a tie depends on the order of arrival. A sort has too few:
 # it leaves the orbit. The exact form decides whether a cube can be solved, and whether two graphs are the same. For the
 # latter [no polynomial algorithm is known](../bibliography.md#mckay-2014). Where more candidates than `limit` are open,
@@ -165,7 +165,7 @@ table(results)
 # For $d = 1$ sorting is continuous (exercise 1). For $d > 1$ it is not: where two rows tie in the first feature, they
 # change places *with all their other features*. The set moves smoothly, and the sorted set jumps; we call this a *tear*.
 #
-# !!! abstract "Theorem (Dym et al., 2024)"
+# !!! theorem "Theorem (Dym et al., 2024)"
 #     For $d \ge 2$ and $n \ge 2$, no canonicalization of $\mathbb R^{n \times d}$ under $S_n$ is continuous.
 #
 # *Proof.* Let $c$ be continuous and $x$ have distinct rows. Then $c(x) = \sigma_x x$ for exactly one $\sigma_x$. The
@@ -179,7 +179,7 @@ table(results)
 # The way out is not to choose. A *frame* ([Puny et al., 2022](../bibliography.md#puny-2022)) assigns to each $x$ a
 # nonempty finite set $\mathcal F(x)$ of group elements, with $\mathcal F(\tau x) = \mathcal F(x)\, \tau^{-1}$.
 #
-# !!! abstract "Theorem (frame averaging)"
+# !!! theorem "Theorem (frame averaging)"
 #     The mean $\bar f(x)$ of $f(g \cdot x)$ over $g \in \mathcal F(x)$ is invariant, and $\bar f = f$ if $f$ is.
 #
 # *Proof.* The elements of $\mathcal F(\tau x)$ are $g\tau^{-1}$ with $g \in \mathcal F(x)$, and $f(g\tau^{-1} \cdot
@@ -212,7 +212,7 @@ table(results)
 # (1, 1)\}$ and $\{(0, 1), (1, 0)\}$ to the same matrix. With the sum of both features as a third column they differ. So
 # sort the columns of $xA$, the heights along many directions, the columns of $A \in \mathbb R^{d \times D}$:
 #
-# !!! abstract "Theorem (sorted projections)"
+# !!! theorem "Theorem (sorted projections)"
 #     The map $x \mapsto \mathrm{sort}(xA)$ is invariant to $S_n$ and Lipschitz with constant $\lVert A \rVert$, the
 #     largest singular value of $A$. If any $d$ directions are independent and $D \ge n(d-1) + 1$, it takes the same
 #     value at $x$ and $y$ if and only if $y = \sigma x$ for some $\sigma$. For $d = 2$ one direction fewer is not enough.
@@ -251,7 +251,7 @@ even, odd = ((corners[k::2] @ around).sort(0).values for k in (0, 1))
 apart = (even - odd).abs().amax(0)
 axes = torch.arange(2000) % 100 == 50  # n of them, each in both senses
 
-# %% alt="The largest difference between the sorted heights of the even and of the odd corners of the polygon, against the angle of the direction. It is zero at twenty angles, those of the ten axes, and positive between them."
+# %% alt="The largest difference between the sorted heights of the even and of the odd corners of the polygon, against the angle of the direction. It is zero at twenty angles, those of the ten axes, and positive between them." slide="picture"
 fig, ax = plt.subplots(figsize=(8, 2.2))
 ax.plot(angles, apart, "-", angles[axes], apart[axes], "o")
 ax.set(xlabel="angle of the direction", ylabel="difference")
@@ -288,7 +288,7 @@ for name, f in in_plane.items():
     changes.append({"behind": name, "500 steps": coarse, "5,000 steps": fine})
 table(changes, digits={"500 steps": 6, "5,000 steps": 6}, caption="largest change")
 
-# %% moves="meeting" alt="Output of one network along a path on which one point moves past nine others. Behind the lexicographic sort it makes a few large jumps; behind eight directions with equal weights it makes more and smaller jumps; with gap weights it is a continuous curve with kinks."
+# %% moves="meeting" alt="Output of one network along a path on which one point moves past nine others. Behind the lexicographic sort it makes a few large jumps; behind eight directions with equal weights it makes more and smaller jumps; with gap weights it is a continuous curve with kinks." slide="picture"
 fig, ax = plt.subplots(figsize=(8, 3.2))
 for name in list(in_plane)[:3]:
     y = paths[name].clone()
@@ -371,7 +371,7 @@ for name in ("equal weights", "fixed orders"):
     assert more - 3 * error > -0.02, name
 assert [row["invariant"] for row in rows] == ["False", *["True"] * 4, "False"]
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - A canonicalization sorts first and makes every network exactly invariant. Equivariant outputs undo the sort.

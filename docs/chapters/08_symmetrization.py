@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Symmetrization, exact and sampled
 #
 # !!! abstract "What you will be able to do"
@@ -45,14 +45,14 @@ from invariant_nets.figures import table, use_book_style
 use_book_style()
 n, d = 10, 5
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## The average over a group
 #
 # For a finite group $G$ of permutations the *Reynolds operator* $\mathcal R$ takes a function $f$ to its average
 #
 # $$ (\mathcal R f)(x) = \frac1{\lvert G \rvert} \sum_{\sigma \in G} f(\sigma x) . $$
 #
-# !!! abstract "Theorem (group averaging)"
+# !!! theorem "Theorem (group averaging)"
 #     1. $\mathcal R f$ is invariant to $G$.
 #     2. $\mathcal R f = f$ if and only if $f$ is invariant to $G$. So $\mathcal R \mathcal R = \mathcal R$, a projection.
 #     3. (Jensen) Let $\sigma x$ have the same joint distribution with $y$ as $x$, for all $\sigma \in G$. If the loss
@@ -156,7 +156,7 @@ for name in names:
             run(model, name != names[0])
         megabytes[name].append(count.peak / 1e6)
 
-# %% alt="Two panels against the number of permutations per super-batch, all axes logarithmic, three lines each: no gradients, gradients, and gradients with recomputation. Left, time. Right, peak memory: without gradients and with recomputation it grows with the chunk; with plain gradients it is high throughout." measured="figure"
+# %% alt="Two panels against the number of permutations per super-batch, all axes logarithmic, three lines each: no gradients, gradients, and gradients with recomputation. Left, time. Right, peak memory: without gradients and with recomputation it grows with the chunk; with plain gradients it is high throughout." measured="figure" slide="picture"
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 for name in names:
     axes[0].loglog(chunksizes, seconds[name], "o-")
@@ -237,7 +237,7 @@ for key, models in networks.items():
         rows.append(dict(zip(heads, cells, strict=True)))
 table(rows, caption="Averaged in training? Averaged at test time?")
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # The accuracy comes from the average at test time: a perceptron that was trained without any average gains points from
 # it, and to train it with the average as well moves the accuracy by less than three. That does lower the loss. It also
 # binds the network to its average: tested without it, its loss is *higher* than that of a plain network.
@@ -258,7 +258,7 @@ table(rows, caption="Averaged in training? Averaged at test time?")
 # a coset is **unbiased**. Call $H$ *$t$-transitive* if it takes any $t$ different points to any $t$ different points,
 # and say that $f$ has *degree $t$* if it is a sum of functions of $t$ members each.
 #
-# !!! abstract "Theorem (designs)"
+# !!! theorem "Theorem (designs)"
 #     1. $\hat f_H(x)$ has $r$ times the variance of a mean of $|H|$ independent draws, where $r$ is the sum over $h \in
 #        H$ of the correlation of $f(\sigma x)$ and $f(h \sigma x)$.
 #     2. If $f$ is $H$-invariant, $r = |H|$: the design is $|H|$ times *worse*.
@@ -343,7 +343,7 @@ for k, own in zip(passes, r["cosets"], strict=True):
     rows[-1] |= {"k": k, "measured r": f"{own.mean():.2f} ± {own.std() / 2:.2f}"}
 table(rows, digits=2, caption="r in theory, by representation, and measured")
 
-# %% moves="passes" alt="Log-log plot of the difference of two passes, in standard deviations over orders, against the number of passes. Independent draws lie on the dotted line, the square root of 2/k. Cosets lie a little below it up to 90 passes, and far below it from 360." measured="figure"
+# %% moves="passes" alt="Log-log plot of the difference of two passes, in standard deviations over orders, against the number of passes. Independent draws lie on the dotted line, the square root of 2/k. Cosets lie a little below it up to 90 passes, and far below it from 360." measured="figure" slide="picture"
 fig, ax = plt.subplots(figsize=(5, 3.4))
 k = torch.tensor(passes)
 ax.loglog(k, (2 / k).sqrt(), "k:", label="$\\sqrt{2/k}$")
@@ -398,7 +398,7 @@ assert 1.5 * worse.std() < worse.mean() - 1 < 0.2
 assert (r["independent"].mean(1) - 1).abs().max() < 0.25
 assert design.estimate(sets).standard_error is None
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - The average over a group is invariant to it and is a projection. It never raises a convex loss; it lowers the

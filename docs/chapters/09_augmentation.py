@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Augmentation
 #
 # !!! abstract "What you will be able to do"
@@ -36,7 +36,7 @@ use_book_style()
 n, d, v1, v2 = 10, 5, 1.0, 0.8
 limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## One draw of the average
 #
 # In the [one equation](../index.md) of the book, augmentation draws a single uniform permutation in each pass of the
@@ -45,7 +45,7 @@ limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 # $$ L_{\mathrm{aug}}(\theta)
 #    = \mathbb E_{(x, y)}\, \mathbb E_{\sigma \in S_n}\, \ell\bigl(f_\theta(\sigma x), y\bigr) . $$
 #
-# !!! abstract "Theorem (what augmentation minimizes)"
+# !!! theorem "Theorem (what augmentation minimizes)"
 #     1. The gradient of $\ell(f_\theta(\sigma x), y)$ at one random $\sigma$ is an unbiased estimate of the gradient of
 #        the augmented loss.
 #     2. If $\ell$ is convex in its first argument, the averaged model $\bar f_\theta(x) = \mathbb E_\sigma
@@ -237,7 +237,7 @@ for name in ("nothing", "rows"):
     one_order = torch.stack([scores(logits)[1] for logits in outputs]).mean()
     averages[name].append(one_order.item())
 
-# %% alt="Two panels: accuracy and loss on fresh sets against the number of random orders averaged at test time, from 1 to 32, a line for each of six seeds. For the plain perceptron accuracy rises and loss falls steeply; for the augmented one both change much less, and it stays ahead in both."
+# %% alt="Two panels: accuracy and loss on fresh sets against the number of random orders averaged at test time, from 1 to 32, a line for each of six seeds. For the plain perceptron accuracy rises and loss falls steeply; for the augmented one both change much less, and it stays ahead in both." slide="picture"
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2))
 for part, (ax, label) in enumerate(zip(axes, ("accuracy", "loss"), strict=True)):
     for color, (name, found) in zip(("C0", "C1"), averages.items(), strict=True):
@@ -346,7 +346,7 @@ for other in (none, same):
         assert sign * difference > 3 * error
 assert max(row["dependence"] for row in composed_rows.values()) < 1e-4
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Augmentation minimizes the augmented loss with an unbiased gradient. This is an upper bound of the loss of the

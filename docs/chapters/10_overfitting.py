@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Overfitting, and data that never repeats
 #
 # !!! abstract "What you will be able to do"
@@ -35,13 +35,13 @@ use_book_style()
 n, d, v1, v2 = 10, 5, 1.0, 0.8
 limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## What a training accuracy measures
 #
 # Let $R(\theta) = \mathbb E\, \ell(f_\theta(x), y)$ be the risk of the weights $\theta$: their expected loss on a new
 # set. A batch $B$ estimates it by $\hat R_B(\theta) = \frac1{|B|} \sum_{(x, y) \in B} \ell(f_\theta(x), y)$.
 #
-# !!! abstract "Proposition"
+# !!! theorem "Proposition (what a curve of losses estimates)"
 #     If the batch $B$ is independent of the weights $\theta_t$ at which its loss is computed, then
 #     $\mathbb E \bigl[ \hat R_B(\theta_t) \mid \theta_t \bigr] = R(\theta_t)$. If instead $\hat\theta$ minimizes the loss
 #     over a fixed sample $S$, then $\mathbb E\, \hat R_S(\hat\theta) \le \min_\theta R(\theta) \le \mathbb E\, R(\hat\theta)$.
@@ -176,7 +176,7 @@ after = {
     for key, run in runs.items()
 }
 
-# %% alt="The loss of the plain network over 20 epochs, one line per seed. Left, static data: the training loss falls toward zero while the loss on fresh sets rises far above the dashed least possible loss. Right, dynamic data: the training loss and the loss on fresh sets fall together, slowly, toward the dashed limit, which they do not reach."
+# %% alt="The loss of the plain network over 20 epochs, one line per seed. Left, static data: the training loss falls toward zero while the loss on fresh sets rises far above the dashed least possible loss. Right, dynamic data: the training loss and the loss on fresh sets fall together, slowly, toward the dashed limit, which they do not reach." slide="picture"
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2))
 counts = np.arange(1, EPOCHS + 1)
 for ax, (key, run) in zip(axes, runs.items(), strict=True):
@@ -315,7 +315,7 @@ def expected_best(K, m, p):
 settled = honest.mean().item()  # the accuracy of these runs
 counts = range(1, len(late) + 1)
 
-# %% alt="Accuracy against the number K of readings so far. Fifteen readings of one seed on 200 sets scatter widely, some above the dashed Bayes limit, around the accuracies on fresh sets, which stay below it. The running maxima of the six seeds scatter around the expected best of K readings on 200 sets, which grows with K through the limit almost at once; on 10,000 sets it hardly grows."
+# %% alt="Accuracy against the number K of readings so far. Fifteen readings of one seed on 200 sets scatter widely, some above the dashed Bayes limit, around the accuracies on fresh sets, which stay below it. The running maxima of the six seeds scatter around the expected best of K readings on 200 sets, which grows with K through the limit almost at once; on 10,000 sets it hardly grows." slide="picture"
 fig, ax = plt.subplots(figsize=(7, 3.8))
 ax.plot(counts, readings[0], ".", color="C0", label="one seed, 200 sets")
 ax.plot(counts, honest[0], color="C1", label="one seed, fresh sets")
@@ -374,7 +374,7 @@ assert max(truth.max(), honest[0].max()) < limit
 assert expected_best(len(late), 10_000, settled) < settled + 0.015
 assert abs(best_reading.mean() - expected) < 0.03
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - A loss is unbiased on data that are independent of the weights. On static data it is too low from the second epoch

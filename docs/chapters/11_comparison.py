@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # All models compared
 #
 # !!! abstract "What you will be able to do"
@@ -107,7 +107,7 @@ comparison.table(["model", "score", "behind", "lr", "weights"], formulas=False)
 # %% [markdown]
 # The same numbers as a grid, smaller groups on the left, and below it, paired differences along lines and across them:
 
-# %%
+# %% slide="picture"
 limit = task.bayes_accuracy
 groups = ("none", "C_n", "C_n × C_d", "S_n", "S_n × S_d", "S_{nd}", "O(nd)")
 # Which test sets each model has right, (seeds, sets).
@@ -248,7 +248,7 @@ scores = {
 caption = "Accuracy by the number of training sets, mean over seeds."
 table([{"model": name} | of for name, of in scores.items()], caption=caption)
 
-# %% alt="Accuracy against the number of training sets, 100 to 10,000, in two panels. Left, the perceptron: as it is and after one sort it stays far below; with ten sorts or ten fixed orders it rises together, far above. Right: T lies on the dashed limit from 100 sets on; the layers for rows and columns begin just below it; the layers for rows, also the wide ones, and the squares begin lowest and rise."
+# %% alt="Accuracy against the number of training sets, 100 to 10,000, in two panels. Left, the perceptron: as it is and after one sort it stays far below; with ten sorts or ten fixed orders it rises together, far above. Right: T lies on the dashed limit from 100 sets on; the layers for rows and columns begin just below it; the layers for rows, also the wide ones, and the squares begin lowest and rise." slide="picture"
 fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True)
 for ax, part in zip(axes, (list(right)[:4], list(right)[4:]), strict=True):
     for color, name in zip(PALETTE, part, strict=False):
@@ -395,7 +395,7 @@ for name, found in audit.items():
     assert kept == inside[audited[name].group]
     assert all(change > 0.05 for k, change in found.items() if k not in kept)
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - A comparison is fair if validation sets choose each model's learning rate and the test sets choose nothing.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Any permutation group
 #
 # !!! abstract "What you will be able to do"
@@ -29,14 +29,14 @@ from invariant_nets.networks import GraphNetwork
 
 use_book_style()
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## One weight per orbital
 #
 # The orbits of a group $G$ on *pairs* of points are its **orbitals**. They are found from permutations that generate
 # $G$, with no element listed: draw an edge from each pair to its image under each generator, and take the connected
 # parts of this graph.
 #
-# !!! abstract "Theorem (orbitals)"
+# !!! theorem "Theorem (orbitals)"
 #     Let $G$ act on the points $a$ of the output and on the points $b$ of the input. A linear map $W$ is equivariant if
 #     and only if $W_{g(a)\,g(b)} = W_{ab}$ for all $g \in G$, that is, if it is constant on the orbitals.
 #
@@ -52,7 +52,7 @@ use_book_style()
 # A graph on $n$ nodes is its adjacency matrix $A$. Renaming nodes permutes rows and columns *together*. So it is a
 # **2-tensor**: an array with two axes, both permuted by $S_n$. Triples of nodes have 3-tensors. What are their layers?
 #
-# !!! abstract "Theorem (set partitions)"
+# !!! theorem "Theorem (set partitions)"
 #     The orbitals of $S_n$ between tensors of $l$ and of $k$ axes are the partitions of the set of all $l + k$ axes into
 #     at most $n$ blocks. For $n \ge l + k$ their number is the Bell number of $l + k$: 1, 2, 5, 15, 52, 203, …
 #
@@ -101,7 +101,7 @@ with torch.no_grad():
 # The page's maps are the package's and linearly independent, so they span the layers of the theorem. The tiles show what
 # each does to one matrix, with `layer.maps` as captions: axes with the same number are in one block.
 
-# %% moves="pair-maps renaming" alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone."
+# %% moves="pair-maps renaming" alt="Sixteen small tiles. The first is a matrix of five by five random numbers. The other fifteen show what each map makes of it: itself off the diagonal, its transpose, its row means, column means and diagonal copied along rows, along columns and on the diagonal, and its total mean and the mean of its diagonal, everywhere and on the diagonal alone." slide="picture"
 x = torch.randn(1, 5, 5, generator=torch.Generator().manual_seed(3))
 tiles = {"the input": x[0]} | dict(zip(layer.maps, fifteen(x)[0], strict=True))
 fig, axes = plt.subplots(4, 4, figsize=(7, 7.6))
@@ -166,7 +166,7 @@ heads = ("error, means over", "12 nodes", "50 nodes", "200 nodes")
 lines = [(over, *(f"{m:.3f}" for m in of.mean(0))) for over, of in misses.items()]
 table([dict(zip(heads, line, strict=True)) for line in lines])
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # At the size of the fit both do alike, for there they span the same layers. On larger graphs the error of the means
 # over all indices is several times as large.
 #
@@ -175,7 +175,7 @@ table([dict(zip(heads, line, strict=True)) for line in lines])
 # *Color refinement* ([Weisfeiler and Leman, 1968](../bibliography.md#weisfeiler-1968)) colors all nodes alike, and then
 # gives each node, again and again, a new color for its own and for the multiset of its neighbors' colors.
 #
-# !!! abstract "Theorem (what tensors see)"
+# !!! theorem "Theorem (what tensors see)"
 #     Networks of $k$-tensors tell apart the same graphs as the $k$-dimensional Weisfeiler–Leman test ([Geerts,
 #     2020](../bibliography.md#geerts-2020)). For $k = 2$ this is color refinement. For $k = 3$ it is the *folklore* test
 #     on pairs of nodes: color each pair by whether it is a node, an edge or neither; then give $(i, j)$, again and again,
@@ -401,7 +401,7 @@ for one, two, bound in ((pairs, plain, 0.03), (given, spectral, 0.02)):
 gain, error = paired(given, pairs)
 assert gain - 3 * error > 0.15
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - The linear layers of a permutation group have one weight per orbital, an orbit on pairs of points.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Real data
 #
 # !!! abstract "What you will be able to do"
@@ -148,7 +148,7 @@ for asked in truths:
     of = compare(specs, task, epochs=60, lr=(3e-2, 1e-1), schedule="cosine")
     found |= {(asked, p): tested(asked, of[p].runs) for p in specs}
 
-# %% alt="Share of right answers against the number of digits, on a logarithmic axis from 5 to 10,000. Left, the sum is asked: the sum pool is right at all lengths to 100 and often wrong at 10,000; mean and maximum are near zero. Right, the largest digit is asked: the maximum is right at all lengths; sum and mean start near one half and fall to zero."
+# %% alt="Share of right answers against the number of digits, on a logarithmic axis from 5 to 10,000. Left, the sum is asked: the sum pool is right at all lengths to 100 and often wrong at 10,000; mean and maximum are near zero. Right, the largest digit is asked: the maximum is right at all lengths; sum and mean start near one half and fall to zero." slide="picture"
 fig, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True)
 for (asked, pooling), (right, _) in found.items():
     ax = axes[list(truths).index(asked)]
@@ -401,7 +401,7 @@ assert 0.002 < gains.min() < gains.max() < 0.015
 assert better > 4 * error
 assert weights < 1 + n + d
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Pad sets of different sizes and keep a mask. A forgotten mask raises no error.

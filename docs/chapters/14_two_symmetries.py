@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Two symmetries at once
 #
 # !!! abstract "What you will be able to do"
@@ -201,7 +201,7 @@ shares = [
 names = drawn.class_names
 table([{"category": names[k]} | of for k, of in enumerate(shares)], digits=2)
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # Whether a hand is a *flush* can be read from a sum over its cards: there the two sorts are level. *Two pairs*, *three*
 # and *full house* compare ranks. The sort by rank puts equal ranks beside each other, the sort by suit does not, and
 # there the first is far ahead.
@@ -217,7 +217,7 @@ table([{"category": names[k]} | of for k, of in enumerate(shares)], digits=2)
 # $$ \bar f(x) = \frac1{2^d} \sum_{s \in \{-1, 1\}^d} f\bigl(x\, V \operatorname{diag}(s)\bigr),
 #    \qquad x^\top x = V \operatorname{diag}(\lambda)\, V^\top . $$
 #
-# !!! abstract "Theorem (frame of principal axes)"
+# !!! theorem "Theorem (frame of principal axes)"
 #     If the eigenvalues of $x^\top x$ are distinct, then $\bar f(x Q) = \bar f(x)$ for every orthogonal $Q$ and every
 #     function $f$. If $f$ is invariant to $S_n$, so is $\bar f$.
 #
@@ -311,7 +311,7 @@ for label, solid in enumerate(crowd.class_names):
     }
 table([{"solid": name, **row} for name, row in rows.items()], digits=2)
 
-# %% alt="Two rows of three clouds, each of thirty solids laid over each other: a torus, a cone and a cube. Above, turned as they come, all are round and blurred. Below, in their principal axes, the torus is a flat band with two round ends, seen from its side; cone and cube are still round and blurred."
+# %% alt="Two rows of three clouds, each of thirty solids laid over each other: a torus, a cone and a cube. Above, turned as they come, all are round and blurred. Below, in their principal axes, the torus is a flat band with two round ends, seen from its side; cone and cube are still round and blurred." slide="picture"
 fig, axes = plt.subplots(2, 3, figsize=(7.5, 5.4))
 for column, solid in zip(axes.T, ("torus", "cone", "cube"), strict=True):
     own = turned.x[turned.y == turned.class_names.index(solid)][:30]
@@ -385,7 +385,7 @@ assert ahead(clear[frame], scores[frame][1], by=0.05)
 assert clear[frame].mean() > scores[plain][0].mean() - 0.05
 assert ahead(clear[frame], clear[distances])
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Burnside's lemma counts what remains up to a group: a labeled hand is worth 2,320 dealt ones.

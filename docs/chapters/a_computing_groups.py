@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # How groups are computed
 #
 # !!! abstract "What you will be able to do"
@@ -23,10 +23,10 @@ from invariant_nets import (
 from invariant_nets.exercises import AnswerCheck, CodeCheck
 from invariant_nets.figures import table
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## A chain of stabilizers
 #
-# !!! abstract "Theorem (chain of stabilizers)"
+# !!! theorem "Theorem (chain of stabilizers)"
 #     Let $G^{(0)} = G$, and let $G^{(i+1)}$ be the elements of $G^{(i)}$ that leave the point $b_i$ where it is, until
 #     only the identity is left, after $m$ steps. Let $\Delta_i$ be the orbit of $b_i$ under $G^{(i)}$, and for each
 #     $\delta \in \Delta_i$ choose one element $u_\delta \in G^{(i)}$ that takes $b_i$ to $\delta$. Then every
@@ -106,7 +106,7 @@ table(
 # points is the number of orbits, and the mean of its square is the number of [orbitals](12_any_group.py). We draw
 # 200,000 positions of Rubik's cube, whose 48 facelets the moves permute.
 
-# %%
+# %% slide="picture"
 cube = rubiks_cube_group()
 draws = cube.sample(200_000, torch.Generator().manual_seed(0))
 fixed = (draws == torch.arange(48, dtype=draws.dtype)).sum(1).double()
@@ -151,7 +151,7 @@ assert [
     cube.rank(PermutationGroup([row]).generators[0]) for row in following.long()
 ] == [number + i for i in range(3)]
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Fix one point after the other: the order of a group is the product of the lengths of the orbits on the way.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Dividing an average
 #
 # !!! abstract "What you will be able to do"
@@ -171,7 +171,7 @@ print("bytes added up, forward and backward:", moved, "predicted:", predicted)
 # passes, and [recomputing](08_symmetrization.py) one more.
 
 
-# %%
+# %% slide="picture"
 def operations(network):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 12, 5))
@@ -204,7 +204,7 @@ assert nothing == []
 exact, thousand, layers = ways.values()
 assert exact > 400_000 * thousand > 1e8 * layers
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Cut the batch: each rank goes backward from $K n_r / N$ times its mean loss; gradients are added once per step.

@@ -8,6 +8,7 @@ import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
@@ -226,18 +227,46 @@ def test_what_axe_walks_is_a_small_part(spoiled, tab):
     assert after < tab.evaluate("window.before") / 4
 
 
-def test_search_finds_a_layer(site, browser):
+# What one types, and where one of the first answers leads: a page, or a part of the first page.
+SEARCHES = {
+    "LinearEquivariant": "reference/layers/#invariant_nets.layers.averaged.LinearEquivariant",
+    "SymmetryModel": "reference/averaging/#invariant_nets.averaging.model.SymmetryModel",
+    "S_n": "notation/#S-n",
+    "ρ(g)": "notation/#rho",
+    "rho": "notation/#rho",
+    "ρ": "notation/#rho",
+    "σ": "notation/#sigma",
+    "two generators": "chapters/01_permutations/#theorem-two-generators",
+    "Burnside": "chapters/01_permutations/#theorem-burnsides-lemma",
+    "Bayes limit": "chapters/02_task/#theorem-bayes-limit",
+    "all theorems": "theorems/",
+    "S_n × S_d": "notation/#S-n-S-d",
+    "α": "chapters/13_real_data/",  # no symbol of the notation, but a letter of some formula
+}
+
+
+@pytest.mark.parametrize("words", SEARCHES)
+def test_search_finds_symbols_theorems_and_the_package(site, browser, words):
     with browser.new_context() as context:
         page = context.new_page()
         watch(page, site)
         page.goto(site)
         page.click(".md-search__input")
-        page.type(".md-search__input", "LinearEquivariant")
-        page.wait_for_selector(".md-search-result__link:has-text('LinearEquivariant')")
-        found = page.locator(".md-search-result__list").text_content()
-        assert "Copied!" not in found
-        assert "In [" not in found
+        page.fill(".md-search__input", words)
+        page.keyboard.press("End")  # the theme looks when a key comes up
+        page.wait_for_selector(".md-search-result__item")
+        links = page.locator(".md-search-result__link").all()
+        text = page.locator(".md-search-result__list").text_content()
+        assert "Copied!" not in text
+        assert "In [" not in text
+        assert f"{site}{SEARCHES[words]}" in [place_of(link) for link in links[:3]]
         assert page.problems == []
+
+
+def place_of(link):
+    """Returns where a link leads, without the words that the page is to highlight."""
+    address = urlsplit(link.get_attribute("href"))
+    return address._replace(query="").geturl()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

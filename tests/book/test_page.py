@@ -116,7 +116,7 @@ def test_a_page(project):
 
     text = (site / "search" / "search_index.json").read_text()
     found = " ".join(entry["text"] for entry in json.loads(text)["docs"])
-    assert "Prose with x∈Rn, a link" in found  # a formula once, in words
+    assert "Prose with x ∈ R^n, a link" in found  # a formula once, as one would type it
     assert "<pre><code>from matplotlib import pyplot as plt" in found
     assert not re.search(r"In \[|Copied|rising", text)
 

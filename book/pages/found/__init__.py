@@ -1,0 +1,1 @@
+"""What a reader looks for on the pages: the theorems, and what the search reads."""

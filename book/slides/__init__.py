@@ -1,0 +1,1 @@
+"""Makes slides for lectures of the cells that chapters mark for them."""
