@@ -4,8 +4,9 @@ r"""Two toy tasks of the papers on sets, in their authors' settings: sums of dig
 
 What is set, and what was found there, is read in the published notebooks of Zaheer et al. (2017),
 `DigitSum/text_sum.ipynb`, and of Lee et al. (2019), `max_regression_demo.ipynb`, and in section 2.1
-of the supplement of the latter. Where this budget is smaller than theirs, `FULL` says so. A batch
-holds sets of one size, so that nothing is padded.
+of the supplement of the latter. Where this budget is smaller than theirs, `FULL` says so. Sets of
+digits are padded with zeros and masked, but for the recurrent networks, whose batches hold sets of
+one size.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Embedded(nn.Module):
     """A network of digits: 100 features a digit, which it learns.
 
     Args:
-        network: maps (sets, n, 100) to (sets, 1).
+        network: maps (sets, n, 100) to (sets, 1), and takes a mask if it is a `SetNetwork`.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -91,8 +92,9 @@ class Embedded(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map digits (sets, n) to (sets, 1)."""
-        y: Tensor = self.network(self.table(x))
+        """Map digits (sets, n), where 0 is padding, to (sets, 1)."""
+        masks = {"mask": x > 0} if isinstance(self.network, SetNetwork) else {}
+        y: Tensor = self.network(self.table(x), **masks)
         return y
 
 
@@ -165,9 +167,14 @@ def of_all_sizes(count: int, source: torch.Generator) -> list[Tensor]:
     return [digits(counts[n], n, source) for n in range(1, LARGEST + 1) if counts[n]]
 
 
+def mixed(sets: Sequence[Tensor]) -> list[Tensor]:
+    """Return one tensor of all sets, padded with zeros."""
+    return [torch.cat([nn.functional.pad(x, (0, LARGEST - x.shape[1])) for x in sets])]
+
+
 def batches(sets: Sequence[Tensor], source: torch.Generator) -> Iterator[Tensor]:
-    """Yield all sets once, in batches of one size, in random order."""
-    parts = []
+    """Yield the sets of all tensors once, in batches of one tensor, in random order."""
+    parts: list[Tensor] = []
     for x in sets:
         parts += torch.split(x[torch.randperm(len(x), generator=source)], BATCH)
     for index in torch.randperm(len(parts), generator=source).tolist():
@@ -176,7 +183,8 @@ def batches(sets: Sequence[Tensor], source: torch.Generator) -> Iterator[Tensor]
 
 def error(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Return the mean absolute error of the outputs (sets, 1) from y (sets,)."""
-    return (network(x)[:, 0] - y).abs().mean()
+    miss: Tensor = (network(x)[:, 0] - y).abs().mean()
+    return miss
 
 
 @torch.no_grad()
@@ -190,6 +198,7 @@ def adder_of(adder: Adder, budget: Budget, seed: int) -> tuple[nn.Module, float]
     """Return a network that was trained to add, as of its best epoch, and its held-out error."""
     source = torch.Generator().manual_seed(seed)
     train, valid = of_all_sizes(budget.train, source), of_all_sizes(budget.valid, source)
+    train = train if adder.recurrent else mixed(train)
     torch.manual_seed(seed)
     network = adder.build()
     optimizer = torch.optim.Adam(network.parameters(), lr=adder.rate, eps=adder.eps)

@@ -610,6 +610,18 @@ def test_sets_of_digits_and_numbers_have_no_order(build):
             torch.testing.assert_close(network(moved), network(x), rtol=1e-4, atol=1e-4)
 
 
+def test_padded_digits_are_not_added():
+    torch.manual_seed(0)
+    network, source = digits.summed(), torch.Generator().manual_seed(0)
+    sets = digits.of_all_sizes(50, source)
+    (together,) = digits.mixed(sets)
+    assert together.shape == (50, 9)
+    with torch.no_grad():
+        apart = torch.cat([network(x) for x in sets])
+        torch.testing.assert_close(network(together), apart)
+    assert together.sum(1).tolist() == torch.cat([x.sum(1) for x in sets]).tolist()
+
+
 def test_the_recurrent_networks_see_the_order():
     source = torch.Generator().manual_seed(0)
     x = digits.digits(8, 6, source)
