@@ -21,10 +21,17 @@ from invariant_nets.averaging.chunked import average_over
 from invariant_nets.averaging.designs import coset_subgroup, variance_ratios
 from invariant_nets.averaging.model import Estimate, SymmetryModel
 from invariant_nets.canonicalization.any_group.ordering import canonical_form, canonical_order
-from invariant_nets.canonicalization.frames import CircleFrame, DirectionFrame, WeightedOrders
+from invariant_nets.canonicalization.frames import (
+    CircleFrame,
+    DirectionFrame,
+    RelaxedOrders,
+    WeightedOrders,
+)
+from invariant_nets.canonicalization.learned_order import LearnedOrder
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
+from invariant_nets.canonicalization.sort_pooling import SortPooling
 from invariant_nets.canonicalization.sorting import (
     columnwise_sort,
     lexicographic_sort,
@@ -88,7 +95,7 @@ from invariant_nets.layers.tensors.layer import TensorLinear
 from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
-from invariant_nets.networks.deep_sets import deep_sets, perceptron
+from invariant_nets.networks.deep_sets import deep_sets, order_keys, perceptron
 from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import (
     cyclic_elements,
@@ -131,6 +138,7 @@ __all__ = [
     "History",
     "InducedSetAttentionBlock",
     "LabeledSets",
+    "LearnedOrder",
     "LinearEquivariant",
     "LinearInvariant",
     "LossAndScore",
@@ -145,6 +153,7 @@ __all__ = [
     "PositionalEncoding",
     "PrincipalAxesModel",
     "Ranks",
+    "RelaxedOrders",
     "Run",
     "SetAttentionBlock",
     "SetFile",
@@ -152,6 +161,7 @@ __all__ = [
     "SetNetwork",
     "SetPooling",
     "SetsTask",
+    "SortPooling",
     "SparseExchangeableEquivariant",
     "SymmetricElements",
     "SymmetricElementsInvariant",
@@ -200,6 +210,7 @@ __all__ = [
     "load_sets",
     "mathieu_group",
     "mlp",
+    "order_keys",
     "pad_graphs",
     "pad_sets",
     "perceptron",

@@ -78,6 +78,13 @@ def finite(name: str, value: object) -> float:
     return _between(name, value, -math.inf, math.inf, "be finite")
 
 
+def not_negative(name: str, value: object) -> float:
+    """Return `value` as a float from 0 to infinity, both included, or raise."""
+    if not isinstance(value, bool) and value in (0, math.inf):
+        return float(value)
+    return _between(name, value, 0, math.inf, "be at least 0")
+
+
 def open_share(name: str, value: object) -> float:
     """Return `value` as a float strictly between 0 and 1, or raise."""
     return _between(name, value, 0, 1, "lie between 0 and 1")

@@ -23,6 +23,7 @@ from invariant_nets import (
     FlattenMembers,
     GraphNetwork,
     InducedSetAttentionBlock,
+    LearnedOrder,
     LinearEquivariant,
     LinearInvariant,
     MultiheadAttentionBlock,
@@ -34,6 +35,7 @@ from invariant_nets import (
     SetAttentionBlock,
     SetNetwork,
     SetPooling,
+    SortPooling,
     SparseExchangeableEquivariant,
     SymmetricElements,
     SymmetricElementsInvariant,
@@ -51,6 +53,7 @@ from invariant_nets import (
     least_rotation,
     lexicographic_sort,
     mlp,
+    order_keys,
     row_column_sort,
     set_transformer,
     symmetric_group,
@@ -167,6 +170,13 @@ def writer():
     """Return the same with one output a member."""
     positions = PositionalEncoding(D, PLACES)
     return SetNetwork(positions, nn.Linear(D, 8), nn.Tanh(), nn.Linear(8, 2), d=D)
+
+
+def keys(n=None):
+    """Return a network that gives the members keys, of sets of one size if told."""
+    network = order_keys(D, 3)
+    network.n = n
+    return network
 
 
 def of_entries():
@@ -290,6 +300,18 @@ MODULES = {
         features=(2,),
         keeps=("n",),
     ),
+    "LearnedOrder": Entry(
+        lambda: CanonicalModel(reader(), frame=LearnedOrder(keys())), keeps=("n",)
+    ),
+    "LearnedOrder, sampled, equivariant": moves(
+        lambda: CanonicalModel(
+            writer(), frame=LearnedOrder(keys(N), noise=0.5, samples=3), equivariant=True
+        ),
+        random=True,
+        sizes="placed",
+    ),
+    "SortPooling": Entry(lambda: SortPooling(D, 4)),
+    "SortPooling, a readout": Entry(lambda: SortPooling(D, N, 5, readout=True)),
     "PrincipalAxesModel": Entry(lambda: PrincipalAxesModel(reader()), group=NOTHING),
     "PrincipalAxesModel, members, rotations": moves(
         lambda: PrincipalAxesModel(
@@ -369,6 +391,23 @@ VARIANTS = {
         lambda: CanonicalModel(of_the_plane(LinearInvariant(D, 2)), frame=CircleFrame()),
         features=(2,),
     ),
+    "LearnedOrder, all orders": Entry(
+        lambda: CanonicalModel(reader(), frame=LearnedOrder(keys(N), noise=0.5)),
+        sizes="fixed",
+    ),
+    "LearnedOrder, scored": Entry(
+        lambda: CanonicalModel(
+            reader(), frame=LearnedOrder(keys(N), noise=1, samples=3, gradient="score")
+        ),
+        random=True,
+        sizes="placed",
+    ),
+    "LearnedOrder, equivariant": moves(
+        lambda: CanonicalModel(
+            writer(), frame=LearnedOrder(keys(), temperature=1.0), equivariant=True
+        ),
+    ),
+    "order_keys": moves(lambda: order_keys(D)),
     "SymmetryModel, recomputed": placed(
         lambda: SymmetryModel(reader(), C, recompute=True),
         C,

@@ -40,7 +40,26 @@ class WeightedOrders(NamedTuple):
     weights: Float[Tensor, "batch k"]
 
 
-Frame = Callable[..., WeightedOrders]
+class RelaxedOrders(NamedTuple):
+    r"""Weighted orders that also have a gradient, that of mixtures of rows close to them.
+
+    `CanonicalModel` applies its model to the set in order plus $Px - \mathrm{constant}(Px)$, where
+    the constant has the same value and no gradient: the sum has the value of the set in order, and
+    the gradient of the mixtures $Px$ with respect to $P$.
+
+    Attributes:
+        orders: as those of `WeightedOrders`.
+        weights: as those of `WeightedOrders`.
+        relaxed: for each order a matrix $P$ near it: $P_{ij}$ is the share of row $j$ of the set,
+            as it arrived, in place $i$; 0 for padding.
+    """
+
+    orders: Int[Tensor, "batch k n"]
+    weights: Float[Tensor, "batch k"]
+    relaxed: Float[Tensor, "batch k n n"]
+
+
+Frame = Callable[..., WeightedOrders | RelaxedOrders]
 
 
 class CircleFrame(nn.Module):
@@ -83,7 +102,7 @@ class CircleFrame(nn.Module):
         """Return the orders of all arcs and their shares of the circle."""
         set_batch(x, d=2)
         set_mask(mask, x)
-        base, _, rows = _sorted(x, mask)
+        base, _, rows = sorted_sets(x, mask)
         members = front(mask)
         batch, n, _ = x.shape
         if n == 1:
@@ -116,7 +135,7 @@ class CircleFrame(nn.Module):
         if members is not None:
             present = members[:, None].expand_as(orders).gather(-1, orders)
             orders = orders.gather(-1, members_first(present, dim=-1))
-        return WeightedOrders(_composed(base, orders), arcs.repeat(1, 2) / (2 * math.pi))
+        return WeightedOrders(composed(base, orders), arcs.repeat(1, 2) / (2 * math.pi))
 
 
 class DirectionFrame(nn.Module):
@@ -177,7 +196,7 @@ class DirectionFrame(nn.Module):
         k, d = self.directions.shape
         set_batch(x, d=d)
         set_mask(mask, x)
-        base, classes, rows = _sorted(x, mask)
+        base, classes, rows = sorted_sets(x, mask)
         members = front(mask)
         batch, n, _ = x.shape
         with as_written(x):
@@ -190,26 +209,30 @@ class DirectionFrame(nn.Module):
         heights, order = stable_sort(heights, -1)
         gaps = _smallest_gap(heights, classes[:, None].expand_as(order), order, members)
         weights = _normalized(gaps)
-        return WeightedOrders(_composed(base, order), weights)
+        return WeightedOrders(composed(base, order), weights)
 
     def extra_repr(self) -> str:
         """Show the number of features and of directions."""
         return f"d={self.directions.shape[1]}, num_directions={self.directions.shape[0]}"
 
 
-def _sorted(
+def sorted_sets(
     x: Float[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
 ) -> tuple[Int[Tensor, "batch n"], Int[Tensor, "batch n"], Float[Tensor, "batch n d"]]:
-    # What is computed from the sorted rows is the same, to the last bit, for every order of them.
+    """Return the lexicographic order, the classes of equal rows, and the sorted rows.
+
+    What is computed from the sorted rows is the same, to the last bit, for every order of them.
+    """
     base, classes = lexicographic_ordering(x, mask)
     rows = permute_rows(zero_padding(x, mask), base)
     kind = at_least_single(x.dtype) if x.is_floating_point() else torch.get_default_dtype()
     return base, classes, rows.to(kind)
 
 
-def _composed(
+def composed(
     base: Int[Tensor, "batch n"], orders: Int[Tensor, "batch k n"]
 ) -> Int[Tensor, "batch k n"]:
+    """Return orders of the sorted rows as orders of the rows."""
     return base[:, None].expand_as(orders).gather(-1, orders)
 
 

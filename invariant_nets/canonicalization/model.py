@@ -16,11 +16,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from invariant_nets._arguments import model_output, positive_int, set_batch, set_mask
-from invariant_nets._precision import Calls, added, narrowed, widened
+from invariant_nets._precision import Calls, added, as_written, narrowed, widened
 from invariant_nets._rows import front
 from invariant_nets._sets import ZEROS, Members, call, chunk_size, manner, members_of, zero_padding
 from invariant_nets.canonicalization.any_group.ordering import LIMIT, GroupOrder, moved
-from invariant_nets.canonicalization.frames import Frame
+from invariant_nets.canonicalization.frames import Frame, RelaxedOrders, WeightedOrders
 from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
 from invariant_nets.canonicalization.sorting import (
     Ordering,
@@ -67,6 +67,7 @@ class CanonicalModel(nn.Module):
     | `row_column_sort` | $S_n \times S_d$, unless rows and columns tie |
     | `columnwise_sort` | $(S_n)^d$, a permutation for each column |
     | a `frame` such as `CircleFrame()` or `DirectionFrame(d, 32)` | $S_n$, and continuous |
+    | `frame=LearnedOrder(order_keys(d))`, a sort by keys that are learned | $S_n$ |
     | `group=` any `PermutationGroup` instead, see `canonical_order` | that group |
 
     If some of these permutations leave $x$ unchanged, then $\sigma$ is not determined, and $\bar f$
@@ -82,7 +83,7 @@ class CanonicalModel(nn.Module):
         canonicalization: the function $c$ of a batch of sets; `lexicographic_sort` by default. To
             be equivariant it must be one of those in the table.
         frame: several orders and their weights instead of one, as a function of a batch of sets
-            that returns `WeightedOrders`.
+            that returns `WeightedOrders`, or `RelaxedOrders`.
         equivariant: whether the output's set axis moves with the input's; otherwise the output is
             invariant. For the two groups that move single entries it has one value per entry.
         chunksize: how many of the frame's orders go through the model together, at least 1; by
@@ -204,17 +205,19 @@ class CanonicalModel(nn.Module):
         assert self.frame is not None
         batch, n, _ = x.shape
         members = front(mask)
-        orders, weights = _checked(call(self.frame, x, mask, "frame"), batch, n)
+        orders, weights, relaxed = _checked(call(self.frame, x, mask, "frame"), batch, n)
         size = chunk_size(self.chunksize, batch)
         total: Tensor | None = None
         calls = Calls(self.model)
         copied = widened(x) if torch.is_grad_enabled() else x  # its gradient is a sum over orders
-        for chunk, shares in zip(
-            torch.split(orders, size, 1), torch.split(weights, size, 1), strict=True
-        ):
+        for start in range(0, orders.shape[1], size):
+            chunk, shares = (t[:, start : start + size] for t in (orders, weights))
             k = chunk.shape[1]
             flat = chunk.flatten(0, 1)
-            sets = _gathered(copied, chunk.flatten(1)).reshape(batch * k, *x.shape[1:]).to(x.dtype)
+            sets = _gathered(copied, chunk.flatten(1)).reshape(batch * k, *x.shape[1:])
+            if relaxed is not None:
+                sets = sets + _slope(relaxed[:, start : start + size], x)
+            sets = sets.to(x.dtype)
             present = None
             if members is not None:
                 present = Members(members.repeat_interleave(k, 0), in_front=True)
@@ -245,16 +248,23 @@ def _name(function: object) -> str:
 
 
 def _checked(
-    frame: tuple[Tensor, Tensor], batch: int, n: int
-) -> tuple[Int[Tensor, "batch k n"], Float[Tensor, "batch k"]]:
-    orders, weights = frame
+    frame: WeightedOrders | RelaxedOrders, batch: int, n: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    orders, weights, *rest = frame
     k = weights.shape[1] if weights.ndim == 2 else 0
     if k < 1 or weights.shape[0] != batch or orders.shape != (batch, k, n):
         raise ValueError(
             f"frame must return orders ({batch}, k, {n}) and weights ({batch}, k) with k ≥ 1, "
             f"got {tuple(orders.shape)} and {tuple(weights.shape)}"
         )
-    return orders, weights
+    return orders, weights, rest[0] if rest else None
+
+
+def _slope(relaxed: Float[Tensor, "batch k n n"], x: Tensor) -> Float[Tensor, "batch_k n d"]:
+    # 0, with the gradient of the mixtures of rows; the rows have theirs from the sets in order.
+    with as_written(x):
+        mixed = (relaxed @ x.detach()[:, None].to(relaxed.dtype)).flatten(0, 1)
+    return mixed - mixed.detach()
 
 
 def _gathered(

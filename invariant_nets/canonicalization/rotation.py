@@ -46,7 +46,7 @@ def least_rotation(
         Karp, Miller & Rosenberg (1972), *Rapid Identification of Repeated Patterns in Strings,
         Trees and Arrays*: windows that double.
 
-    Derived in chapter 7.
+    Chapter 7 derives canonical forms.
     """
     return permute_rows(zero_padding(x, mask), least_rotation_ordering(x, mask).order)
 

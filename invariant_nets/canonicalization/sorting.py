@@ -203,7 +203,7 @@ def row_column_sort(
         >>> torch.equal(row_column_sort(x.flip(1).roll(1, dims=2)), row_column_sort(x))
         True
 
-    Derived in chapter 7.
+    Chapter 7 derives canonical forms.
     """
     rows, columns = _row_column_orders(x, mask)
     return permute_rows(permute_rows(zero_padding(x, mask), rows).mT, columns).mT

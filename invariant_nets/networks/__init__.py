@@ -12,7 +12,7 @@ Derived and trained in chapters 4, 6, 10, 12 and 13.
 from invariant_nets.networks.attention import InducedSetAttentionBlock, SetAttentionBlock
 from invariant_nets.networks.attention_block import MultiheadAttentionBlock
 from invariant_nets.networks.backbones import EncoderLayer, PositionalEncoding, mlp, transformer
-from invariant_nets.networks.deep_sets import deep_sets, perceptron
+from invariant_nets.networks.deep_sets import deep_sets, order_keys, perceptron
 from invariant_nets.networks.entries import entrywise, gram, radial
 from invariant_nets.networks.intrinsic import (
     cyclic_elements,
@@ -44,6 +44,7 @@ __all__ = [
     "graph_network",
     "intrinsic",
     "mlp",
+    "order_keys",
     "perceptron",
     "radial",
     "set_transformer",

@@ -153,6 +153,43 @@ def deep_sets(
     )
 
 
+def order_keys(d: int, width: int = 32) -> SetNetwork:
+    r"""Build the keys of a `LearnedOrder`: a number for each member, in the light of the others.
+
+    $$s_i = \rho\bigl(\varphi(x_i),\ \operatorname{mean}_j \varphi(x_j)\bigr)$$
+
+    with $\varphi$ of two layers of `width` features and $\rho$ linear, without a bias: the same
+    number added to all keys changes no order. Equivariant to $S_n$. Every matrix is initialized as
+    in `perceptron`.
+
+    Args:
+        d: the number of features, at least 1.
+        width: the number of features of $\varphi$, at least 1.
+
+    Shape:
+        $(\mathrm{batch}, n, d)$ to $(\mathrm{batch}, n, 1)$ for every $n \ge 1$; `mask` is
+        $(\mathrm{batch}, n)$, true where a member is.
+
+    Raises:
+        ValueError: if `d` or `width` is below 1.
+
+    Example:
+        >>> import torch
+        >>> order_keys(5)(torch.zeros(32, 10, 5)).shape
+        torch.Size([32, 10, 1])
+
+    References:
+        Zaheer et al. (2017), *Deep Sets*.
+
+    Used in chapter 7.
+    """
+    width = positive_int("width", width)
+    encoder = perceptron(positive_int("d", d), width, width)
+    readout = nn.Linear(2 * width, 1, bias=False)
+    orthogonal_(readout, 1.0)
+    return SetNetwork(*encoder, nn.ReLU(), BesidePool(SetPooling()), readout, d=d)
+
+
 class BesidePool(nn.Module):
     r"""Appends the pool of a set to each of its members.
 

@@ -14,6 +14,7 @@ from invariant_nets import (
     CanonicalModel,
     CircleFrame,
     DirectionFrame,
+    LearnedOrder,
     Permutation,
     WeightedOrders,
     columnwise_sort,
@@ -216,7 +217,17 @@ def test_gradients_pass_through_the_sort_and_back():
 # Frames.
 
 
-FRAMES = {"circle": CircleFrame(), "directions": DirectionFrame(2, 16)}
+def first_and_waves(x, mask=None):
+    """Keys of members."""
+    return x[..., 0] + (3 * x).sin().sum(-1)
+
+
+FRAMES = {
+    "circle": CircleFrame(),
+    "directions": DirectionFrame(2, 16),
+    "keys": LearnedOrder(first_and_waves),
+    "noisy keys": LearnedOrder(first_and_waves, noise=0.5),
+}
 every_frame = pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES.keys())
 
 
@@ -250,7 +261,7 @@ def test_the_output_is_the_weighted_sum_over_the_orders(frame, equivariant):
     x = torch.randn(3, 4, 2, dtype=torch.float64)
     function = positional(4, 2, 1)
     model = CanonicalModel(function, frame=frame, equivariant=equivariant)
-    orders, weights = frame(x)
+    orders, weights = frame(x)[:2]
     for b in range(3):
         total = torch.zeros(4, 2, dtype=torch.float64)
         for order, weight in zip(orders[b], weights[b], strict=True):

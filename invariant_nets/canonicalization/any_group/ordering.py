@@ -138,7 +138,7 @@ def canonical_order(
         McKay & Piperno (2014), *Practical graph isomorphism, II*; Jefferson, Jonauskyte, Pfeiffer &
         Waldecker (2019), *Minimal and canonical images*.
 
-    Chapter 7 derives canonical forms, chapter 12 the chain of stabilizers.
+    Chapter 7 derives canonical forms, appendix A the chain of stabilizers.
     """
     return GroupOrder(group, limit)(x, mask)
 
@@ -165,7 +165,7 @@ def canonical_form(
         >>> torch.equal(canonical_form(x[:, turn], cube), canonical_form(x, cube))
         True
 
-    Chapter 7 derives canonical forms, chapter 12 the chain of stabilizers.
+    Chapter 7 derives canonical forms, appendix A the chain of stabilizers.
     """
     ordering = GroupOrder(group, limit)
     order, _ = ordering(x, mask)
