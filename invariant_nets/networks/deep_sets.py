@@ -180,8 +180,6 @@ def order_keys(d: int, width: int = 32) -> SetNetwork:
 
     References:
         Zaheer et al. (2017), *Deep Sets*.
-
-    Used in chapter 7.
     """
     width = positive_int("width", width)
     encoder = perceptron(positive_int("d", d), width, width)
