@@ -7,7 +7,7 @@ by itself, is both. `LearnedOrder` learns the order, or a distribution over orde
 other than $S_n$ a canonical form is found along its chain of stabilizers. A set of vectors that may
 be rotated has a frame of another kind: its principal axes.
 
-Derived in chapter 7; chapter 14 treats rotations.
+Derived in chapter 7; chapter 14 treats rotations, chapter 15 learned orders.
 """
 
 from invariant_nets.canonicalization.any_group.ordering import canonical_form, canonical_order
