@@ -8,8 +8,7 @@
 #     - Judge whether an order was found: all seeds, the true order, and models that cannot find it.
 #
 # [Chapter 7](07_canonicalization.py) sorts sets by a fixed rule, [chapter 8](08_symmetrization.py) averages over orders
-# that it draws blindly. Sentences, routes and rankings have an order that means something. If a set comes from such data
-# and the order was lost, can a network find an order that helps it?
+# drawn blindly. If an order means something to the task, and nobody knows which, can a network find it?
 
 # %%
 import math
@@ -34,31 +33,28 @@ n, d = 10, 5
 # %% [markdown]
 # ## One equation, one dial
 #
-# Both chapters fill in the [one equation](../index.md) of this book, whose $\mu(x)$ is a distribution of permutations:
+# Both chapters fill in the [one equation](../index.md) of this book with a distribution $\mu(x)$ of permutations:
 #
 # $$ \bar f(x) = \underset{\pi \sim \mu(x)}{\mathbb E} \rho(\pi)^{-1} f(\pi \cdot x) . $$
 #
 # Give each member a *key*, a number, and sort the set by its keys, the largest first. Then add noise of size $\tau$ to
-# the keys before the sort. (In this chapter $\tau$ is a number and $\pi$ a permutation.) That is one page of the equation:
+# the keys before the sort. (Here $\tau$ is a number and $\pi$ a permutation.) That is one page of the equation:
 #
 # | keys | noise | $\mu(x)$ | name |
 # |---|---|---|---|
 # | fixed, such as the first feature | $\tau = 0$ | the order that sorts $x$ | [canonicalization](07_canonicalization.py) |
+# | several fixed ones | $\tau = 0$ | several orders, with weights that depend on $x$ | [frame](07_canonicalization.py#frames-several-orders-instead-of-one) |
 # | learned | $\tau = 0$ | the order that sorts the keys | learned canonicalization ([Kaba et al., 2023](../bibliography.md#kaba-2023)) |
 # | learned | $0 < \tau < \infty$ | all orders, near the sorted one more often | probabilistic symmetrization ([Kim et al., 2023](../bibliography.md#kim-2023)) |
 # | any | $\tau = \infty$ | all orders alike | [symmetrization](08_symmetrization.py) |
 #
-# A [weighted frame](07_canonicalization.py#frames-several-orders-instead-of-one) stands between the first two rows and
-# the last two: several orders, with weights that depend on $x$. So one class can be all of them, and it is a frame.
-#
 # ## A sort by keys
 #
-# The keys must not depend on the order of arrival: $s(\sigma \cdot x) = \sigma \cdot s(x)$, so $s$ is an equivariant
-# network. If all keys differ, the sorted set is the same for every order of arrival. If keys *tie*, the sort leaves tied
-# members as they came. A network may die and give every member the key 0. And a key that looks at the whole set sums
-# it, and a sum rounds differently in another order, so that keys move in their last bits. The remedy is to sort
-# *lexicographically* first, compute the keys of these rows, and let ties keep this order. Then the same numbers go into
-# the same operations for every order of arrival. The control computes the keys of the rows as they come.
+# The keys must not depend on the order of arrival, so $s$ is an equivariant network: $s(\sigma \cdot x) = \sigma \cdot
+# s(x)$. If all keys differ, the sorted set is the same for every order of arrival. But a sort leaves members whose keys
+# *tie* as they came, and a network may die and give every member the key 0. And keys that look at the whole set sum it,
+# and a sum rounds differently in another order. So we sort *lexicographically* first, compute the keys of these rows,
+# and let ties keep this order: the same numbers go into the same operations. The control takes the rows as they come.
 
 
 # %%
@@ -84,17 +80,16 @@ with torch.no_grad():
     assert torch.equal(sorted_first(x), f(put(base, sort_by(keys(base)[..., 0]))))
 
 # %% [markdown]
-# As they come, nearly all sets have other bits in their keys, and dead keys show the order of arrival; sorted rows do not.
-# [`LearnedOrder`][invariant_nets.LearnedOrder] works so, and [`order_keys`][invariant_nets.order_keys] is a small network
-# for the keys: it maps each member, beside the mean of all, to a number.
+# As they come, nearly all sets have other bits in their keys, and dead keys show the order of arrival; sorted rows do
+# not. [`LearnedOrder`][invariant_nets.LearnedOrder] works so, and [`order_keys`][invariant_nets.order_keys] is a small
+# network for the keys: it maps each member, beside the mean of all, to a number.
 #
 # ## A distribution over orders
 #
 # Let $G_1, \dots, G_n$ be independent with $P(G_i \le g) = e^{-e^{-g}}$ (Gumbel noise), and sort $s + \tau G$.
 #
 # !!! abstract "Theorem (Plackett–Luce)"
-#     The sorted order fills one place after another, each by one of the members that are left, with probabilities
-#     proportional to $e^{s_i/\tau}$:
+#     The sorted order fills one place after another by one of the members left, with probabilities $\propto e^{s_i/\tau}$:
 #
 #     $$ p(\pi \mid x) = \prod_{i=1}^n \frac{e^{s_{\pi(i)}/\tau}}{\sum_{j \ge i} e^{s_{\pi(j)}/\tau}} . $$
 #
@@ -103,8 +98,8 @@ with torch.no_grad():
 # up. The first of independent exponential clocks to ring is the $i$-th with probability $\lambda_i / \sum_j \lambda_j$.
 # The clocks that are left have no memory, so the next place is filled by the same rule. $\blacksquare$
 #
-# As $\tau \to 0$ only the sorted order is left, and as $\tau \to \infty$ all orders have the probability $1/n!$. Ten
-# lines draw orders and give their probabilities, and the package gives the same bits from the same random numbers:
+# As $\tau \to 0$ only the sorted order is left, as $\tau \to \infty$ all orders are alike. We draw orders and compute
+# their probabilities; the package gives the same bits from the same random numbers:
 
 
 # %%
@@ -134,24 +129,22 @@ for tau in (0.2, 1.0, 5.0):
     p[tau] = log_prob(scores / tau, every[None])[0].exp()
     orders = drawn(scores, tau, 100_000, source)[0]
     shares[tau] = (orders[:, None] == every).all(-1).float().mean(0)
-    print(f"noise {tau}: sorted {p[tau][0]:.3f}, reversed {p[tau][-1]:.7f}")
 
 # %% [markdown]
 # ## Continuity
 #
-# A sort [tears](07_canonicalization.py#the-tear): where two keys meet, two rows change places. With noise there is no tear:
+# A sort [tears](07_canonicalization.py#the-tear): where keys meet, rows change places. With noise it does not:
 #
 # !!! abstract "Theorem (the tear is mended)"
 #     If $s$ is equivariant, $f$ and $s$ are continuous and $\tau > 0$, then $\bar f(x) = \sum_\pi p(\pi \mid x)\, f(\pi
 #     \cdot x)$ is invariant and continuous.
 #
 # *Proof.* Each of the $n!$ terms is continuous in $x$. If $\sigma \cdot x$ replaces $x$, the keys move with the rows, so
-# $p(\pi \mid \sigma \cdot x) = p(\sigma'(\pi) \mid x)$ for a relabeling $\sigma'$ of the orders with $\pi \cdot \sigma
-# \cdot x = \sigma'(\pi) \cdot x$: the terms change places in the sum. $\blacksquare$
+# the terms change places in the sum. $\blacksquare$
 #
-# This is a frame with weights, so it does not contradict the theorem of chapter 7. How much noise is enough? One of four
-# points of the plane moves past the others, in 200 steps or in 2,000. The largest change between neighbors falls to a
-# tenth for a function with a slope, and stays for one that jumps. The key is the first coordinate; all 24 orders count.
+# (The weights are why chapter 7 is not contradicted.) How much noise is enough? One of four points of the plane moves past
+# the others, in 200 steps or in 2,000. The largest change between neighbors falls to a tenth for a function with a slope,
+# and stays for one that jumps. The key is the first coordinate; all 24 orders count.
 
 # %%
 torch.manual_seed(3)
@@ -168,52 +161,41 @@ for tau in (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0):
 print({tau: round(ratio, 2) for tau, ratio in ratios.items()})
 
 # %% [markdown]
-# With any noise $\bar f$ is continuous, but with little noise it is steep: at this resolution the path cannot tell a
-# noise of 0.001 from none.
+# With any noise $\bar f$ is continuous, but with noise 0.001 so steep that these steps do not yet resolve the slope.
 #
 # ## Two gradients
 #
 # The order is constant where no keys meet, so a sort has no gradient for its keys. There are two ways to give it one.
 #
-# **The score.** Since $\nabla p = p\, \nabla \log p$, the gradient of $\sum_\pi p(\pi) f(\pi)$ is the mean of $\nabla f +
-# f\, \nabla \log p$ over $\pi \sim p$. As $\mathbb E\, \nabla \log p = \nabla \sum_\pi p = 0$, any $b$ that does not
-# depend on $\pi$ may be subtracted from $f$. For the $j$-th of $K$ draws take the mean of the others. Then $f_j - b_j =
+# **The score.** Since $\nabla p = p \nabla \log p$, the gradient of $\sum_\pi p(\pi) f(\pi)$ is the mean of $\nabla f + f
+# \nabla \log p$ over $\pi \sim p$. As $\mathbb E \nabla \log p = \nabla \sum_\pi p = 0$, any $b$ that does not depend on
+# $\pi$ may be subtracted from $f$. For the $j$-th of $K$ draws take the mean of the others. Then $f_j - b_j =
 # \frac{K}{K-1} (f_j - \bar f)$ with $\bar f$ the mean of all, and
 #
 # $$ \frac1K \sum_j (f_j - b_j)\, \nabla \log p_j = \sum_j \frac{f_j - \bar f}{K-1}\, \nabla \log p_j
 #    = \sum_j f_j\, \nabla w_j, \qquad w_j = \frac1K + \frac{\ell_j - \bar \ell}{K - 1} , $$
 #
 # where $\ell_j = \log p_j$ minus its own value: 0 with a gradient. So an unbiased gradient needs nothing but *weights*
-# $w_j$ with the value $1/K$, and to compare each draw with the others ([Kool et al., 2019](../bibliography.md#kool-2019))
-# is to *center* them. The control $1/K + \ell_j/K$ does not.
+# of the value $1/K$, and comparing each draw with the others ([Kool et al., 2019](../bibliography.md#kool-2019)) means
+# to *center* them. The control $1/K + \ell_j/K$ does not.
 #
 # **Straight through.** Sort forward; backward pretend that place $i$ held a mixture $(Px)_i$ of the members whose keys
-# are near that of place $i$ ([Prillo and Eisenschlos, 2020](../bibliography.md#prillo-2020)), for keys $k$ standardized
-# over the set:
-#
-# $$ P_{ij} \propto e^{-\lvert k_{\pi(i)} - k_j \rvert / t}, \qquad f \text{ gets } \pi \cdot x + Px -
-#    \text{constant}(Px) . $$
-#
-# The added term is $0$, so the values are those of the sort, bit for bit; the gradient is that of mixed rows. We measure
-# both on ten sets of four members, where all 24 orders can be enumerated. The network's outputs lie around 1.
+# are near that of place $i$ ([Prillo and Eisenschlos, 2020](../bibliography.md#prillo-2020)). For keys $k$ that are
+# standardized over the set, $P_{ij} \propto e^{-\lvert k_{\pi(i)} - k_j \rvert / t}$, and $f$ gets $\pi \cdot x + Px -
+# \text{constant}(Px)$. What is added is $0$, so the values are those of the sort, bit for bit; the gradient is that of
+# mixed rows. We measure both on ten sets of four members, where all 24 orders can be enumerated. Outputs lie around 1.
 
 
 # %%
-class ByKeys(nn.Module):
-    """Sort rows by learned keys before f, with the straight-through gradient."""
-
-    def __init__(self, keys, f):
-        super().__init__()
-        self.keys, self.f = keys, f
-
+class ByKeys(nn.Sequential):  # of the network for the keys, and f
     def forward(self, rows):  # in lexicographic order
-        s = self.keys(rows)[..., 0]
+        keys, f = self
+        s = keys(rows)[..., 0]
         order = sort_by(s)
-        s = s - s.mean(-1, keepdim=True)
-        s = s / (s.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+        s = nn.functional.layer_norm(s, s.shape[-1:], eps=1e-6)  # standardized
         gaps = s.gather(-1, order)[..., None] - s[..., None, :]
         mixed = (-gaps.abs() / 0.1).softmax(-1) @ rows
-        return self.f(put(rows, order) + (mixed - mixed.detach()))
+        return f(put(rows, order) + (mixed - mixed.detach()))
 
 
 pairs = ByKeys(keys, f)(base[:50]), sorted_first(x[:50])
@@ -224,8 +206,7 @@ assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(*slopes, strict=True)
 # %%
 torch.manual_seed(0)
 K, draws, net = 4, 1500, mlp(4, d).double()
-ten = torch.randn(10, 4, d, dtype=torch.float64)
-towards = torch.randn(d, dtype=torch.float64) / d**0.5
+ten, towards = torch.randn(10, 4, d).double(), torch.randn(d).double() / d**0.5
 
 
 def gradients(center=None, draws=draws, **kind):
@@ -246,34 +227,35 @@ def gradients(center=None, draws=draws, **kind):
     return torch.autograd.grad(y.sum(), a)[0].view(10, draws, d)
 
 
-true = gradients(draws=1)[:, 0]
-score = {"samples": K, "gradient": "score"}
+true, score = gradients(draws=1)[:, 0], {"samples": K, "gradient": "score"}
 ways = {"score": gradients(False, **score), "centered": gradients(True, **score)}
 for t in (0.1, 1):
     ways[f"straight through, t = {t}"] = gradients(samples=K, temperature=t)
 biases = []
 for name, g in ways.items():
-    off = ((g.mean(1) - true) / g.std(1)).square().mean().sqrt() * draws**0.5
-    cosine = torch.cosine_similarity(g.mean(1).ravel(), true.ravel(), dim=0)
-    row = {"off": off, "cosine": cosine, "spread": g.std(1).norm() / true.norm()}
+    row = {
+        "off": ((g.mean(1) - true) / g.std(1)).norm()
+        * (draws / true.numel()) ** 0.5
+    }
+    row["cosine"] = torch.cosine_similarity(g.mean(1).ravel(), true.ravel(), dim=0)
+    row["spread"] = g.std(1).norm() / true.norm()
     biases.append({"gradient": name} | {key: v.item() for key, v in row.items()})
 table(biases, digits=2)
 
 # %% [markdown]
 # *Off* is the distance of the mean of 1,500 estimates from the true gradient, in standard errors: about 1 without bias.
-# *Cosine* compares their directions; *spread* is the standard deviation of one estimate, as a multiple of the true
-# gradient. Both scores are unbiased, and centering makes the spread about ten times smaller: without it, the constant 1
-# counts. Straight-through gradients are biased and point into a similar direction. A larger $t$ makes them less noisy.
+# *Spread* is the standard deviation of one estimate, by the size of the true gradient. Scores are unbiased, and
+# centering makes their spread about ten times smaller: without it the constant 1 counts. Straight-through gradients are
+# biased, and point into a similar direction. A larger $t$ makes them less noisy.
 #
 # ## A task with a hidden order
 #
 # Ten members are drawn from $\mathcal N(0, I)$ in $\mathbb R^5$. A direction $u$, which no model is told, ranks them by
-# $x_i \cdot u$. With $x_{(1)}, x_{(2)}, x_{(3)}$ the three highest, the label is 1 if $w_1 \cdot x_{(1)} + w_2 \cdot x_{(2)}
-# + w_3 \cdot x_{(3)} > 0$. In the true order this is a linear problem. The controls are one perceptron behind other orders:
-# as they come, lexicographic, and sorted along $u$ with noise $\tau$, new in each batch; at test time ten draws are
-# averaged. With $\tau = 0$ that is the true order, with $\tau = \infty$ random ones. A set transformer needs no order.
-# All see the same 600 batches of 32 new sets; their seeds train side by side, learned orders straight through. The same
-# runs on the Gaussian task of [chapter 2](02_task.py) are for the next section.
+# $x_i \cdot u$. With $x_{(1)}, x_{(2)}, x_{(3)}$ the three highest, the label is 1 if $\sum_k w_k \cdot x_{(k)} > 0$: in
+# the true order a linear problem. The controls are a set transformer, and the perceptron behind other orders: as they
+# come, lexicographic, and sorted along $u$ with new noise $\tau$ in each batch, where ten draws are averaged at test
+# time. $\tau = 0$ is the true order, $\tau = \infty$ a random one. All see the same 600 batches of 32 new sets, and
+# their seeds train side by side. The Gaussian task of [chapter 2](02_task.py) follows.
 
 # %%
 source = torch.Generator().manual_seed(2)
@@ -292,14 +274,8 @@ def gaussian(count, source):
     return torch.randn(count, n, d, generator=source) * spread, y.float()
 
 
-def noisy(tau, x):
-    gumbel = -torch.empty(x.shape[:2]).exponential_().log()
-    return put(x, sort_by(gumbel if tau == math.inf else x @ u + tau * gumbel))
-
-
 def trained(build, views, task, seeds, lr=3e-3):
-    """Train networks side by side: behind each view of the sets, one for each seed."""
-    models = []
+    models = []  # behind each view of the sets, one for each seed
     for seed in [*range(seeds)] * len(views):
         torch.manual_seed(seed)
         models.append(build())
@@ -320,28 +296,26 @@ def trained(build, views, task, seeds, lr=3e-3):
 
 
 @torch.no_grad()
-def right(models, data, view=as_is, draws=1):
-    """Return which sets each model gets right, (models, sets)."""
-    x, y = data
-    logits = [sum(f(view(x)) for _ in range(draws))[:, 0] for f in models]
-    return torch.stack([(z > 0) == (y > 0.5) for z in logits]).float()
+def right(models, data, view=as_is, draws=1):  # (models, sets)
+    logits = [sum(f(view(data[0])) for _ in range(draws))[:, 0] for f in models]
+    return torch.stack([(z > 0) == (data[1] > 0.5) for z in logits]).float()
 
 
-taus = (0, 0.1, 0.3, 1, math.inf)
+taus = (0, 0.1, 0.3, 1, 1e9)  # the last is infinite enough
 views = {"as they come": as_is, "lexicographic": lexicographic_sort}
-views |= {tau: partial(noisy, tau) for tau in taus}
+for tau in taus:
+    views[tau] = lambda x, t=tau: put(x, drawn(x @ u, t, 1, None)[:, 0])
 
 
 def compared(task, seeds):
-    """Return which test sets each model gets right, the learned orders, and the sets."""
     valid, test = (task(6000, torch.Generator().manual_seed(i)) for i in (1, 2))
     groups = trained(partial(mlp, n, d), views.values(), task, 3)
-    hits = {}
+    hits, draws = {}, dict.fromkeys(taus[1:], 10)
     for (name, view), nets in zip(views.items(), groups, strict=True):
-        hits[name] = right(nets, test, view, 10 if name in taus[1:] else 1)
+        hits[name] = right(nets, test, view, draws.get(name, 1))
     build = lambda: ByKeys(order_keys(d), mlp(n, d))  # noqa: E731
     (nets,) = trained(build, [lexicographic_sort], task, seeds)
-    nets = [CanonicalModel(net.f, frame=LearnedOrder(net.keys)) for net in nets]
+    nets = [CanonicalModel(f, frame=LearnedOrder(keys)) for keys, f in nets]
     return hits | {"learned": right(nets, test)}, nets, valid, test
 
 
@@ -349,21 +323,20 @@ hits, nets, valid, test = compared(hidden, 12)
 with sdpa_kernel(SDPBackend.MATH):  # the attention that vmap can batch
     (groups,) = trained(partial(set_transformer, n, d), [as_is], hidden, 3)
 hits["set transformer"] = right(groups, test)
-(slow,) = trained(partial(mlp, n, d), [lexicographic_sort], hidden, 3, lr=1e-3)
-slow = right(slow, test, lexicographic_sort).mean()
+(slow,) = trained(partial(mlp, n, d), [as_is], hidden, 3, lr=1e-3)  # another rate
 accuracy = {name: hit.mean(1) for name, hit in hits.items()}
 best = accuracy["learned"][right(nets, valid).mean(1).argmax()]
 found = accuracy["learned"] > 0.8
 print(f"{found.sum()} of 12 pass 0.8; the best on validation sets has {best:.3f}")
 with torch.no_grad():
-    k = torch.stack(
-        [test[0] @ u, *(net.frame.keys(test[0])[..., 0] for net in nets)]
-    )
+    k = torch.stack([test[0] @ u, *(f.frame.keys(test[0])[..., 0] for f in nets)])
 agree = torch.corrcoef(k.argsort(2).argsort(2).flatten(1))[0, 1:].abs()  # of ranks
 iid = compared(gaussian, 5)[0]
+for name in ("lexicographic", "learned"):
+    print(f"Gaussian task, {name}: {iid[name].mean():.3f}")
 
-# %% alt="Four panels. Upper left, one dot for each seed; a dotted line near 0.97 is the accuracy of the true order: about 0.64 as they come, 0.65 lexicographic and random, 0.74 for the set transformer; most learned orders lie around 0.9, the others at 0.70. Upper right, learned orders against the rank correlation of their keys with the hidden order: those around 0.9 have correlations above 0.9, the others below 0.5. Lower left, the ratio of the largest changes falls from 0.45 at noise 0.001 to 0.1. Lower right, accuracy against noise: with a hidden order it falls from 0.97 to 0.65, on the Gaussian task it rises from 0.60 to 0.64."
-names = "as they come", "lexicographic", math.inf, "set transformer", "learned"
+# %% alt="Four panels. Upper left, one dot for each seed; a dotted line near 0.97 is the accuracy of the true order: about 0.64 as they come, 0.65 lexicographic and random, 0.74 for the set transformer; most learned orders lie around 0.9, the others at 0.70. Upper right, learned orders against the rank correlation of their keys with the hidden order: those around 0.9 have correlations above 0.9, the others below 0.5. Lower left, the ratio of the largest changes falls from 0.6 at noise 0.001 to 0.1. Lower right, accuracy against noise: with a hidden order it falls from 0.97 to 0.65, on the Gaussian task it rises from 0.60 to 0.64."
+names = "as they come", "lexicographic", 1e9, "set transformer", "learned"
 fig, ((ax, ranked), (ratio, dials)) = plt.subplots(2, 2, figsize=(8, 6))
 for i, name in enumerate(names):
     ax.plot([i] * len(accuracy[name]), accuracy[name], "o", alpha=0.6)
@@ -371,47 +344,34 @@ labels = ["as they\ncome", "lexico-\ngraphic", "random", "attention", "learned"]
 ax.set(xticks=range(5), xticklabels=labels, ylabel="accuracy")
 ranked.plot(agree, accuracy["learned"], "o", color="C4", alpha=0.6)
 ranked.set(xlabel="rank correlation with the hidden order", xlim=(-0.03, 1.03))
-for panel in (ax, ranked):
-    panel.axhline(accuracy[0].mean(), ls=":")
+ax.axhline(accuracy[0].mean(), ls=":")
 ratio.semilogx([*ratios][1:], [*ratios.values()][1:], "o-")
 ratio.set(xlabel="noise", ylabel="ratio of largest changes", ylim=(0, 1))
 for name, of in (("hidden order", hits), ("Gaussian", iid)):
     dials.plot(range(5), [of[tau].mean() for tau in taus], "o-", label=name)
-dials.set(xlabel="noise", ylabel="accuracy", xticks=range(5), xticklabels=taus)
+dials.set_xticks(range(5), [0, 0.1, 0.3, 1, "∞"])
+dials.set(xlabel="noise", ylabel="accuracy")
 dials.legend()
 plt.show()
 
 # %% [markdown]
 # **When the order is found, nothing else comes near; but not every seed finds it.** The successful networks rank the
 # members as $u$ does, or in reverse, without ever having seen $u$. The others end below the set transformer, with keys
-# that have little to do with $u$. A mean over seeds would describe neither kind. What to do follows from the dots: train
-# from several seeds, and let validation sets choose.
+# that have little to do with $u$. So show all seeds; train from several, and let validation sets choose.
 #
-# ## Nothing to gain
-#
-# On the Gaussian task the best logit is a sum over all entries, the same function in every order. So there is no order to
-# find. The lower panels turn the dial, with noise $\tau$ on the keys: along the path above, and on the order along $u$.
-
-# %%
-for name in (*names[:3], "learned"):
-    print(f"{name}: {iid[name].mean():.3f} ± {iid[name].mean(1).std():.3f}")
-
-# %% [markdown]
-# A learned order gains nothing over the lexicographic one here. What gains is the *average*: noise lifts the perceptron,
-# as in chapter 8. On the other task the same noise blurs the order and costs up to thirty points. So noise is no matter
-# of taste: little noise for an order that carries information, much for an average, and some for continuity.
+# **Where there is no order, there is nothing to gain.** On the Gaussian task the best logit is a sum over all entries,
+# the same in every order, and the learned order is no better than the lexicographic one. What gains is the *average*: as
+# in chapter 8, noise lifts the perceptron. On the other task the same noise blurs the order and costs thirty points.
 #
 # ## Check the claims
 
 # %%
-# A sort of keys alone shows the order of arrival; from sorted rows it does not.
+# Ties show the arrival, except from sorted rows; draws have their probabilities.
 assert changes["keys of the network"] > 0.9
 assert (changes["order by dead keys"], changes["sorted rows"]) == (1, 0)
-# The probabilities sum to 1, and the draws have them.
 for tau, q in p.items():
     assert abs(q.sum() - 1) < 1e-5
     assert ((shares[tau] - q).abs() < 5 * (q / 1e5).sqrt() + 2e-5).all()
-# Noise makes jumps slopes; very little noise makes them cliffs.
 assert ratios[0] > 0.9 > ratios[0.001] > 0.2 > 0.15 > ratios[0.01]
 assert all(ratios[tau] < 0.13 for tau in (0.03, 0.1, 0.3, 1, 3))
 # The package has the centered weights; scores are unbiased, mixed rows are not.
@@ -423,44 +383,41 @@ assert sharp["spread"] > 2 * soft["spread"]
 assert min(sharp["cosine"], soft["cosine"]) > 0.7
 # Some seeds find the order, and then nothing else comes near; validation sees it.
 learned, attention = accuracy["learned"], accuracy["set transformer"]
-assert slow < attention.min() - 0.05  # the rate is not the reason
+assert right(slow, test).mean() < attention.mean() - 0.05  # it is not the rate
 blind = torch.cat([accuracy[name] for name in names[:4]])
 assert 0 < found.sum() < 12
-assert accuracy[0].min() - 0.02 > learned.max() > best - 1e-6 > 0.85
+assert (
+    accuracy[0].min() - 0.02 > learned.max() > best - 1e-6 > attention.max() + 0.1
+)
 assert learned[found].min() > blind.max() + 0.05
 assert learned[~found].mean() < attention.mean() - 0.01
 assert agree[found].min() > 0.8 > 0.6 > agree[~found].max()
-
 # The dial: the hidden order is blurred, the Gaussian task is averaged.
-error = 3 * (2 * 0.25 / 6000 + 0.01**2 / 3) ** 0.5  # over sets and seeds
 dial, lifted = (torch.stack([of[tau].mean() for tau in taus]) for of in (hits, iid))
-assert dial.diff().max() < -error
-assert lifted[-1] - lifted[0] > error
-assert iid["learned"].mean() < iid["lexicographic"].mean() + error
+assert dial[0] - dial[-1] > 0.25 > 0 > dial.diff().max() + 0.02
+assert lifted[-1] - lifted[0] > 0.01
+assert iid["learned"].mean() < iid["lexicographic"].mean() + 0.025
+
 # %% [markdown]
 # ## Summary
 #
-# - Keys of an equivariant network, computed for lexicographically sorted rows, order a set. The result is invariant bit
-#   for bit, also where keys tie.
+# - Keys of an equivariant network, computed for lexicographically sorted rows, order a set: invariant also at ties.
 # - With Gumbel noise this is the Plackett–Luce distribution: a dial from one order, over a continuous frame, to all.
 # - The score gives unbiased gradients by centered weights; the straight-through gradient is biased and keeps the values.
-# - Where the task has an order, a learned one can be worth more than ten points over attention. Not every seed finds it:
-#   show all seeds, and choose by validation. Where it has none, the average gains and the order does not.
+# - A learned order can gain ten points over attention, but not from every seed: show all, and choose by validation.
 #
 # ## Where the field went
 #
 # [Vinyals et al. (2016)](../bibliography.md#vinyals-2016) show that the order in which a set is read matters. To give
 # sorts a gradient, [Grover et al. (2019)](../bibliography.md#grover-2019) relax the permutation matrix row by row, [Mena
-# et al. (2018)](../bibliography.md#mena-2018) normalize its rows and columns in turn, [Blondel et al.
+# et al. (2018)](../bibliography.md#mena-2018) normalize rows and columns in turn, [Blondel et al.
 # (2020)](../bibliography.md#blondel-2020) project in $O(n \log n)$, and [Petersen et al.
-# (2022)](../bibliography.md#petersen-2022) relax the swaps of a sorting network, with gradients of the right sign. [Zhang
-# et al. (2020)](../bibliography.md#zhang-2020) sort every feature by itself, which needs no keys. Kim et al. put the noise
-# into the *input* of the network that makes the keys.
+# (2022)](../bibliography.md#petersen-2022) relax the swaps of a sorting network. [Zhang et al.
+# (2020)](../bibliography.md#zhang-2020) sort each feature by itself. Kim et al. add noise to the *input* of the keys.
 #
 # ## Exercises
 #
-# **1.** Three members have the keys $0$, $\log 2$, $\log 3$. How probable is the order third, second, first for $\tau =
-# 1$? And for $\tau = 1/2$?
+# **1.** Of keys $0, \log 2, \log 3$, how probable is the order third, second, first for $\tau = 1$, and for $\tau = 1/2$?
 #
 # ??? success "Solution"
 #     The rates are 1, 2, 3, and for $\tau = 1/2$ their squares 1, 4, 9.
@@ -500,7 +457,6 @@ def filled(scores, k):
 def law_2(filled):
     torch.manual_seed(0)
     orders = filled(scores[0], 20_000)
-    assert torch.equal(orders.sort(1)[0], every[:1].expand(20_000, 4)), "no orders"
     share = (orders[:, None] == every).all(-1).float().mean(0)
     assert ((share - p[1.0]).abs() < 0.015).all(), "these are other probabilities"
 
@@ -548,9 +504,8 @@ check_3(largest)
 # %% wrong="3"
 by_arrival = lambda x, keys, k: put(x, sort_by(keys(x))[:, :k])  # noqa: E731
 late = lambda *args: lexicographic_sort(by_arrival(*args))  # noqa: E731
-check_3.holds(
-    largest, wrong=[by_arrival, late, lambda x, _, k: lexicographic_sort(x)[:, :k]]
-)
+first = lambda x, keys, k: lexicographic_sort(x)[:, :k]  # noqa: E731
+check_3.holds(largest, wrong=[by_arrival, late, first])
 
 # %% [markdown]
 # **4.** Two members have the keys 1 and 0. For which $\tau$ do they come in this order nine times of ten?
@@ -589,12 +544,9 @@ check_5 = AnswerCheck("15.5", digest="4dc0319589b102b0")
 check_5(answer_5)
 
 # %% wrong="5"
-check_5.holds(
-    answer_5, wrong=[(True,) * 3, (False, False, True), (False, True, False)]
-)
+check_5.holds(answer_5, wrong=[(True,) * 3, (False,) * 3, (False, True, False)])
 
 # %% [markdown]
 # ## Sources
 #
-# [Plackett (1975)](../bibliography.md#plackett-1975): the distribution. Kool et al.: centered weights. Prillo and
-# Eisenschlos: the mixtures. Kaba et al. and Kim et al.: learned orders and distributions.
+# [Plackett (1975)](../bibliography.md#plackett-1975): the distribution. Others are cited where they are used.
