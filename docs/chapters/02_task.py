@@ -327,9 +327,9 @@ table([dict(zip(("", "trained", "exact"), r, strict=True)) for r in rows], digit
 # So the whole difficulty of what follows is to find $T$, or enough of it, from raw entries and labels. The question of
 # the book is how much the symmetry of the set helps in that.
 #
-# **Try it.** The green line is the ideal logit of the set below, `mlp` a perceptron on its 50 entries, `radial` a
-# regression on $T$. Change an entry or draw new sets: `radial` moves the same way as the line. Swap two rows: the line
-# and `radial` stay where they are, and `mlp` moves, since it does not know that the order means nothing.
+# **Try it.** The green line is the ideal logit of the set below, `mlp` a perceptron on its entries, `radial` a regression
+# on $T$, both trained briefly. Change an entry or draw new sets: `radial` goes the way of the line, though less far. Swap
+# two rows: the line and `radial` stay, and `mlp` moves, for it does not ignore the order.
 #
 # <div data-play="playground" data-needs="playground claims" data-models="mlp radial" data-actions="swap edit new-1 new-2"></div>
 #
