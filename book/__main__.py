@@ -69,7 +69,7 @@ def build(number: str) -> None:
     mkdocs_build(config)
     config.plugins.on_shutdown()
     problems = [problem for problem in problems if path.name in problem]
-    print(target / "chapters" / path.stem / "index.html")
+    print(target / "chapters" / f"{path.stem}.html")
     sys.exit("\n".join(problems) or 0)
 
 

@@ -273,8 +273,7 @@ def links_of(page: Page) -> Links:
     key = name.split("_")[0] if page.file.src_uri in chapters else name
     address = State.notation.url_relative_to(page.file) if State.notation else ""
     known = [] if name == "theorems" else symbols  # which stand for what they do in many chapters
-    # Also where no server finds the index of a folder.
-    return Links(known, key, re.sub(r"/$", "/index.html", address))
+    return Links(known, key, address)
 
 
 def typeset_entry(entry: AnchorLink) -> None:

@@ -5,6 +5,7 @@ The copies are committed, so that building and testing the book needs neither np
 - `book/vendor/katex.min.js` typesets the formulas at build time; no page loads it;
 - `docs/assets/katex/` is KaTeX's stylesheet and fonts;
 - `docs/assets/fonts/` is the book's own typefaces;
+- `docs/assets/iframe-worker.js` lets the search work in pages that are read as files;
 - `book/vendor/reveal/` turns the pages of the slides;
 - `tests/book/vendor/axe.min.js` checks the accessibility of the pages in the browser tests.
 """
@@ -65,6 +66,13 @@ def fonts() -> None:
     (target / "fonts.css").write_text("\n".join(faces) + "\n")
 
 
+def worker() -> None:
+    """Copies what stands in for a worker where the browser allows none."""
+    source, target = MODULES / "iframe-worker", ROOT / "docs" / "assets"
+    copy(source / "shim" / "index.js", target / "iframe-worker.js")
+    copy(source / "LICENSE", target / "iframe-worker.LICENSE")
+
+
 def axe() -> None:
     """Copies axe-core for the browser tests."""
     copy(MODULES / "axe-core" / "axe.min.js", ROOT / "tests" / "book" / "vendor" / "axe.min.js")
@@ -82,5 +90,6 @@ def reveal() -> None:
 if __name__ == "__main__":
     katex()
     fonts()
+    worker()
     axe()
     reveal()

@@ -12,10 +12,12 @@ LIBRARIES = ("torch", "numpy", "scipy", "sympy")
 
 
 def machine() -> dict[str, Any]:
-    """Return the processor, its cores, the threads of torch, and the versions."""
+    """Return the processor, its cores, torch's threads, the versions, and a device that it had."""
     import torch  # what only reads results, as the book does, needs no torch
 
-    return {
+    from benchmarks.harness import devices
+
+    return ({} if devices.on_cpu() else {"device": devices.name()}) | {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+import torch
+
+from benchmarks.harness import devices
+
 _PER_MEGABYTE = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 
@@ -17,6 +21,8 @@ def megabytes_above(
 ) -> float:
     """Return by how much the peak memory of a process rises from a small piece of work to a large.
 
+    On a GPU it is that of the tensors there.
+
     The small one comes first, so that libraries that load at first use count for neither.
 
     Args:
@@ -24,6 +30,8 @@ def megabytes_above(
         large: the arguments of the large one.
         work: a function of a module.
     """
+    if devices.here().type == "cuda":
+        return (_on_gpu(work, large) - _on_gpu(work, small)) / 2**20
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([work.__module__])
     here, there = context.Pipe(duplex=False)
@@ -36,6 +44,12 @@ def megabytes_above(
         raise RuntimeError(f"the process of {work.__name__}{large} ended early") from None
     process.join()
     return above
+
+
+def _on_gpu(work: Callable[..., object], arguments: tuple[Any, ...]) -> int:
+    torch.cuda.reset_peak_memory_stats()
+    work(*arguments)
+    return torch.cuda.max_memory_allocated()
 
 
 def _run(

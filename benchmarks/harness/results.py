@@ -11,6 +11,7 @@ from typing import Any, Self
 from benchmarks.harness.timing import Quartiles
 
 FILE = Path(__file__).parents[1] / "results.json"
+FOLDER = "devices"  # beside it, with such a file for each device
 OURS = "invariant_nets"
 
 
@@ -83,9 +84,9 @@ def at_most(bound: float, measured: float, unit: str = "") -> dict[str, Any]:
     return {"goal": f"at most {bound:,g} {unit}".strip(), "met": measured <= bound}
 
 
-def at_least(bound: float, measured: float) -> dict[str, Any]:
-    """Return the fields of a goal that is a lower bound."""
-    return {"goal": f"at least {bound:,g}", "met": measured >= bound}
+def at_least(bound: float, measured: float, unit: str = "") -> dict[str, Any]:
+    """Return the fields of a goal that is a lower bound; a ratio has no unit."""
+    return {"goal": f"at least {bound:,g} {unit}".strip(), "met": measured >= bound}
 
 
 def read(path: Path = FILE) -> dict[str, Part]:

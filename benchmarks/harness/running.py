@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import datetime
 import importlib
+import math
 import time
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from benchmarks.harness import devices
 from benchmarks.harness.machine import machine
 from benchmarks.harness.results import FILE, Part, Result, read, write
 from benchmarks.peers import environment as peers
@@ -22,7 +24,10 @@ PARTS = {  # and what measures them, in `benchmarks.parts`
     "masks": "layers.sets.measure_masks",
     "bases": "bases.measure",
     "averaging": "averaging.measure",
-    "groups": "groups.measure",
+    "designs": "designs.measure",
+    "forms": "groups.forms.measure",
+    "groups": "groups.elements.measure",
+    "chains": "groups.chains.measure",
     "sorting": "sorting.measure",
     "data": "data.measure",
     "planted": "planted.measure",
@@ -31,16 +36,35 @@ PARTS = {  # and what measures them, in `benchmarks.parts`
 }
 
 
-def run(names: Iterable[str], path: Path | None, quick: bool = False) -> None:
+ON_DEVICES = (  # what a device can be measured by, the most telling first
+    "tensors",
+    "layers",
+    "exchangeable",
+    "forms",
+    "averaging",
+    "sorting",
+    "orbit_layers",
+    "masks",
+)
+MINUTES = 8  # of a device; when they are over, no further part begins
+
+
+def run(
+    names: Iterable[str], path: Path | None, quick: bool = False, until: float = math.inf
+) -> None:
     """Run some parts, print what they find, and let it replace what the file has of them.
 
     Args:
         names: some of `PARTS`.
         path: the file; none to keep nothing.
         quick: whether tiny cases will do, which are for tests and say nothing.
+        until: when no further part begins, on the clock of `time.perf_counter`.
     """
     for name in names:
         start = time.perf_counter()
+        if start > until:
+            print(f"\n{name}: no time left", flush=True)
+            continue
         module, _, function = PARTS[name].rpartition(".")
         measure = getattr(importlib.import_module(f"benchmarks.parts.{module}"), function)
         results = tuple(measure(quick))
@@ -72,14 +96,41 @@ def text(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
+def run_on(device: str, names: Iterable[str], path: Path | None, quick: bool) -> None:
+    """Run some parts on a device, in at most so many minutes and one more part.
+
+    What fails there does not keep the others from being measured.
+
+    Raises:
+        ExceptionGroup: if some part failed, after all others.
+    """
+    end, errors = time.perf_counter() + 60 * MINUTES, []
+    with devices.on(device):
+        if path is None and not quick:
+            path = devices.file_of(devices.name())
+            path.parent.mkdir(exist_ok=True)
+        for name in names:
+            try:
+                run([name], path, quick, end)
+            except Exception as error:
+                print(f"\n{name}: {error!r}", flush=True)
+                errors.append(error)
+    if errors:
+        raise ExceptionGroup(f"{len(errors)} parts failed on {device}", errors)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description="The benchmarks; all of them take half an hour.")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART")
+    parser.add_argument("--device", help=f"such as cuda: {MINUTES} minutes, kept under its name")
     parser.add_argument("--quick", action="store_true", help="tiny cases, not kept")
     parser.add_argument("--results", type=Path, help="the file that keeps the results")
     options = parser.parse_args(arguments)
+    if options.device is not None:
+        names = options.only or ON_DEVICES
+        return run_on(options.device, names, options.results, options.quick)
     if not options.quick:
         for peer, reason in peers.install().items():
             print(f"{peer}: {reason or 'installed'}", flush=True)
-    run(options.only, options.results or (None if options.quick else FILE), options.quick)
+    run(options.only or PARTS, options.results or (None if options.quick else FILE), options.quick)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 Quartiles = tuple[float, float, float]  # lower, median, upper
@@ -23,16 +24,46 @@ class Elsewhere(Protocol):
 Rival = Callable[[], object] | Elsewhere
 
 
-def seconds_of(call: Callable[[], object], repeats: int = 1) -> float:
+def no_wait() -> None:
+    """Wait for nothing: on a CPU a call has done its work when it returns."""
+
+
+_waits = [no_wait]
+
+
+@contextmanager
+def waiting(wait: Callable[[], None]) -> Iterator[None]:
+    """Let every clock wait for a device, before it starts and before it is read."""
+    _waits.append(wait)
+    try:
+        yield
+    finally:
+        _waits.pop()
+
+
+def seconds_of(
+    call: Callable[[], object], repeats: int = 1, clock: Callable[[], float] | None = None
+) -> float:
     """Return how long one call takes: the mean of a few, one after the other."""
-    start = time.perf_counter()
+    wait, clock = _waits[-1], clock or time.perf_counter
+    wait()
+    start = clock()
     for _ in range(repeats):
         call()
-    return (time.perf_counter() - start) / repeats
+    wait()
+    return (clock() - start) / repeats
 
 
-def seconds_by_turns(rivals: Mapping[str, Rival], rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each rival in each round; every other round goes backward."""
+def seconds_by_turns(
+    rivals: Mapping[str, Rival], rounds: int, clock: Callable[[], float] | None = None
+) -> dict[str, list[float]]:
+    """Return the seconds of each rival in each round; every other round goes backward.
+
+    Args:
+        rivals: what each runs.
+        rounds: how many turns each has.
+        clock: the time of day by default; `time.process_time` counts what a processor works.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     repeats: dict[str, int] = {}
     order = list(rivals.items())
@@ -43,11 +74,11 @@ def seconds_by_turns(rivals: Mapping[str, Rival], rounds: int) -> dict[str, list
                 continue
             # Not counted: it finds the caches as the rival before it left them, and the very first
             # call may load libraries.
-            once = seconds_of(rival)
+            once = seconds_of(rival, clock=clock)
             if once < _LONG:
                 if name not in repeats:
-                    repeats[name] = max(1, round(_SHORTEST / seconds_of(rival)))
-                once = seconds_of(rival, repeats[name])
+                    repeats[name] = max(1, round(_SHORTEST / seconds_of(rival, clock=clock)))
+                once = seconds_of(rival, repeats[name], clock)
             seconds[name].append(once)
         order.reverse()
     return seconds

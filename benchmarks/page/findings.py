@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from benchmarks.harness.results import OURS, Part, Result, read
+from benchmarks.harness.results import FOLDER, OURS, Part, Result, read
 from benchmarks.page.figures import Curves
 from benchmarks.page.mutants import MutationFindings
 from benchmarks.page.text import (
@@ -40,6 +40,8 @@ def render(markdown: str, path: Path) -> tuple[str, dict[str, Curves]]:
     findings = Findings(read(path))
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     methods = {name: getattr(findings, name) for name in vars(Findings) if name[0] != "_"}
+    files = sorted((path.parent / FOLDER).glob("*.json"))
+    methods["devices"] = [Findings(read(file)) for file in files]
     methods["mutation"] = MutationFindings.read(path.parent)
     return environment.from_string(markdown).render(methods), findings._curves
 
@@ -68,6 +70,15 @@ class Findings:
     def has(self, part: str) -> bool:
         """Returns whether a part has been measured."""
         return part in self._parts
+
+    def device(self) -> str:
+        """Returns the name of the device on which all was measured."""
+        (name,) = {part.machine["device"] for part in self._parts.values()}
+        return str(name)
+
+    def titles(self, titles: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Returns those parts, each with its title, that have been measured."""
+        return [(part, title) for part, title in titles.items() if self.has(part)]
 
     def machines(self) -> str:
         """Says what the parts ran on: in a sentence if all ran on the same."""
@@ -116,7 +127,7 @@ class Findings:
     def goals(self, titles: Mapping[str, str]) -> str:
         """Makes a table of the goals of some parts, each with a title: in how many cases met."""
         rows = []
-        for part, title in titles.items():
+        for part, title in self.titles(titles):
             for (rival, goal), results in self._goals(part).items():
                 met = sum(bool(result.met) for result in results)
                 count = [f"{met}", "of", f"{len(results)}", "✓" if met == len(results) else "✗"]

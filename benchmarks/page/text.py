@@ -11,6 +11,7 @@ T = TypeVar("T")
 
 SPACE = "\N{NO-BREAK SPACE}"
 MARKS = {True: f"{SPACE}✓", False: f"{SPACE}✗", None: ""}
+MILLIONS = 1e5  # a second; fewer are written out
 POWERS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
@@ -44,6 +45,8 @@ def measurement(result: Result) -> str:
     middle = result.value[1]
     if result.unit == "s":
         return duration(middle)
+    if result.unit == "1/s" and middle < MILLIONS:
+        return f"{number(middle)}{SPACE}a second"
     if result.unit == "1/s":
         return f"{middle / 1e6:.2f}{SPACE}million a second"
     return f"{number(middle)}{SPACE}{result.unit}".strip()

@@ -21,7 +21,7 @@ from benchmarks.harness.results import OURS, Result
 from benchmarks.harness.timing import Rival
 from benchmarks.parts.averaging import BARE, RECOMPUTE, D, bare, step
 from benchmarks.parts.bases import ORBITS, generators_of, orbits_by_sympy
-from benchmarks.parts.groups import listed
+from benchmarks.parts.groups.elements import listed
 from benchmarks.parts.layers.sets import FLOOR, call
 from invariant_nets import (
     ExchangeableEquivariant,

@@ -9,8 +9,6 @@ entries tie; and by a loop over the sets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.harness.comparison import compare
+from benchmarks.harness.devices import here, on_cpu, threads
 from benchmarks.harness.results import OURS, Result
 from benchmarks.harness.timing import Rival
 from invariant_nets import lexicographic_sort
@@ -59,13 +58,14 @@ def by_stable_sorts_of_ties(x: Tensor) -> Tensor:
 
 def by_a_loop(x: Tensor) -> Tensor:
     """Sort the rows of one set after the other."""
-    sets = x.numpy()
+    sets = x.cpu().numpy()
     return torch.from_numpy(np.stack([rows[np.lexsort(rows.T[::-1])] for rows in sets]))
 
 
 def normal(*shape: int) -> Tensor:
     """Return sets in which next to nothing ties."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    draws = torch.Generator().manual_seed(0)
+    return torch.randn(shape, generator=draws, device="cpu").to(here())
 
 
 def tied(*shape: int) -> dict[str, Tensor]:
@@ -75,26 +75,16 @@ def tied(*shape: int) -> dict[str, Tensor]:
     few = max(1, shape[1] // 100)
     z[:, :few, 0] = z[:, -few:, 0]
     draws = torch.Generator().manual_seed(1)
-    copies = torch.randint(shape[1] // 2, shape[1:2], generator=draws)
+    integers = torch.randint(10, shape, generator=draws, device="cpu").float().to(here())
+    copies = torch.randint(shape[1] // 2, shape[1:2], generator=draws, device="cpu").to(here())
     return {
         "1 % of first features tie": z,
-        "integers from 0 to 9": torch.randint(10, shape, generator=draws).float(),
+        "integers from 0 to 9": integers,
         "all rows equal": torch.ones(shape),
         "first feature binary": y,
         "all features binary": (x > 0).float(),
         "each row twice or so": x[:, copies],
     }
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use some threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def in_case(case: str, x: Tensor, count: int, rounds: int, bound: float | None) -> list[Result]:
@@ -103,11 +93,12 @@ def in_case(case: str, x: Tensor, count: int, rounds: int, bound: float | None) 
     slow: dict[str, Rival | str] = {
         "a stable sort a feature": partial(by_stable_sorts, x),
         "the same, of sets with ties": partial(by_stable_sorts_of_ties, x),
-        "np.lexsort, set by set": partial(by_a_loop, x),
     }
+    if on_cpu():
+        slow["np.lexsort, set by set"] = partial(by_a_loop, x)
     expected = by_a_loop(x)
     for sort in (lexicographic_sort, by_stable_sorts, by_stable_sorts_of_ties):
-        assert torch.equal(sort(x), expected)
+        assert torch.equal(sort(x).cpu(), expected)
     case = f"{case}, {count} thread{'s' if count > 1 else ''}"
     with threads(count):
         return [
@@ -120,7 +111,7 @@ def measure(quick: bool) -> list[Result]:
     """Return the results for sets without ties of several shapes, and for sets with ties."""
     shapes, large, rounds = (((3, 4, 2),), (2, 6, 3), 2) if quick else (SHAPES, LARGE, ROUNDS)
     results = []
-    for count in THREADS:
+    for count in THREADS if on_cpu() else (1,):
         for shape in shapes:
             bound = BOUND if shape == LARGE else None
             results += in_case(str(shape), normal(*shape), count, rounds, bound)

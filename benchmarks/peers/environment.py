@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from benchmarks.harness.devices import on_cpu
+
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venv-peers"
 PINS = Path(__file__).with_name("peers.txt")
@@ -192,9 +194,15 @@ def over_there(worker: Worker | str, **arguments: Any) -> Remote | str:
 
 @contextmanager
 def working(peer: str, module: str, quick: bool) -> Iterator[Worker | str]:
-    """Give a worker for a peer, or the reason why there is none; a quick run has none."""
+    """Give a worker for a peer, or the reason why there is none; a quick run has none.
+
+    Nor has a run on a device, since the peers are installed for CPUs.
+    """
     if quick:
         yield "left out of a quick run"
+        return
+    if not on_cpu():
+        yield "measured on CPUs only"
         return
     try:
         python = python_of(peer)

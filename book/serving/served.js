@@ -2,8 +2,9 @@
 {
   const notice = document.querySelector(".state");
   const shown = {};
+  const address = location.pathname.replace(/html$/, "outputs.json");
   const look = async () => {
-    const news = await fetch("outputs.json", { cache: "no-store" }).then(r => r.json()).catch(() => ({}));
+    const news = await fetch(address, { cache: "no-store" }).then(r => r.json()).catch(() => ({}));
     for (const [cell, html] of Object.entries(news.cells ?? {})) {
       if (shown[cell] === html) continue;
       document.getElementById(`outputs-${cell}`).innerHTML = shown[cell] = html;

@@ -59,7 +59,7 @@ class Served:
         said = notice(page.status, self._turn(path))
         news = {"state": page.status.state, "notice": said, "cells": page.outputs()}
         write(place, page.filled(said, SCRIPT))
-        write(place.with_name("outputs.json"), json.dumps(news))
+        write(place.with_suffix(".outputs.json"), json.dumps(news))
 
     def _turn(self, path: Path) -> str:
         paths = list(self.live.status)

@@ -53,7 +53,7 @@ class Fixed:
 # Every part runs
 
 
-LONG = {"importing", "growth", "averaging"}
+LONG = {"importing", "growth", "averaging", "chains"}
 parts = [
     pytest.param(part, marks=pytest.mark.slow) if part in LONG else part for part in running.PARTS
 ]
@@ -624,6 +624,25 @@ def test_tables_hold_ratios_and_reasons(filled):
     assert by_case[2] == "| c | 0.10 million a second |"
 
 
+def test_few_things_a_second_are_written_out(filled, tmp_path):
+    few = Result("c", OURS, (90.0, 1234.0, 2e3), "1/s")
+    write({"speed": replace(PAGE["speed"], results=(few,))}, tmp_path / "results.json")
+    assert "1,230 a second" in filled('{{ by_case("speed") }}')
+
+
+def test_a_device_has_tables_of_its_own_once_it_is_measured(filled, tmp_path):
+    template = """{% for device in devices %}{{ device.device() }}:
+{% for part, title in device.titles({"data": "Data", "speed": "Speed"}) %}{{ title }}
+{{ device.by_case(part) }}{% endfor %}{% endfor %}"""
+    assert filled(template) == ""
+    (tmp_path / "devices").mkdir()
+    part = replace(PAGE["speed"], machine=MACHINE | {"device": "A GPU"})
+    write({"speed": part}, tmp_path / "devices" / "a-gpu.json")
+    text = filled(template)
+    assert text.startswith("A GPU:\nSpeed\n")
+    assert "1.12 [1.00, 1.50] ✓" in text
+
+
 def test_verdicts_say_by_how_much(filled):
     verdict = filled('{{ verdict("speed") }}')
     assert verdict == f"- **{OURS}, at most 1.15:** met in 1 of 2; missed: 1.25 at b, forward"
@@ -645,9 +664,11 @@ def test_all_goals_are_counted(filled):
 def test_the_page_counts_all_goals():
     page, results = (ROOT / "docs" / "benchmarks.md").read_text(), read()
     table = re.search(r"{{ goals\(({.*?})\) }}", page, re.S)
-    assert {name for name, part in results.items() if any(r.goal for r in part.results)} == set(
-        ast.literal_eval(table[1])
+    counted = set(ast.literal_eval(table[1]))
+    assert {name for name, part in results.items() if any(r.goal for r in part.results)} == (
+        counted & set(results)
     )
+    assert counted <= set(running.PARTS)
 
 
 def test_numbers_come_from_the_results(filled, tmp_path):

@@ -1,8 +1,22 @@
-"""A book of one chapter, on a package of one module, for the tests that run and build it."""
+"""What the tests run and build: the book, and one of one chapter on a package of one module."""
+
+import subprocess
+import sys
 
 import pytest
 
 from tests.book.one_chapter import CHAPTER, project_in, write
+from tests.book.small import ROOT
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The folder of the book, strictly built, for the tests of one `xdist_group`, `browser`."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return folder
 
 
 @pytest.fixture

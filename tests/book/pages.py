@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import yaml
+
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
@@ -17,7 +19,20 @@ VIEWS = [("light", 1280), ("light", 390), ("dark", 390), ("dark", 1280)]
 IN_COLOR = ["color-contrast", "link-in-text-block"]  # all else is the same in the dark
 # Else colors are measured halfway through a transition.
 AT_REST = "*, ::before, ::after { transition: none !important; animation: none !important }"
+ROOT = HERE.parents[1]
 FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+def addresses(entry):
+    """Returns the addresses of the pages of an entry of the navigation, below the site."""
+    if isinstance(entry, str):
+        return [Path(entry).with_suffix(".html").as_posix()]
+    entries = entry.values() if isinstance(entry, dict) else entry
+    return [address for item in entries for address in addresses(item)]
+
+
+PAGES = addresses(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
 
 
 def in_view(view):

@@ -3,39 +3,32 @@
 import functools
 import json
 import os
-import subprocess
-import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-import yaml
 from playwright.sync_api import sync_playwright
 
-from tests.book.pages import AXE, CHROMIUM, FLAGS, SCHEMES, VIEWS, faults_of, in_view, watch
-
-ROOT = Path(__file__).parents[2]
+from tests.book.pages import (
+    AXE,
+    CHAPTERS,
+    CHROMIUM,
+    FLAGS,
+    PAGES,
+    SCHEMES,
+    VIEWS,
+    faults_of,
+    in_view,
+    watch,
+)
 
 pytestmark = [
     pytest.mark.book,
     pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium"),
     pytest.mark.xdist_group("browser"),  # one worker, so that the book is built once
 ]
-
-
-def addresses(entry):
-    if isinstance(entry, str):
-        path = Path(entry).with_suffix("").as_posix()
-        return [path.removesuffix("index") if path.endswith("index") else f"{path}/"]
-    entries = entry.values() if isinstance(entry, dict) else entry
-    return [address for item in entries for address in addresses(item)]
-
-
-PAGES = addresses(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
-CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
 
 
 class Book(SimpleHTTPRequestHandler):
@@ -53,15 +46,11 @@ class Book(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(built):
     """The address of the book, strictly built and served."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    index = json.loads((folder / "search" / "search_index.json").read_text())
-    (folder / "search" / "nothing.json").write_text(json.dumps(index | {"docs": []}))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Book, directory=str(folder)))
+    index = json.loads((built / "search" / "search_index.json").read_text())
+    (built / "search" / "nothing.json").write_text(json.dumps(index | {"docs": []}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Book, directory=str(built)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -196,7 +185,7 @@ def spoiled(site, tab):
     html = [html.replace("!", f"id='fault-{i}-'") for i, (_, _, html) in enumerate(FAULTS)]
     usual = formula("<span>x</span>")  # so that the later ones of its kind are thinned away
     script = SPOIL % json.dumps("".join([STYLE, usual, *html]))
-    return faults_of(tab, f"{site}chapters/06_rows_and_columns/", script)
+    return faults_of(tab, f"{site}chapters/06_rows_and_columns.html", script)
 
 
 @pytest.mark.parametrize("number", range(len(FAULTS)), ids=lambda number: FAULTS[number][0])
@@ -229,19 +218,19 @@ def test_what_axe_walks_is_a_small_part(spoiled, tab):
 
 # What one types, and where one of the first answers leads: a page, or a part of the first page.
 SEARCHES = {
-    "LinearEquivariant": "reference/layers/#invariant_nets.layers.averaged.LinearEquivariant",
-    "SymmetryModel": "reference/averaging/#invariant_nets.averaging.model.SymmetryModel",
-    "S_n": "notation/#S-n",
-    "ρ(g)": "notation/#rho",
-    "rho": "notation/#rho",
-    "ρ": "notation/#rho",
-    "σ": "notation/#sigma",
-    "two generators": "chapters/01_permutations/#theorem-two-generators",
-    "Burnside": "chapters/01_permutations/#theorem-burnsides-lemma",
-    "Bayes limit": "chapters/02_task/#theorem-bayes-limit",
-    "all theorems": "theorems/",
-    "S_n × S_d": "notation/#S-n-S-d",
-    "α": "chapters/13_real_data/",  # no symbol of the notation, but a letter of some formula
+    "LinearEquivariant": "reference/layers.html#invariant_nets.layers.averaged.LinearEquivariant",
+    "SymmetryModel": "reference/averaging.html#invariant_nets.averaging.model.SymmetryModel",
+    "S_n": "notation.html#S-n",
+    "ρ(g)": "notation.html#rho",
+    "rho": "notation.html#rho",
+    "ρ": "notation.html#rho",
+    "σ": "notation.html#sigma",
+    "two generators": "chapters/01_permutations.html#theorem-two-generators",
+    "Burnside": "chapters/01_permutations.html#theorem-burnsides-lemma",
+    "Bayes limit": "chapters/02_task.html#theorem-bayes-limit",
+    "all theorems": "theorems.html",
+    "S_n × S_d": "notation.html#S-n-S-d",
+    "α": "chapters/13_real_data.html",  # no symbol of the notation, but a letter of some formula
 }
 
 

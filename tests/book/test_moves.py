@@ -68,11 +68,10 @@ def book(tmp_path_factory):
 def opened(context, book):
     """A tab with the small book, which lists what it asks for and what goes wrong."""
     tab = context.new_page()
-    # The theme's search needs a server.
-    tab.asked, tab.problems, tab.expected = [], [], ["search_index"]
+    tab.asked, tab.problems, tab.expected = [], [], []
     tab.on("request", lambda request: tab.asked.append(request.url))
     tab.on("pageerror", lambda error: tab.problems.append(str(error)))
-    tab.goto(f"file://{book}/chapters/01_small/index.html")
+    tab.goto(f"file://{book}/chapters/01_small.html")
     return tab
 
 
@@ -148,7 +147,7 @@ def test_a_page_without_pictures_loads_nothing(browser, book):
 def test_without_scripts_the_still_figure_stays_and_says_so(browser, book):
     with browser.new_context(java_script_enabled=False) as context:
         tab = context.new_page()
-        tab.goto(f"file://{book}/chapters/01_small/index.html")
+        tab.goto(f"file://{book}/chapters/01_small.html")
         figure = tab.locator(f"[data-moves='{NAMES[0]}']")
         assert figure.locator(".scroll svg").is_visible()
         assert figure.locator("figcaption").text_content() == "It rises."
@@ -262,7 +261,7 @@ def test_a_pointer_does_what_keys_do(moved, name):
 
 @pytest.fixture
 def served(book):
-    """The address of the book on a server, where the theme follows the system's colors."""
+    """The address of the book on a server."""
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(book))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -274,7 +273,7 @@ def served(book):
 
 
 def test_pages_of_pictures_have_no_faults(tab, served):
-    tab.goto(f"{served}chapters/01_small/")
+    tab.goto(f"{served}chapters/01_small.html")
     for name in NAMES:
         shown(tab, name)
     tab.add_style_tag(content=AT_REST)

@@ -68,7 +68,7 @@ def test_a_page(project):
     result = build(project)
     assert result.returncode == 0, result.stderr
     site = project / "site"
-    source = (site / "chapters" / "01_small" / "index.html").read_text()
+    source = (site / "chapters" / "01_small.html").read_text()
     page = BeautifulSoup(source, "html.parser")
 
     assert page.title.text.startswith("A small chapter")
@@ -85,7 +85,7 @@ def test_a_page(project):
     assert not page.select("details.code figure")
     assert len([tag.extract() for tag in page.select("pre code")]) == 9
     assert not page.find(string=re.compile(r"\$|\\\(|\\\[|In \[|Out\[|Copied!"))
-    assert page.select_one("a[href='../../core/#invariant_nets.core.double']")
+    assert page.select_one("a[href='../core.html#invariant_nets.core.double']")
     assert page.select_one("details.success math")
     assert page.select_one("details.example .outputs")
     assert "42" in page.select_one("pre.output").text
@@ -109,7 +109,7 @@ def test_a_page(project):
     assert png["src"].startswith("data:image/png")
     assert png["alt"] == "Many points"
 
-    for name in ("index.html", "core/index.html", "chapters/01_small/index.html"):
+    for name in ("index.html", "core.html", "chapters/01_small.html"):
         assert foreign((site / name).read_text()) == [], name
     assert len(source) < 400_000
     assert not re.search("mathjax|requirejs", source, re.IGNORECASE)
@@ -120,15 +120,15 @@ def test_a_page(project):
     assert "<pre><code>from matplotlib import pyplot as plt" in found
     assert not re.search(r"In \[|Copied|rising", text)
 
-    reference = BeautifulSoup((site / "core" / "index.html").read_text(), "html.parser")
+    reference = BeautifulSoup((site / "core.html").read_text(), "html.parser")
     assert reference.select_one(".doc-contents math")
-    assert reference.select_one("a[href='../chapters/01_small/#chapter-1']").text == "chapter 1"
+    assert reference.select_one("a[href='chapters/01_small.html#chapter-1']").text == "chapter 1"
     assert not reference.select("a[href*='chapter-7']")
     titles = [title.text for title in reference.select(".doc-section-title")]
     assert titles == ["Shape:", "Examples:", "References:"]
 
     links = page.select(".formula a.symbol[tabindex='-1']")
-    address = "../../notation/index.html"
+    address = "../notation.html"
     assert [a["href"] for a in links] == 2 * [f"{address}#n", f"{address}#sigma"]
     assert links[0]["title"] == "the size: a number"
     assert "mtight" in links[1]["class"]  # in an index
@@ -136,21 +136,21 @@ def test_a_page(project):
         "Symbols: the size; a permutation of n points"
     ]
     assert [a["href"] for a in page.select(".symbols a")] == [f"{address}#n", f"{address}#sigma"]
-    assert [a["href"] for a in reference.select("a.symbol")] == ["../notation/index.html#x"]
+    assert [a["href"] for a in reference.select("a.symbol")] == ["notation.html#x"]
     for html in (source, text, str(reference)):
         assert not re.search(r"#symbol-|\\href", html)
     assert not page.select("math [href]")
     assert r"n + \mathbb E_{\sigma \in S_n} \sigma" in [a.text for a in page.select("annotation")]
     assert "Symbols:" not in text
-    notation = BeautifulSoup((site / "notation" / "index.html").read_text(), "html.parser")
+    notation = BeautifulSoup((site / "notation.html").read_text(), "html.parser")
     assert {"n", "sigma", "x"} <= {cell.get("id") for cell in notation.select("td")}
     assert not notation.select("a.symbol")
 
 
 def test_the_downloads(project):
     assert build(project).returncode == 0
-    folder = project / "site" / "chapters" / "01_small"
-    page = BeautifulSoup((folder / "index.html").read_text(), "html.parser")
+    folder = project / "site" / "chapters"
+    page = BeautifulSoup((folder / "01_small.html").read_text(), "html.parser")
     solved, to_work = (
         nbformat.read(folder / link["href"], as_version=4) for link in page.select("a[download]")
     )
@@ -158,7 +158,7 @@ def test_the_downloads(project):
     for notebook, hidden in ((solved, {"wrong"}), (to_work, {"wrong", "solution"})):
         nbformat.validate(notebook)
         assert "pip install" in notebook.cells[0].source
-        assert "[plot]" in notebook.cells[0].source
+        assert "[plot,data]" in notebook.cells[0].source
         shown = [cell.source for cell in cells if not hidden & cell.metadata.keys()]
         assert [cell.source for cell in code_cells(notebook)] == shown
     assert ["Folded, with" in nbformat.writes(n) for n in (solved, to_work)] == [True, False]

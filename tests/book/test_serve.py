@@ -59,7 +59,7 @@ class Server:
 
     def news(self, number):
         """Returns what the page of a chapter is told of its outputs."""
-        return json.loads(self.get(f"chapters/{number:02}_c/outputs.json") or '{"state": ""}')
+        return json.loads(self.get(f"chapters/{number:02}_c.outputs.json") or '{"state": ""}')
 
     def page(self, path):
         """Returns a page without the script by which MkDocs reloads it."""
@@ -68,7 +68,7 @@ class Server:
 
     def chapter(self, number):
         """Returns the page of a chapter."""
-        return self.page(f"chapters/{number:02}_c/")
+        return self.page(f"chapters/{number:02}_c.html")
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_what_a_chapter_puts_out_for_pages_is_served_when_it_is_done(tmp_path, p
     until(lambda: server.news(1)["state"] == "done")
     script = 'BOOK.data["two"] = {"graphs":1,"weights":""};\n'
     assert server.get("assets/play/two.js") == script
-    page = server.get("chapters/01_c/")
+    page = server.get("chapters/01_c.html")
     assert '<pre class="output">2 models</pre>' in page
     server.end()
 
@@ -143,7 +143,7 @@ def test_a_served_page_ends_as_the_built_one(tmp_path, port, serve):
     until(lambda: server.news(3)["state"] == "failed")
     failed = server.chapter(3)
     assert "03_c.py, code cell 1: NameError" in failed
-    pages = ("chapters/01_c/", "chapters/02_c/", "core/", "")
+    pages = ("chapters/01_c.html", "chapters/02_c.html", "core.html", "index.html")
     served = {page: server.page(page) for page in pages}
 
     # A build is strict, and has the same pages.
@@ -156,13 +156,13 @@ def test_a_served_page_ends_as_the_built_one(tmp_path, port, serve):
     result = subprocess.run(**build, check=False)
     assert result.returncode == 0, result.stdout
     for page, text in served.items():
-        assert text == (tmp_path / "site" / page / "index.html").read_text(), page
+        assert text == (tmp_path / "site" / page).read_text(), page
     assert "<script>" not in served[pages[0]].split("<article")[1].split("</article")[0]
 
     # One that starts again finds all of it, and shows the same.
     server.end()
     server = serve()
-    assert server.page("core/") == served["core/"]
+    assert server.page("core.html") == served["core.html"]
     assert server.page(pages[0]) == served[pages[0]]
 
 
@@ -179,11 +179,11 @@ def test_an_edit_of_prose_shows_while_a_chapter_runs_on(tmp_path, port, serve):
     assert "Other prose with" in server.chapter(1)
     assert ran.read_text() == "x"
     core = tmp_path / "invariant_nets" / "core.py"
-    reference = server.get("core/")
+    reference = server.get("core.html")
     assert "Double a number" in reference
-    assert 'href="../../core/#invariant_nets.core.double"' in server.chapter(1)
+    assert 'href="../core.html#invariant_nets.core.double"' in server.chapter(1)
     core.write_text(core.read_text().replace("Double a number", "Multiply a number"))
-    until(lambda: "Multiply a number" in server.get("core/"))
+    until(lambda: "Multiply a number" in server.get("core.html"))
     assert ran.read_text() == "x"  # a docstring is no code
     write(tmp_path, 1, FIRST, "print('other code')")
     until(lambda: "other code\n" in server.news(1)["cells"].get("2", ""))
@@ -236,7 +236,7 @@ def test_an_open_page_gets_its_outputs_by_itself(tmp_path, port, serve):
     small_book(tmp_path, [FIRST, gate(opened), "print('second')"])
     site(tmp_path, port)
     server = serve()
-    in_a_thread(read, f"{server.address}chapters/01_c/", opened.touch)
+    in_a_thread(read, f"{server.address}chapters/01_c.html", opened.touch)
 
 
 def read(address, go_on):

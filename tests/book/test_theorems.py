@@ -128,11 +128,11 @@ def test_symbols_are_entries_with_their_names():
     row = (
         "| $\\rho(g)$, $v_1$ { #rho } | [`f(x)`][m.f] | an *action* of $G$ & more | – | [1](c.py) |"
     )
-    (entry,) = symbol_entries("notation/", row)
-    assert entry["location"] == "notation/#rho"
+    (entry,) = symbol_entries("notation.html", row)
+    assert entry["location"] == "notation.html#rho"
     assert entry["title"] == "ρ(g), v_1 (rho)"
     assert entry["text"] == "an action of G &amp; more. f(x)"
-    assert symbol_entries("notation/", "| – { #mask } | `mask` | members | – | [1](c.py) |") == []
+    assert symbol_entries("notation.html", "| – { #mask } | `mask` | members | – | [1](c.py) |") == []
 
 
 @pytest.mark.book
@@ -146,15 +146,15 @@ def test_a_build_lists_the_theorems_and_fails_if_one_is_not_whole(project):
     write(project, CHAPTER.replace("# ??? success", f"{box}# *Proof.* Clear.\n#\n# ??? success"))
     result = build(project)
     assert result.returncode == 0, result.stderr
-    page = (project / "site" / "theorems" / "index.html").read_text()
-    assert 'href="../chapters/01_small/#theorem-sums"' in page
+    page = (project / "site" / "theorems.html").read_text()
+    assert 'href="chapters/01_small.html#theorem-sums"' in page
     assert "Sums <span" in page
-    assert 'id="theorem-sums"' in (project / "site/chapters/01_small/index.html").read_text()
+    assert 'id="theorem-sums"' in (project / "site/chapters/01_small.html").read_text()
     entries = json.loads((project / "site/search/search_index.json").read_text())["docs"]
     found = {entry["location"]: entry for entry in entries}
-    assert found["chapters/01_small/#theorem-sums"]["text"] == "<p>Sums x commute.</p>"
-    assert found["notation/#sigma"]["title"] == "σ, τ (sigma, tau)"
-    assert "theorems/#theorem-sums" not in found
+    assert found["chapters/01_small.html#theorem-sums"]["text"] == "<p>Sums x commute.</p>"
+    assert found["notation.html#sigma"]["title"] == "σ, τ (sigma, tau)"
+    assert "theorems.html#theorem-sums" not in found
 
     write(project, CHAPTER.replace("# ??? success", f"{box}# Clear.\n#\n# ??? success"))
     result = build(project)

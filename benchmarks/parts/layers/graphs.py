@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.harness.comparison import compare
+from benchmarks.harness.devices import here
 from benchmarks.harness.memory import megabytes_above
 from benchmarks.harness.results import OURS, Result, at_least, at_most
 from benchmarks.harness.timing import Rival, quartiles, ratio_quartiles, seconds_by_turns
@@ -103,6 +104,7 @@ def written_out(n: int, channels: int, rounds: int) -> list[Result]:
     """Return the results of the layer whose weights are written out, and of the sums."""
     ids = symmetric_group(n).on_tuples(2).orbitals()
     weight = torch.randn(int(ids.max()) + 1, channels, channels, requires_grad=True)
+    ids = ids.to(here())
     x = torch.randn(BATCH, n, n, channels, requires_grad=True)
     gradient = torch.randn(BATCH, n, n, channels)
     layer = TensorLinear("n n -> n n", channels, channels)
