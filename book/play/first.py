@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from invariant_nets import MODELS
+from invariant_nets.comparison.models import MODELS
 
 N, D = 10, 5
 FOLDER = Path(__file__).parents[2] / "docs" / "assets"
@@ -47,7 +47,7 @@ def trained(name: str, steps: int = 200) -> nn.Module:
     for _ in range(steps):
         x = torch.randn(128, N, D, generator=source, dtype=torch.float64) * spread
         optimizer.zero_grad()
-        nn.functional.binary_cross_entropy_with_logits(model(x), y).backward()
+        nn.functional.binary_cross_entropy_with_logits(model(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model.eval()
 
