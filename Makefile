@@ -8,7 +8,7 @@ ADDRESS ?= 127.0.0.1:8000
 # A notice of mkdocs-material on its maintenance, which CONTRIBUTING.md tells.
 export NO_MKDOCS_2_WARNING := true
 
-.PHONY: serve book slides lab test check lint bench mutants vendor clean
+.PHONY: serve book slides lab test check lint dist bench mutants vendor clean
 
 serve: $(VENV)/docs.installed ## read the book at http://127.0.0.1:8000 while its chapters run; edits show at once
 	$(BIN)/python -m mkdocs serve --livereload --dev-addr $(ADDRESS)
@@ -34,6 +34,12 @@ lint: $(VENV)/dev.installed ## check style, imports and types
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+dist: $(VENV)/dev.installed ## build wheel and sdist into dist/, look inside, and try the README with the wheel alone
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m tests.release.inside dist
+	$(BIN)/python -m tests.release.fresh dist
+
 bench: $(VENV)/dev.installed ## measure everything against the field; half an hour
 	$(BIN)/python -m benchmarks
 
@@ -45,9 +51,10 @@ vendor: $(VENV)/docs.installed ## fetch the third-party files that the repositor
 	$(BIN)/python -m book.vendor
 
 clean: ## remove what the build made; the next one runs every chapter
-	rm -rf .cache build site
+	rm -rf .cache build dist site
 
 $(VENV)/%.installed: pyproject.toml constraints.txt
+	@echo "Installing into $(VENV); the first time this takes some minutes."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	touch $@

@@ -81,6 +81,8 @@ def on_startup(command: str, dirty: bool) -> None:
 
 def on_config(config: MkDocsConfig) -> None:
     """Prepares a server, unless its address is taken: MkDocs would say so after the first build."""
+    if "MIKE_DOCS_VERSION" in os.environ:  # by which mike, when it publishes, tells the version
+        config.extra["version"] = {"provider": "mike"}
     if not State.serving or State.served:
         return
     host, port = config.dev_addr

@@ -31,6 +31,7 @@ PARTS = {  # and what measures them, in `benchmarks.parts`
     "sorting": "sorting.measure",
     "data": "data.measure",
     "planted": "planted.measure",
+    "digits": "digits.measure",
     "growth": "growth.measure",
     "importing": "importing.measure",
 }

@@ -27,6 +27,7 @@ from benchmarks.page.text import (
     shortened,
     unique,
     when,
+    with_error,
 )
 
 
@@ -204,6 +205,22 @@ class Findings:
             error = f"{(upper - lower) / 2:.3f}" if upper > lower else ""
             rows.append([result.rival, f"{mean:.3f}" if result.value else result.note, error])
         return markdown_table(["", "accuracy", "standard error"], rows)
+
+    def by_size(self, part: str, case: str) -> str:
+        """Makes a table with a row a rival and a column a size: means and standard errors."""
+        results = self._results(part, case)
+        sizes = unique(r.size for r in results if r.size is not None)
+        cells = {(r.rival, r.size): with_error(r, 3) for r in results}
+        rows = [
+            [rival, *(cells.get((rival, size), "") for size in sizes)]
+            for rival in unique(r.rival for r in results)
+        ]
+        return markdown_table(["", *(f"{size:,g}" for size in sizes)], rows)
+
+    def beside_published(self, part: str, case: str) -> str:
+        """Makes a table of means and standard errors, and of what the notes say was published."""
+        rows = [[r.rival, with_error(r, 4), r.note] for r in self._results(part, case)]
+        return markdown_table(["", case, "published"], rows)
 
     def slopes(self, part: str, where: str = "") -> str:
         """Makes the table of fitted slopes beside those of theory."""

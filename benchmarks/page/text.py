@@ -52,6 +52,16 @@ def measurement(result: Result) -> str:
     return f"{number(middle)}{SPACE}{result.unit}".strip()
 
 
+def with_error(result: Result, digits: int) -> str:
+    """Writes a mean with its standard error, unless that rounds to 0; or why there is none."""
+    if result.value is None:
+        return result.note
+    lower, mean, upper = result.value
+    apart = f"{(upper - lower) / 2:.{digits}f}"
+    text = f"{mean:.{digits}f}"
+    return f"{text}{SPACE}±{SPACE}{apart}" if float(apart) else text
+
+
 def sets_needed(result: Result) -> str:
     """Writes how many sets a network needs, with the spread over seeds."""
     if result.value is None:

@@ -385,7 +385,7 @@ assert [row["invariant"] for row in rows] == ["False", *["True"] * 4, "False"]
 # ## Where the field went
 #
 # The order can be learned: an equivariant network gives each row a key, and the rows are sorted by key, with or without
-# noise (chapter 15, *Orders that are learned*). [Kaba et al. (2023)](../bibliography.md#kaba-2023) learn
+# noise ([chapter 15](15_learned_orders.py)). [Kaba et al. (2023)](../bibliography.md#kaba-2023) learn
 # canonicalizations, [Mondal et al. (2023)](../bibliography.md#mondal-2023) put one before large pretrained models, and
 # [Kim et al. (2023)](../bibliography.md#kim-2023) learn a distribution over group elements. [Lin et al.
 # (2024)](../bibliography.md#lin-2024) construct minimal frames, [Ma et al. (2024)](../bibliography.md#ma-2024) relate

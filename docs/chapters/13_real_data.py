@@ -165,7 +165,7 @@ plt.show()
 # a sum pool finds the largest digit ([exercise 2](#exercises)).
 #
 # Nor is the sum pool right at *every* length. Errors of its values for the ten digits add up, at 10,000 digits to a
-# hundred times those at 100 ([exercise 3](#exercises)).
+# hundred times those at 100 ([exercise 3](#exercises)). LSTMs [fail at 20](../benchmarks.md#sums-of-digits-and-maxima).
 #
 # ## Bags of molecules and of image segments
 #

@@ -2,14 +2,12 @@ r"""One order for every set: sort it, and any network on the sorted set is invar
 
 This is the average over $\mu(x)$ with a single permutation, the one that sorts $x$. It is exactly
 invariant, and not continuous for $d > 1$. A weighted frame averages a few sorts with weights that
-depend on $x$, and can be both. `LearnedOrder` learns the order, or a distribution over orders. For
-a group other than $S_n$ a canonical form is found along its chain of stabilizers. A set of vectors
-that may be rotated has a frame of another kind: its principal axes.
 depend on $x$, and can be both; a pool that sorts the members' heights along many directions, each
-by itself, is both. For a group other than $S_n$ a canonical form is found along its chain of
-stabilizers. A set of vectors that may be rotated has a frame of another kind: its principal axes.
+by itself, is both. `LearnedOrder` learns the order, or a distribution over orders. For a group
+other than $S_n$ a canonical form is found along its chain of stabilizers. A set of vectors that may
+be rotated has a frame of another kind: its principal axes.
 
-Derived in chapter 7; chapter 14 treats rotations.
+Derived in chapter 7; chapter 14 treats rotations, chapter 15 learned orders.
 """
 
 from invariant_nets.canonicalization.any_group.ordering import canonical_form, canonical_order

@@ -79,9 +79,9 @@ class LearnedOrder(nn.Module):
 
     $$P_{ij} \propto \exp\bigl( -\lvert k_{\pi(i)} - k_j \rvert / t \bigr)$$
 
-    for the noisy keys $k$, standardized over the set. It is biased, and has less variance. Its
-    values are those of the sort; it acts in training mode only. It can learn an order within some
-    hundred steps, but does so from some starts only: train from several.
+    for the noisy keys $k$, standardized over the set. It is biased, less noisy for larger $t$.
+    Its values are those of the sort; it acts in training mode only. It can learn an order within
+    some hundred steps, but only from some initializations: train from several.
 
     Args:
         keys: maps a batch of sets to one number a member, such as `order_keys(d)`; it must be
@@ -124,6 +124,8 @@ class LearnedOrder(nn.Module):
         Plackett (1975), *The Analysis of Permutations*; Prillo & Eisenschlos (2020), *SoftSort: A
         Continuous Relaxation for the argsort Operator*, for $P$; Kool et al. (2019), *Buy 4
         REINFORCE Samples, Get a Baseline for Free!*, for the mean of the other draws.
+
+    Derived in chapter 15.
     """
 
     def __init__(

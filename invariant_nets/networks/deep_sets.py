@@ -180,6 +180,8 @@ def order_keys(d: int, width: int = 32) -> SetNetwork:
 
     References:
         Zaheer et al. (2017), *Deep Sets*.
+
+    Used in chapter 15.
     """
     width = positive_int("width", width)
     encoder = perceptron(positive_int("d", d), width, width)

@@ -22,7 +22,7 @@ from benchmarks.harness.results import OURS, Part, Result, at_least, at_most, re
 from benchmarks.page.figures import draw
 from benchmarks.page.findings import render
 from benchmarks.page.text import duration, formulas, network, number
-from benchmarks.parts import averaging, bases, data, planted
+from benchmarks.parts import averaging, bases, data, digits, planted
 from benchmarks.parts.layers import graphs
 from benchmarks.parts.layers import sets as layers
 from benchmarks.parts.layers import tables as exchangeable
@@ -566,6 +566,117 @@ def test_a_network_learns_and_a_seed_tells_its_weights():
         assert not torch.equal(first(x), other(x))
 
 
+# Sums of digits and maxima
+
+
+def test_digits_and_maxima_are_those_of_the_papers():
+    source = torch.Generator().manual_seed(0)
+    sets = digits.of_all_sizes(9_000, source)
+    assert [x.shape[1] for x in sets] == list(range(1, 10))
+    assert sum(map(len, sets)) == 9_000
+    assert all(850 < len(x) < 1_150 for x in sets)
+    everything = torch.cat([x.flatten() for x in sets])
+    assert everything.unique().tolist() == list(range(1, 10))
+    x, y = digits.numbers(500, 7, source)
+    assert x.shape == (500, 7, 1)
+    assert 0 <= x.min() < 1 < 99 < x.max() <= 100
+    assert y.tolist() == [max(row) for row in x[:, :, 0].tolist()]
+
+
+def test_an_epoch_shows_every_set_once_in_batches_of_one_size():
+    source = torch.Generator().manual_seed(0)
+    sets = digits.of_all_sizes(2_000, source)
+    seen = list(digits.batches(sets, source))
+    assert max(map(len, seen)) == digits.BATCH
+    sizes = [batch.shape[1] for batch in seen]
+    assert sizes != sorted(sizes)
+    for x in sets:
+        together = torch.cat([batch for batch in seen if batch.shape[1] == x.shape[1]])
+        assert sorted(map(tuple, together.tolist())) == sorted(map(tuple, x.tolist()))
+
+
+ORDERLESS = [digits.summed, *(build for build, _ in digits.MAXIMA.values())]
+
+
+@pytest.mark.parametrize("build", ORDERLESS)
+def test_sets_of_digits_and_numbers_have_no_order(build):
+    torch.manual_seed(0)
+    network, source = build(), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for n in (3, 12):
+            x = digits.digits(8, n, source)
+            x = x if build is digits.summed else x[..., None].float()
+            moved = x[:, torch.randperm(n, generator=source)]
+            torch.testing.assert_close(network(moved), network(x), rtol=1e-4, atol=1e-4)
+
+
+def test_padded_digits_are_not_added():
+    torch.manual_seed(0)
+    network, source = digits.summed(), torch.Generator().manual_seed(0)
+    sets = digits.of_all_sizes(50, source)
+    (together,) = digits.mixed(sets)
+    assert together.shape == (50, 9)
+    with torch.no_grad():
+        apart = torch.cat([network(x) for x in sets])
+        torch.testing.assert_close(network(together), apart)
+    assert together.sum(1).tolist() == torch.cat([x.sum(1) for x in sets]).tolist()
+
+
+def test_the_recurrent_networks_see_the_order():
+    source = torch.Generator().manual_seed(0)
+    x = digits.digits(8, 6, source)
+    for name, adder in digits.ADDERS.items():
+        torch.manual_seed(0)
+        network = adder.build()
+        changed = (network(x.flip(1)) - network(x)).abs().max()
+        assert adder.recurrent == (changed > 1e-5), name
+
+
+class Exact(nn.Module):
+    """Adds exactly, and then is wrong by some amount."""
+
+    def __init__(self, by=0.0):
+        super().__init__()
+        self.by = by
+
+    def forward(self, x):
+        return x.sum(1, keepdim=True) + self.by
+
+
+def test_a_sum_is_right_if_it_rounds_to_it():
+    tests = [digits.digits(20, n, torch.Generator().manual_seed(0)) for n in (2, 30)]
+    assert digits.right(Exact(), tests) == digits.right(Exact(0.4), tests) == [1.0, 1.0]
+    assert digits.right(Exact(0.6), tests) == [0.0, 0.0]
+    assert digits.held_out_error(Exact(0.25), tests) == pytest.approx(0.25)
+
+
+def test_the_best_epoch_is_kept_and_a_seed_tells_it(monkeypatch):
+    adder = replace(next(iter(digits.ADDERS.values())), rate=1e-2)
+    budget = replace(digits.QUICK, train=500, epochs=3)
+    network, least = digits.adder_of(adder, budget, seed=1)
+    again, _ = digits.adder_of(adder, budget, seed=1)
+    other, _ = digits.adder_of(adder, budget, seed=2)
+    x = digits.digits(4, 5, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(network(x), again(x))
+        assert not torch.equal(network(x), other(x))
+    errors = iter([3.0, 1.0, 2.0])
+    monkeypatch.setattr(digits, "held_out_error", lambda *_: next(errors))
+    kept, least = digits.adder_of(adder, budget, seed=1)
+    assert least == 1.0
+    first_two = iter([3.0, 1.0])
+    monkeypatch.setattr(digits, "held_out_error", lambda *_: next(first_two))
+    expected, _ = digits.adder_of(adder, replace(budget, epochs=2), seed=1)
+    with torch.no_grad():
+        assert torch.equal(kept(x), expected(x))
+
+
+def test_the_error_of_a_mean_is_over_seeds():
+    result = digits.result_of("a", "b", [1.0, 2.0, 3.0], "0.5", size=7)
+    assert result.value == pytest.approx((2 - 3**-0.5, 2, 2 + 3**-0.5))
+    assert (result.note, result.size) == ("0.5", 7)
+
+
 # The page
 
 
@@ -751,6 +862,30 @@ def test_accuracies_have_errors_and_the_best_comes_first(tmp_path):
         "| two | 0.900 | 0.010 |",
         "| one | 0.710 | 0.010 |",
         "| gone | not installed |  |",
+    ]
+
+
+def test_means_have_errors_and_stand_beside_what_was_published(tmp_path):
+    results = (
+        Result("right", "one", (1.0, 1.0, 1.0), "", size=5),
+        Result("right", "one", (0.25, 0.5, 0.75), "", size=1_000),
+        Result("right", "two", (0.1, 0.1, 0.1), "", size=5),
+        Result("error", "one", (0.2, 0.21, 0.22), "", note="0.2 ± 0.01"),
+    )
+    path = tmp_path / "results.json"
+    write({"digits": replace(PAGE["speed"], results=results)}, path)
+    text, _ = render('{{ by_size("digits", "right") }}', path)
+    assert text.replace("\N{NO-BREAK SPACE}", " ").splitlines() == [
+        "|  | 5 | 1,000 |",
+        "| --- | ---: | ---: |",
+        "| one | 1.000 | 0.500 ± 0.250 |",
+        "| two | 0.100 |  |",
+    ]
+    text, _ = render('{{ beside_published("digits", "error") }}', path)
+    assert text.replace("\N{NO-BREAK SPACE}", " ").splitlines() == [
+        "|  | error | published |",
+        "| --- | ---: | ---: |",
+        "| one | 0.2100 ± 0.0100 | 0.2 ± 0.01 |",
     ]
 
 

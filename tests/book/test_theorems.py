@@ -132,7 +132,9 @@ def test_symbols_are_entries_with_their_names():
     assert entry["location"] == "notation.html#rho"
     assert entry["title"] == "ρ(g), v_1 (rho)"
     assert entry["text"] == "an action of G &amp; more. f(x)"
-    assert symbol_entries("notation.html", "| – { #mask } | `mask` | members | – | [1](c.py) |") == []
+    assert (
+        symbol_entries("notation.html", "| – { #mask } | `mask` | members | – | [1](c.py) |") == []
+    )
 
 
 @pytest.mark.book
