@@ -28,6 +28,9 @@ LINK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
+PIECE = re.compile(r"^<div data-play=[^>]*></div>$", re.MULTILINE)  # of the playground
+ON_THE_PAGE = "*On its page in the book, a piece of the playground stands here.*"
+
 
 def download(chapter: NotebookNode, solved: bool) -> str:
     """Returns a chapter as the text of an `.ipynb` file, without outputs.
@@ -67,8 +70,9 @@ def unsolved(match: re.Match[str]) -> str:
 
 
 def plain_markdown(source: str) -> str:
-    """Rewrites what only the site understands: its admonitions, and the links that lead into it."""
-    return ADMONITION.sub(plain_admonition, LINK.sub(lambda m: m["code"] or m["text"], source))
+    """Rewrites what only the site understands: its admonitions, links into it, the playground."""
+    source = LINK.sub(lambda m: m["code"] or m["text"], PIECE.sub(ON_THE_PAGE, source))
+    return ADMONITION.sub(plain_admonition, source)
 
 
 def plain_admonition(match: re.Match[str]) -> str:

@@ -15,7 +15,9 @@ PLACE = re.compile(r'(<div [^>]*data-play="playground"[^>]*>)\s*</div>')
 MODELS = re.compile(r'data-models="([^"]*)"')
 NEEDS = re.compile(r'data-needs="([\w-]+)')
 MOVES = "With JavaScript, you move the rows of this set and watch the trained models answer."
-WAITS = "The models of this place come with a chapter that has not run yet."
+WAITS = (
+    "Its models come with a chapter that has not run yet. Load this page again when all have run."
+)
 
 
 class Stills:
@@ -45,7 +47,8 @@ class Stills:
         weights = json.dumps(struct.unpack(f"<{len(content) // 4}f", content))
         graphs, claims = json.dumps(data["graphs"]), value(self.scripts["claims"])
         call = f"BOOK.play['still.js'].still({claims}, {graphs}, {weights}, {names})"
-        return f'<div class="play play-still">{self._run(call)}</div><p>{MOVES}</p>'
+        tag = '<div class="play play-still" data-search-exclude>'  # its words are the models' names
+        return f"{tag}{self._run(call)}</div><p>{MOVES}</p>"
 
     def _run(self, call: str) -> str:
         if self._engine is None:

@@ -11,9 +11,8 @@
 # spread, and by little. Which one made a given set? And how often can *any* classifier be right?
 #
 # Most benchmarks leave the second question open. Here it has an exact answer, so every network on this task can be
-# compared with the best there can be, not only with the other networks. This chapter derives that limit, shows which
-# summaries of a set still reach it, and finds out how large a test set must be before a difference between two models
-# means anything.
+# compared with the best there can be. This chapter derives that limit, shows which summaries of a set still reach it,
+# and finds out how large a test set must be to tell models apart.
 
 # %%
 import numpy as np
@@ -39,8 +38,7 @@ n, d, v1, v2 = 10, 5, 1.0, 0.8
 # %% [markdown]
 # ## The data
 #
-# A label $y$ is 0 or 1 with equal probability. Given the label, the $nd$ entries of the set $x \in \mathbb R^{n \times
-# d}$ are independent:
+# A label $y$ is 0 or 1, equally often. Given it, the entries of a set $x \in \mathbb R^{n \times d}$ are independent:
 #
 # $$ x_{ij} \sim \mathcal N(0, v_1) \ \text{ if } y = 0, \qquad
 #    x_{ij} \sim \mathcal N(0, v_2) \ \text{ if } y = 1, \qquad v_1 = 1,\ v_2 = 0.8 . $$
@@ -48,8 +46,7 @@ n, d, v1, v2 = 10, 5, 1.0, 0.8
 # These are variances; the standard deviations differ by about a tenth.
 # [`GaussianDataset`][invariant_nets.GaussianDataset] draws such sets in two ways. With `static=True` it draws once, and
 # every access to a sample returns the same set: a dataset in the usual sense. With `static=False` every access draws a
-# new set (the label of a sample stays), so a network that trains on it never meets a set twice. Either way a seed fixes
-# all that comes out.
+# new set (the label of a sample stays), so no set comes twice. Either way a seed fixes all.
 
 # %%
 for static in (True, False):
@@ -147,8 +144,7 @@ plt.show()
 # ## How the limit moves
 #
 # Taking the logarithm shows what makes the task hard. $\ln T$ has the same spread under both labels, nearly $\sqrt{2 /
-# nd}$, and the labels shift it by $\ln (v_1 / v_2)$. Two bells of the same width at that distance can be told apart
-# with accuracy
+# nd}$, and the labels shift it by $\ln (v_1 / v_2)$. Two such bells can be told apart with accuracy
 #
 # $$ \mathrm{acc}^* \approx \Phi \Bigl( \tfrac12 \sqrt{\tfrac{nd}2} \, \ln \frac{v_1}{v_2} \Bigr), $$
 #
@@ -234,9 +230,8 @@ plt.show()
 #
 # ## Why 200 test sets cannot rank models
 #
-# An accuracy measured on $m$ sets is a count of hits divided by $m$, hence uncertain by its standard error $\sqrt{p
-# (1 - p) / m}$. Take the ideal classifier and a rival that is two points worse. How often does the rival come out level
-# or ahead?
+# An accuracy measured on $m$ sets is a count of hits divided by $m$, hence uncertain by its standard error $\sqrt{p (1
+# - p) / m}$. Take the ideal classifier and a rival that is two points worse. How often is it level or ahead?
 #
 # That depends on how they are measured. On *separate* test sets their hits are independent. On the *same* sets
 # (*paired*), only those sets count on which exactly one of the two is right. For that we need a definite rival: one
@@ -331,6 +326,12 @@ table([dict(zip(("", "trained", "exact"), r, strict=True)) for r in rows], digit
 # %% [markdown]
 # So the whole difficulty of what follows is to find $T$, or enough of it, from raw entries and labels. The question of
 # the book is how much the symmetry of the set helps in that.
+#
+# **Try it.** The green line is the ideal logit of the set below, `mlp` a perceptron on its entries, `radial` a regression
+# on $T$, both trained briefly. Change an entry or draw new sets: `radial` goes the way of the line, though less far. Swap
+# two rows: the line and `radial` stay, and `mlp` moves, for it does not ignore the order.
+#
+# <div data-play="playground" data-needs="playground claims" data-models="mlp radial" data-actions="swap edit new-1 new-2"></div>
 #
 # ## Check the claims
 

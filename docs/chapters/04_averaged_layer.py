@@ -43,9 +43,8 @@ limit, least_loss = bayes_accuracy(n, d, v1, v2), bayes_loss(n, d, v1, v2)
 # %% [markdown] slide="theorem"
 # ## One feature: two matrices are all there is
 #
-# Take $d = 1$, so a set is a column $u \in \mathbb R^n$, and a permutation acts by $(\sigma \cdot u)_i =
-# u_{\sigma(i)}$. A linear map $L$ is *equivariant* if $L(\sigma \cdot u) = \sigma \cdot L(u)$ for every $\sigma \in
-# S_n$ and every $u$.
+# Take $d = 1$, so a set is a column $u \in \mathbb R^n$; a permutation acts by $(\sigma \cdot u)_i = u_{\sigma(i)}$. A
+# linear map $L$ is *equivariant* if $L(\sigma \cdot u) = \sigma \cdot L(u)$ for all $\sigma$ and $u$.
 #
 # !!! theorem "Theorem (equivariant linear maps)"
 #     For $n \ge 2$ a matrix $L$ is equivariant to $S_n$ if and only if
@@ -125,8 +124,7 @@ plt.show()
 # the weights can absorb it. It changes the size of the signal at initialization and the course of training, and
 # [chapter 5](05_why_sums_saturate.py) measures how.
 #
-# The formula is a double loop over channels. The fast form is one matrix product shared by all rows, plus a bias that
-# is computed once from each set's mean.
+# The formula loops over pairs of channels. Faster is one matrix product for all rows, plus a bias from each set's mean.
 
 
 # %%
@@ -179,8 +177,7 @@ print(f"multiplications: {ratio:.2f} times those of nn.Linear")
 # every row, so it commutes with $\sigma$. If $H$ is invariant, $H(F(\sigma x)) = H(\sigma F(x)) = H(F(x))$.
 # $\blacksquare$
 #
-# So we take layers and ReLUs in turn, and an invariant layer at the end. As a control we break one layer: it adds a
-# little to the first row.
+# So we take layers and ReLUs in turn, and an invariant layer at the end. In the control, a layer changes the first row.
 
 
 # %%
@@ -283,9 +280,8 @@ table(rows, digits=4, caption=f"50,000 fresh sets; {parameters} parameters")
 histories[0].plot(bayes_accuracy=limit, bayes_loss=least_loss)
 
 # %% [markdown]
-# A few hundred parameters come within three points of the best that any classifier can do. Without the ReLUs
-# the accuracy stays near one half. What did the network find? We compare its logit with the true log-odds, which depend
-# on $T = \sum_{ij} x_{ij}^2$ alone.
+# A few hundred parameters come within three points of the best possible. Without the ReLUs the accuracy stays near one
+# half. What did the network find? We compare its logit with the true log-odds, a function of $T = \sum_{ij} x_{ij}^2$.
 
 # %%
 T = x_fresh.square().sum((-2, -1))
@@ -310,6 +306,11 @@ plt.show()
 # No one has told it about squares, and yet its logit follows the true log-odds, with a slope a little below 1: far from
 # the threshold it is somewhat too cautious. Around that slope it scatters by about a third of the spread. This
 # scatter is what it still lacks: the logit of the ideal network would be a function of $T$.
+#
+# **Try it.** `intrinsic` consists of such layers, `deep-sets` sums what a small network makes of each row, `mlp` reads the
+# matrix. Shuffle the rows: only `mlp` moves. Swap two columns: all three move, for no layer here knows of the columns.
+#
+# <div data-play="playground" data-needs="playground claims" data-models="mlp intrinsic deep-sets" data-actions="shift swap shuffle column-swap edit"></div>
 #
 # ## Check the claims
 
@@ -356,8 +357,7 @@ assert 0.2 < min(scatters) < max(scatters) < 0.45
 #   multiplications of an ordinary layer, and its weights do not depend on $n$.
 # - Equivariant layers, functions of each entry and an invariant layer at the end make an invariant network. Without
 #   a nonlinearity it sees the mean alone.
-# - On the task of this book the network comes within three points of the Bayes limit, and its logit follows the
-#   true log-odds.
+# - On our task the network comes within three points of the limit, and its logit follows the true log-odds.
 #
 # ## Where the field went
 #

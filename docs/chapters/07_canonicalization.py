@@ -40,8 +40,7 @@ n, d, K = 10, 5, 8
 # %% [markdown] slide="theorem"
 # ## One representative of each orbit
 #
-# A *canonicalization* $c$ chooses one matrix of each orbit $\{\sigma \cdot x : \sigma \in S_n\}$, the same one wherever
-# in the orbit we begin:
+# A *canonicalization* $c$ takes all of an orbit $\{\sigma \cdot x : \sigma \in S_n\}$ to one and the same matrix of it:
 #
 # $$ c(x) \in S_n\, x, \qquad c(\sigma \cdot x) = c(x) \quad \text{for all } \sigma . $$
 #
@@ -51,9 +50,8 @@ n, d, K = 10, 5, 8
 # *Proof.* $\bar f(\sigma x) = f(c(\sigma x)) = f(c(x)) = \bar f(x)$. The point $c(x)$ lies in the orbit of $x$, so an
 # invariant $f$ has $f(c(x)) = f(x)$. $\blacksquare$
 #
-# In the [one equation](../index.md) of this book $\mu(x)$ is a single permutation, the one that sorts $x$. For rows
-# we take the order of a dictionary: by the first feature, ties by the second, and so on. Stable sorts by the last
-# feature, then by the one before it, produce it. The package does the same:
+# In the [one equation](../index.md) $\mu(x)$ is one permutation, which sorts $x$. We sort rows as a dictionary does: by
+# the first feature, ties by the second, and so on. Stable sorts do this, last feature first. The package does the same:
 
 
 # %%
@@ -155,10 +153,9 @@ except ValueError as error:
 table(results)
 
 # %% [markdown] slide="theorem"
-# The greedy descent has too many results: what it chooses at a tie depends on the order of arrival. A sort has too few:
-# it leaves the orbit. The exact form decides whether a cube can be solved, and whether two graphs are the same. For the
-# latter [no polynomial algorithm is known](../bibliography.md#mckay-2014). Where more candidates than `limit` are open,
-# the package raises this error and never guesses.
+# The greedy descent has too many results: at a tie, the order of arrival decides. A sort has too few: it leaves the orbit.
+# The exact form tells whether a cube can be solved, or two graphs are the same. For the latter [no polynomial algorithm is
+# known](../bibliography.md#mckay-2014). With more open candidates than `limit`, the package raises this error.
 #
 # ## The tear
 #
@@ -173,6 +170,11 @@ table(results)
 # distinct rows are connected, because two rows agree only on a subspace of codimension $d \ge 2$, which a path can
 # avoid. So $\sigma_x = \sigma$ is the same for all of them. But $c(\tau x) = c(x)$ then says $\sigma\tau x = \sigma
 # x$, so $\tau$ is the identity. With $n \ge 2$ there is another $\tau$: a contradiction. $\blacksquare$
+#
+# **Try it.** Each row ends with its place in the sorted order. Swap rows: no model moves. Then pull an entry of column $a$
+# past that of another row. The two numbers change places, and there `canonical-mlp` jumps, while `intrinsic` glides on.
+#
+# <div data-play="playground" data-needs="playground claims" data-models="canonical-mlp intrinsic" data-actions="swap shuffle edit"></div>
 #
 # ## Frames: several orders instead of one
 #
@@ -375,8 +377,7 @@ assert [row["invariant"] for row in rows] == ["False", *["True"] * 4, "False"]
 # ## Summary
 #
 # - A canonicalization sorts first and makes every network exactly invariant. Equivariant outputs undo the sort.
-# - A greedy descent of a stabilizer chain finds the canonical form of distinct entries under any permutation group. Ties
-#   need a search, whose worst case is graph isomorphism.
+# - A greedy descent of a stabilizer chain puts distinct entries in canonical form, under any group. Ties need a search.
 # - For $d \ge 2$ no canonicalization of sets is continuous, and no frame with equal weights but all of $S_n$ mends it.
 #   Weights that fade at a tear do. Of sorted projections, which are Lipschitz, $n(d-1)+1$ separate all orbits.
 # - A frame gains by averaging: controls that jump, or do not sort, learn as well. Continuity prevents jumps.

@@ -66,9 +66,8 @@ n, d = 10, 5
 # $\ell(f(x), y)$. (4) Over $\sigma$, the mean square of $f(\sigma x) - y$ is the square of its mean, $\mathcal R f(x)
 # - y$, plus its variance, the mean of $(f(\sigma x) - \mathcal R f(\sigma x))^2$. Take expectations. $\blacksquare$
 #
-# The cross-entropy is convex in the logit and in the probability, so (3) covers averages of either. It does *not*
-# cover the accuracy: with the logits 1, 1 and −5 in three orders of a set with label 1, $f$ is right in two orders of
-# three, and its average, −1, never.
+# The cross-entropy is convex in the logit and in the probability, so (3) covers averages of either. It does *not* cover
+# the accuracy: with the logits 1, 1 and −5 in three orders of a set with label 1, $f$ is right in two, its average never.
 #
 # Any group will do. [`create_permutations_from_generators`][invariant_nets.create_permutations_from_generators]
 # multiplies its generators until nothing new appears: 20 permutations for a shift and the reversal of ten members.
@@ -115,10 +114,9 @@ with torch.no_grad():
     assert torch.allclose(average(five, batch, orders, 12), exact, atol=1e-6)
 
 # %% [markdown]
-# In training, chunks do not bound the memory: autograd keeps the activations of every chunk. But the average is a *sum*
-# over chunks, and so is its gradient. `SymmetryModel(…, recompute=True)` runs the average without a graph, computes
-# $\partial L / \partial \bar f$, then runs each chunk again and adds its share of the gradient. To measure memory, we
-# count the bytes of all tensors that operations return, for as long as they live.
+# In training, autograd keeps the activations of every chunk. But the average is a *sum* over chunks, and so is its
+# gradient. `SymmetryModel(…, recompute=True)` runs the average without a graph, computes $\partial L / \partial \bar
+# f$, then runs each chunk again and adds its share of the gradient. We count the bytes of what operations return.
 
 
 # %%
@@ -172,8 +170,7 @@ plt.show()
 #
 # ## A random sample of a large group
 #
-# No chunk helps against $10!$ passes. Draw $k$ permutations of $S_n$, independent of each other and of the data, anew
-# in each pass, and average over them:
+# No chunk helps against $10!$ passes. In each pass draw $k$ permutations of $S_n$, independent and anew, and average:
 #
 # $$ \hat f_k(x) = \frac1k \sum_{j=1}^k f(\sigma_j x), \qquad \sigma_1, \dots, \sigma_k \sim \text{uniform on } S_n . $$
 #
@@ -190,6 +187,11 @@ with torch.no_grad():
 print(f"first set: {mean[0].item():.4f} ± {error[0].item():.4f}")
 
 # %% [markdown]
+# **Try it** on trained averages. Shift the rows: `cyclic-mlp`, the mean over $C_{10}$, stays. Swap two: it moves, for a
+# swap is no shift. Draw again: `sampled-mlp` moves although the set does not. `intrinsic` is exact, and stays.
+#
+# <div data-play="playground" data-needs="playground claims" data-models="mlp cyclic-mlp sampled-mlp intrinsic" data-actions="shift swap again"></div>
+#
 # ## In training, or only at test time?
 #
 # Part 3 of the theorem does not ask how $f$ was trained. One may train a plain network and average it afterwards, which
@@ -271,8 +273,7 @@ table(rows, caption="Averaged in training? Averaged at test time?")
 # points, each equally often, since the $h$ that give one list are a coset of the stabilizer of $i_1, \dots, i_t$. So the
 # mean is the same for all $t$-transitive groups and all $\sigma$, and $S_n$ is one of these groups. $\blacksquare$
 #
-# A product of $t$ weighted sums, each of the entries of one column, has degree $t$. The table has the spread of its mean
-# over six cosets:
+# A product of $t$ weighted sums, each over one column, has degree $t$. Here is the spread of its mean over six cosets:
 
 # %%
 entries, weights = torch.randn(2, 12, 6, generator=source, dtype=torch.float64) / 2
@@ -288,8 +289,7 @@ for H in (cyclic_group(12), *groups, mathieu_group(12)):
 table(rows, caption="Spread between cosets, by the degree t")
 
 # %% [markdown]
-# Up to the transitivity it is zero to rounding: the 95,040 passes of the Mathieu group $M_{12}$ give what the 479,001,600
-# of $S_{12}$ give, for every function of degree five.
+# Up to the transitivity it is zero to rounding: for degree five, the 95,040 passes of $M_{12}$ stand for 479,001,600.
 #
 # Part 2 is a trap: a network that was averaged over $C_{10}$ gives one output ten times. The remedy is a second uniform
 # permutation, $f(\tau h \sigma x)$, which makes $r$ a mean over the conjugates $\tau h \tau^{-1}$. On the part of $f$ in

@@ -84,11 +84,9 @@ print("in evaluation", show.eval()(batch).int().tolist())
 # order of the members as it is. On this book's task the labels survive that, since all entries are alike. On points in
 # space it would exchange the coordinates of each point at random.
 #
-# **A symmetry that the model has already.** Shuffling rows around a network that is invariant to their order changes
-# nothing but the time.
+# **A symmetry that the model has already.** Shuffling rows around an invariant network changes nothing but the time.
 #
-# **In evaluation too.** The model becomes random: two calls on the same set disagree, and so does every accuracy
-# computed from them.
+# **In evaluation too.** The model becomes random: two calls on the same set disagree, and so do accuracies.
 
 
 # %%
@@ -277,6 +275,11 @@ table(
 )
 
 # %% [markdown]
+# **Try it.** The models below were trained on sets that never repeat. Shuffle the rows a few times: `augmented-mlp`
+# moves about as far as `mlp`, and neither claims anything. `intrinsic` stays, and needs no luck for it.
+#
+# <div data-play="playground" data-needs="playground claims" data-models="mlp augmented-mlp intrinsic" data-actions="swap shuffle new-1 new-2"></div>
+#
 # ## Routes compose: augment the symmetry that the layers do not have
 #
 # A network of [averaged layers](04_averaged_layer.py) is invariant to the order of the members, by construction. It
@@ -367,10 +370,9 @@ assert max(row["dependence"] for row in composed_rows.values()) < 1e-4
 # [Murphy et al. (2019)](../bibliography.md#murphy-2019) draw random orders in training as a tractable form of their
 # pool over all permutations.
 #
-# Must one build a symmetry in at all, when data and machines are large?
-# [Brehmer et al. (2025)](../bibliography.md#brehmer-2025) train equivariant and plain transformers at many sizes. With
-# enough epochs augmentation closes the gap in data efficiency; at an equal budget of compute the equivariant networks
-# stay ahead in all their experiments.
+# Must one build a symmetry in at all, when data and machines are large? [Brehmer et al.
+# (2025)](../bibliography.md#brehmer-2025) train equivariant and plain transformers at many sizes. With enough epochs
+# augmentation closes the gap in data efficiency; at equal compute the equivariant networks stay ahead.
 #
 # ## Exercises
 #
@@ -491,8 +493,7 @@ check_4.holds(
 )
 
 # %% [markdown]
-# **5.** Build an augmentation for $S_n \times S_d$: one permutation of the rows and one of the columns for each
-# sample, the same columns in all of its rows.
+# **5.** Build an augmentation for $S_n \times S_d$: in each sample one permutation of the rows, one of the columns.
 #
 # ??? success "Solution"
 #     The columns of a sample move together, unlike in `shuffled_features`, whose group $(S_d)^n$ is larger.

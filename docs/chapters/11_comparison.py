@@ -63,12 +63,10 @@ def paired(one, two):
 #
 # - **Layers:** networks of equivariant layers for $S_n$, $S_n \times S_d$ and $S_{nd}$, all with two hidden layers of
 #   width 16. For $S_n$ also [Deep Sets][invariant_nets.deep_sets]: an encoder of each row, a mean, and a decoder.
-# - **Perceptron:** one [`mlp`][invariant_nets.mlp] on the set as it is; after a sort of its rows ($S_n$), of rows and
-#   columns ($S_n \times S_d$), or of all entries ($S_{nd}$); averaged over the cyclic shifts of the rows ($C_n$), or of
-#   rows and columns ($C_n \times C_d$).
-# - **Logistic regression** on the 50 entries; on the 50 squares $x_{ij}^2 - 1$, which know no group but hold the
-#   feature that [the posterior needs](02_task.py#one-number-holds-all-the-information); and on their sum, $T - nd$,
-#   which is invariant to $O(nd)$.
+# - **Perceptron:** one [`mlp`][invariant_nets.mlp] on the set as it is; after a sort of its rows ($S_n$), rows and columns
+#   ($S_n \times S_d$), or all entries ($S_{nd}$); averaged over shifts of rows ($C_n$) or both ($C_n \times C_d$).
+# - **Logistic regression** on the 50 entries; on the 50 squares $x_{ij}^2 - 1$: no group, but the feature that [the
+#   posterior needs](02_task.py#one-number-holds-all-the-information); on their sum, $T - nd$, invariant to $O(nd)$.
 
 
 # %%
@@ -336,10 +334,14 @@ played["sorted"] = CanonicalModel(FlattenMembers())  # the rows in canonical ord
 export_graphs("playground", played, n, d)
 
 # %% [markdown]
+# **Guess first**: tick that box, act on the set, and tick the models that you think moved, before you reveal the
+# answers. What a model ignores stands beside its name, and is all you need. But what moves if you *draw again*?
+#
+# <div data-play="playground" data-needs="playground claims" data-actions="shift swap column-shift column-swap within spin again guess"></div>
+#
 # ## What to choose
 #
-# - **First look for the feature.** A regression on features that say what the task asks for needs no group. Compare
-#   every network with it.
+# - **First look for the feature.** With the features that the task asks for, a regression needs no group. Compare with it.
 # - **Then the route.** Layers are exact and take one pass and few weights, where they exist for your group. To average
 #   an existing network takes one pass per element, 10 for $C_n$ and 50 for $C_n \times C_d$. Test any sort.
 # - **Then the largest group that you believe.** It is worth most where labeled sets are few. A group that does not hold
@@ -435,8 +437,7 @@ check_1.holds(answer_1, wrong=[36, 12, 720])
 # **2.** Canonicalize for the group of exercise 1: give all sets of one orbit the same representative.
 #
 # ??? success "Solution"
-#     Sort each column by itself, then sort the columns lexicographically. The second sort moves whole columns, so it
-#     does not disturb the first.
+#     Sort each column by itself, then the columns lexicographically. This moves whole columns, so they stay sorted.
 
 
 # %% exercise="2"

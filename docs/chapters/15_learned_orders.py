@@ -88,7 +88,7 @@ with torch.no_grad():
 #
 # Let $G_1, \dots, G_n$ be independent with $P(G_i \le g) = e^{-e^{-g}}$ (Gumbel noise), and sort $s + \tau G$.
 #
-# !!! abstract "Theorem (Plackett–Luce)"
+# !!! theorem "Theorem (Plackett–Luce)"
 #     The sorted order fills one place after another by one of the members left, with probabilities $\propto e^{s_i/\tau}$:
 #
 #     $$ p(\pi \mid x) = \prod_{i=1}^n \frac{e^{s_{\pi(i)}/\tau}}{\sum_{j \ge i} e^{s_{\pi(j)}/\tau}} . $$
@@ -135,7 +135,7 @@ for tau in (0.2, 1.0, 5.0):
 #
 # A sort [tears](07_canonicalization.py#the-tear): where keys meet, rows change places. With noise it does not:
 #
-# !!! abstract "Theorem (the tear is mended)"
+# !!! theorem "Theorem (the tear is mended)"
 #     If $s$ is equivariant, $f$ and $s$ are continuous and $\tau > 0$, then $\bar f(x) = \sum_\pi p(\pi \mid x)\, f(\pi
 #     \cdot x)$ is invariant and continuous.
 #
