@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] slide="question"
 # # Orders that are learned
 #
 # !!! abstract "What you will be able to do"
@@ -79,7 +79,7 @@ with torch.no_grad():
     sorted_first = CanonicalModel(f, frame=LearnedOrder(keys))
     assert torch.equal(sorted_first(x), f(put(base, sort_by(keys(base)[..., 0]))))
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # As they come, nearly all sets have other bits in their keys, and dead keys show the order of arrival; sorted rows do
 # not. [`LearnedOrder`][invariant_nets.LearnedOrder] works so, and [`order_keys`][invariant_nets.order_keys] is a small
 # network for the keys: it maps each member, beside the mean of all, to a number.
@@ -130,7 +130,7 @@ for tau in (0.2, 1.0, 5.0):
     orders = drawn(scores, tau, 100_000, source)[0]
     shares[tau] = (orders[:, None] == every).all(-1).float().mean(0)
 
-# %% [markdown]
+# %% [markdown] slide="theorem"
 # ## Continuity
 #
 # A sort [tears](07_canonicalization.py#the-tear): where keys meet, rows change places. With noise it does not:
@@ -333,7 +333,7 @@ agree = torch.corrcoef(k.argsort(2).argsort(2).flatten(1))[0, 1:].abs()  # of ra
 iid = compared(gaussian, 5)[0]
 print(*(f"Gaussian, {k} {iid[k].mean():.3f}" for k in ("lexicographic", "learned")))
 
-# %% alt="Four panels. Upper left, one dot for each seed; a dotted line near 0.97 is the accuracy of the true order: about 0.64 as they come, 0.65 lexicographic and random, 0.74 for the set transformer; most learned orders lie around 0.9, the others at 0.70. Upper right, learned orders against the rank correlation of their keys with the hidden order: those around 0.9 have correlations near 1, the others mostly far lower ones. Lower left, the ratio of the largest changes falls from 0.6 at noise 0.001 to 0.1. Lower right, accuracy against noise: with a hidden order it falls from 0.97 to 0.65, on the Gaussian task it rises from 0.60 to 0.64."
+# %% alt="Four panels. Upper left, one dot for each seed; a dotted line near 0.97 is the accuracy of the true order: about 0.64 as they come, 0.65 lexicographic and random, 0.74 for the set transformer; most learned orders lie around 0.9, the others at 0.70. Upper right, learned orders against the rank correlation of their keys with the hidden order: those around 0.9 have correlations near 1, the others mostly far lower ones. Lower left, the ratio of the largest changes falls from 0.6 at noise 0.001 to 0.1. Lower right, accuracy against noise: with a hidden order it falls from 0.97 to 0.65, on the Gaussian task it rises from 0.60 to 0.64." slide="picture"
 names = "as they come", "lexicographic", 1e9, "set transformer", "learned"
 fig, ((ax, ranked), (ratio, dials)) = plt.subplots(2, 2, figsize=(8, 6))
 for i, name in enumerate(names):
@@ -396,7 +396,7 @@ assert dial[0] - dial[-1] > 0.25 > 0 > dial.diff().max() + 0.02
 assert lifted[-1] - lifted[0] > 0.01
 assert iid["learned"].mean() < iid["lexicographic"].mean() + 0.025
 
-# %% [markdown]
+# %% [markdown] slide="verdict"
 # ## Summary
 #
 # - Keys of an equivariant network, computed for lexicographically sorted rows, order a set: invariant also at ties.
