@@ -88,6 +88,7 @@ class Entry:
     mask: bool = True
     any_features: bool = False
     random: bool = False  # in training, which draws from torch's global generator
+    draws: bool = False  # in evaluation too, so that it is symmetric only with the same draws
     keeps: tuple[str, ...] = ()  # what is as it was when exported: the number of sets, "n"
 
 
@@ -308,6 +309,7 @@ MODULES = {
             writer(), frame=LearnedOrder(keys(N), noise=0.5, samples=3), equivariant=True
         ),
         random=True,
+        draws=True,
         sizes="placed",
     ),
     "SortPooling": Entry(lambda: SortPooling(D, 4)),
@@ -400,6 +402,7 @@ VARIANTS = {
             reader(), frame=LearnedOrder(keys(N), noise=1, samples=3, gradient="score")
         ),
         random=True,
+        draws=True,
         sizes="placed",
     ),
     "LearnedOrder, equivariant": moves(
