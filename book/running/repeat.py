@@ -107,7 +107,7 @@ def forms(cell: NotebookNode) -> list[tuple[str, str]]:
 
 def written(data: object) -> str:
     """Returns the data of an output as text: what is JSON comes as what it holds."""
-    return data if isinstance(data, str) else json.dumps(data)
+    return data if isinstance(data, str) else json.dumps(data, sort_keys=True)
 
 
 def without(unit: str, name: str, text: str) -> str:

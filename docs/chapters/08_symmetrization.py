@@ -343,7 +343,7 @@ for k, own in zip(passes, r["cosets"], strict=True):
     rows[-1] |= {"k": k, "measured r": f"{own.mean():.2f} ± {own.std() / 2:.2f}"}
 table(rows, digits=2, caption="r in theory, by representation, and measured")
 
-# %% moves="passes" alt="Log-log plot of the difference of two passes, in standard deviations over orders, against the number of passes. Independent draws lie on the dotted line, the square root of 2/k. Cosets lie a little below it up to 90 passes, and far below it from 360." measured="figure" slide="picture"
+# %% moves="passes" alt="Log-log plot of the difference of two passes, in standard deviations over orders, against the number of passes. Independent draws lie on the dotted line, the square root of 2/k. Cosets lie a little below it up to 90 passes, and far below it from 360." slide="picture"
 fig, ax = plt.subplots(figsize=(5, 3.4))
 k = torch.tensor(passes)
 ax.loglog(k, (2 / k).sqrt(), "k:", label="$\\sqrt{2/k}$")

@@ -203,3 +203,8 @@ def test_the_times_of_a_progress_bar_may_differ_and_its_place():
     assert not list(repeat.differences(first, second))
     other = one_cell(printed("a"), printed(bar.format(1, "12.1").replace("0.5", "0.6"), "stderr"))
     assert list(repeat.differences(first, other))
+
+
+def test_the_order_of_names_in_json_is_no_difference():
+    assert written({"b": 1, "a": [2]}) == written({"a": [2], "b": 1})
+    assert written({"a": 1}) != written({"a": 2})
