@@ -206,5 +206,5 @@ def test_the_times_of_a_progress_bar_may_differ_and_its_place():
 
 
 def test_the_order_of_names_in_json_is_no_difference():
-    assert written({"b": 1, "a": [2]}) == written({"a": [2], "b": 1})
-    assert written({"a": 1}) != written({"a": 2})
+    assert repeat.written({"b": 1, "a": [2]}) == repeat.written({"a": [2], "b": 1})
+    assert repeat.written({"a": 1}) != repeat.written({"a": 2})
