@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.book.one_chapter import CHAPTER, project_in, write
+from tests.book.pages import CHROMIUM, FLAGS
 from tests.book.small import ROOT
 
 
@@ -17,6 +19,13 @@ def built(tmp_path_factory):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser of one module's tests: as long as it lives, no other loop of asyncio can run."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
 
 
 @pytest.fixture

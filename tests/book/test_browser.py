@@ -9,13 +9,11 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.book.pages import (
     AXE,
     CHAPTERS,
     CHROMIUM,
-    FLAGS,
     PAGES,
     SCHEMES,
     VIEWS,
@@ -57,13 +55,6 @@ def site(built):
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A browser of these tests alone: as long as it lives, no other loop of asyncio can run."""
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
 
 
 @pytest.fixture(scope="module")

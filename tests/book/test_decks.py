@@ -1,7 +1,6 @@
 """The decks in a browser, from the file system: readable in a lecture hall, without a network."""
 
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,12 +9,10 @@ from playwright.sync_api import sync_playwright
 
 from book.running.run import Runner
 from book.slides.deck import write
-from tests.book.pages import AXE, serious
+from tests.book.pages import AXE, CHROMIUM, FLAGS, serious
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "docs" / "chapters").glob("*.py"))
-CHROMIUM = shutil.which("chromium")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 
 pytestmark = [
     pytest.mark.book,

@@ -7,9 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.book.pages import CHAPTERS, CHROMIUM, FLAGS, PAGES, SCHEMES, watch
+from tests.book.pages import CHAPTERS, CHROMIUM, PAGES, SCHEMES, watch
 
 pytestmark = [
     pytest.mark.book,
@@ -52,12 +51,6 @@ def test_a_link_to_a_folder_is_found(tmp_path):
     page = '<a href="a/"></a><a href="a/index.html#b"></a><a href="#c"></a><img src="d%20.png">'
     (tmp_path / "page.html").write_text(page)
     assert sorted(broken(tmp_path, "page.html")) == ["a/", "d%20.png"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
 
 
 def opened(context, built):

@@ -8,11 +8,10 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.book.moving import PLAY, script
 from tests.book.one_chapter import build, project_in, write
-from tests.book.pages import AT_REST, AXE, CHECKS, CHROMIUM, FLAGS, IN_COLOR, VIEWS, serious, show
+from tests.book.pages import AT_REST, AXE, CHECKS, CHROMIUM, IN_COLOR, VIEWS, serious, show
 
 pytestmark = [
     pytest.mark.book,
@@ -44,14 +43,6 @@ BARE = """
 # %% moves="{}"
 print("a number")
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,11 @@
 import base64
 import gzip
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -18,10 +16,10 @@ from book.play.join import joined
 from invariant_nets import MODELS, SymmetryModel, export_graphs
 from invariant_nets.canonicalization.row_order import row_order
 from invariant_nets.comparison.graphs.export import MIME, example_sets
+from tests.book.pages import CHROMIUM
 
 PLAY = Path(__file__).parents[2] / "docs" / "assets" / "play"
 SOURCES = {name: (PLAY / name).read_text() for name in ("nets.js", "tensor.js")}
-CHROMIUM = shutil.which("chromium")
 N, D = 10, 5
 RANDOM = [name for name in MODELS if name.startswith("sampled")]
 EXACT = [name for name in MODELS if name not in RANDOM]
@@ -79,13 +77,6 @@ def models():
 @pytest.fixture(scope="module")
 def document(models):
     return export_graphs("playground", models, N, D).document()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A browser of these tests alone: as long as it lives, no other loop of asyncio can run."""
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")

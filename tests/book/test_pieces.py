@@ -6,7 +6,6 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from playwright.sync_api import sync_playwright
 from py_mini_racer import MiniRacer
 
 from book.pages.download import ON_THE_PAGE, plain_markdown
@@ -15,7 +14,7 @@ from book.play.claims import claims
 from book.play.still import MOVES, WAITS, Stills
 from invariant_nets import MODELS
 from tests.book.moving import script
-from tests.book.pages import CHROMIUM, FLAGS, watch
+from tests.book.pages import CHROMIUM, watch
 from tests.book.play_pages import PAGE, write_pages
 from tests.book.small import ROOT
 
@@ -84,12 +83,6 @@ def folder(tmp_path_factory):
     waiting = Stills({}, {}).filled(tags[0].replace("playground claims", "absent claims"))
     (folder / "waiting.html").write_text(PAGE.replace("BOXES", waiting))
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
 
 
 @pytest.fixture

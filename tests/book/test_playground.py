@@ -3,11 +3,9 @@
 import os
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.book.pages import AXE, CHECKS, watch
+from tests.book.pages import AXE, CHECKS, CHROMIUM, watch
 from tests.book.play_pages import write_pages
-from tests.book.test_browser import CHROMIUM, FLAGS
 
 pytestmark = [
     pytest.mark.book,
@@ -24,12 +22,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("play")
     write_pages(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,11 +15,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.book.pages import CHROMIUM
 from tests.book.small import FIRST, gate, in_a_thread, site, small_book, until, write
 
 pytestmark = pytest.mark.book
 
-CHROMIUM = shutil.which("chromium")
 # A process that was started where Ctrl-C is ignored would ignore it too.
 START = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "

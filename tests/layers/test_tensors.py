@@ -146,11 +146,16 @@ def test_it_is_equivariant_to_permutations_of_each_name(pattern):
     torch.testing.assert_close(moved, expected, rtol=1e-9, atol=1e-9)
 
 
-def matrix_of(layer, lengths, number):
-    """One map, as a matrix from all entries that come in to all that go out: its gradients."""
+def one_map(layer, lengths, number):
+    """The layer with one of its maps alone, and the shape of what it takes."""
     alone = copy.deepcopy(layer)
     alone.weight = torch.zeros_like(layer.weight).index_fill(0, torch.tensor(number), 1.0)
-    shape = [lengths[name] for name in layer.plan.inner.axes]
+    return alone, [lengths[name] for name in layer.plan.inner.axes]
+
+
+def matrix_of(layer, lengths, number):
+    """One map, as a matrix from all entries that come in to all that go out: its gradients."""
+    alone, shape = one_map(layer, lengths, number)
     x = torch.zeros(1, *shape, 1, **DOUBLE, requires_grad=True)
     y = alone(x).flatten()
     rows = [torch.autograd.grad(value, x, retain_graph=True)[0].flatten() for value in y]
@@ -159,9 +164,7 @@ def matrix_of(layer, lengths, number):
 
 def columns_of(layer, lengths, number):
     """The same matrix by its columns, faster where more goes out than comes in."""
-    alone = copy.deepcopy(layer)
-    alone.weight = torch.zeros_like(layer.weight).index_fill(0, torch.tensor(number), 1.0)
-    shape = [lengths[name] for name in layer.plan.inner.axes]
+    alone, shape = one_map(layer, lengths, number)
     unit = torch.eye(math.prod(shape), **DOUBLE).view(-1, *shape, 1)
     return alone(unit).flatten(1).detach().T
 

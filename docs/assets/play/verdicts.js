@@ -1,4 +1,4 @@
-// What an action did to the models, held against what they claim.
+// What an action did to the models, compared with what they claim.
 
 const MOVED = 1e-4; // sums in another order differ by 1e-7 to 1e-6 in float32
 
