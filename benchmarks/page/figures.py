@@ -123,7 +123,8 @@ def growth(ax: Any, case: str, results: Sequence[Result]) -> str:
 
 def accuracy(ax: Any, title: str, results: Sequence[Result]) -> str:
     """Draws accuracies against the number of sets with quartiles, and the limit of all of them."""
-    ax.set(title=title, xlabel="labeled sets", ylabel="accuracy", xscale="log")
+    ax.set(xlabel="labeled sets", ylabel="accuracy", xscale="log")
+    ax.set_title(title, pad=14)  # apart from the legend above it
     said = []
     curves = [result for result in results if result.size is not None and result.value]
     for color, rival in enumerate(dict.fromkeys(result.rival for result in curves)):

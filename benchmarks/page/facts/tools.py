@@ -112,7 +112,7 @@ class ToolFindings:
         lines = []
         for task in self._tasks:
             said = [
-                f"{_named(name)}: `{answer.offers}` ({answer.read})"
+                f"{_named(name)}: {answer.offers} ({answer.read})"
                 for name, answer in task.by.items()
                 if answer
             ]
