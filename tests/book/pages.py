@@ -20,6 +20,7 @@ IN_COLOR = ["color-contrast", "link-in-text-block"]  # all else is the same in t
 # Else colors are measured halfway through a transition.
 AT_REST = "*, ::before, ::after { transition: none !important; animation: none !important }"
 ROOT = HERE.parents[1]
+LEFT = "net::ERR_ABORTED"  # the icon was still on its way when the page was left
 FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -49,7 +50,7 @@ def watch(page, site):
     page.problems = []
     page.on("console", lambda m: m.type in ("error", "warning") and note(m.text))
     page.on("pageerror", lambda error: note(str(error)))
-    page.on("requestfailed", lambda request: note(f"failed: {request.url}"))
+    page.on("requestfailed", lambda r: r.failure == LEFT or note(f"failed: {r.url}, {r.failure}"))
     page.on("response", lambda r: r.status >= 400 and note(f"{r.status}: {r.url}"))
     allowed = (site, "data:", "blob:")
     page.on("request", lambda r: r.url.startswith(allowed) or note(f"asks for {r.url}"))
