@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from torch import nn
@@ -20,6 +21,7 @@ from invariant_nets import build_model
 ROOT = FILE.parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 MACHINE = {"processor": "P", "cores": 2, "threads": 1, "versions": {}}
+PEERS = ("torch_geometric", "pelican-lite", "emlp")
 WORDS = {
     "sizes": {"any", "one", ""},
     "batches": {"mask", "index", "weights", ""},
@@ -145,6 +147,25 @@ def test_a_tool_that_was_never_measured_is_named_below_the_table(tmp_path):
         render('{{ times("layers", {"other": ""}, {"a": ["a"]}) }}', path)
 
 
+def test_a_device_has_the_same_tables_and_goals(tmp_path):
+    """Of what it measured: no peers, which are installed for CPUs, and not every part."""
+    path, device = tmp_path / "results.json", tmp_path / "devices" / "a-gpu.json"
+    device.parent.mkdir()
+    parts = read()
+    write(parts, path)
+    own = tuple(
+        replace(r, value=None, ratio=None, note="measured on CPUs only") if r.rival in PEERS else r
+        for r in parts["tensors"].results
+    )
+    machine = {**parts["tensors"].machine, "device": "A GPU"}
+    write({"tensors": replace(parts["tensors"], machine=machine, results=own)}, device)
+    page = render(PAGE.read_text(), path)[0].partition("## On another device: A GPU")[2]
+    assert page.count("### ") == page.count("### Layers of graphs") == 1
+    assert "**pelican-lite** is missing here: measured on CPUs only." in page
+    kept = goals.text(path).partition("### Layers of graphs, on A GPU")[2]
+    assert "| dense: 30 nodes, 16 → 16 |" in kept.partition("## How closely")[0]
+
+
 # Accuracies
 
 
@@ -209,7 +230,8 @@ def test_the_settings_that_the_page_tells_are_those_that_ran():
     assert f"{planted.SIZES[0]} to {planted.SIZES[-1]} nodes" in page
     assert f"{of_planted.steps} steps of {training.BATCH}" in page
     assert f"means of {words[of_planted.seeds]} seeds" in page
-    assert f"{digits.FULL.maxima:,} batches instead of 20,000" in page
+    assert f"means of {words[digits.FULL.seeds]} seeds with standard errors" in page
+    assert (digits.FULL.recurrent, digits.FULL.maxima) == (50, 20_000)  # as their authors set them
 
 
 # Laws
