@@ -42,9 +42,11 @@ dist: $(VENV)/dev.installed ## build wheel and sdist into dist/, look inside, an
 
 bench: $(VENV)/dev.installed ## measure everything against the field; half an hour
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.page.goals
 
 mutants: $(VENV)/mutation.installed ## change the code, and see whether the tests notice; two hours
 	$(BIN)/python -m benchmarks.mutants
+	$(BIN)/python -m benchmarks.page.goals
 
 vendor: $(VENV)/docs.installed ## fetch the third-party files that the repository keeps, anew (npm)
 	npm ci --prefix book/vendor

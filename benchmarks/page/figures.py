@@ -1,4 +1,4 @@
-"""The figures of the page of benchmarks: curves on log-log axes with their fits.
+"""The figures of the page of benchmarks: costs with their fits, and accuracies with their bands.
 
 To draw them takes longer than all other pages, so they are kept by what they are drawn from.
 """
@@ -8,7 +8,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,14 +17,21 @@ from typing import Any
 
 from benchmarks.harness.curves import line, upper
 from benchmarks.harness.results import Result
-from benchmarks.page.text import formulas
+from benchmarks.page.text import formulas, network
 from book.pages.kept import kept
-from book.pages.outputs import page_svg
+from book.pages.outputs import INK, page_svg
 
 STYLE = Path(__file__).parents[2] / "invariant_nets" / "figures.py"
-COLUMNS = 2
-Curves = Mapping[str, Sequence[Result]]  # by their cases
 UNITS = {"s": "seconds", "MB": "megabytes"}
+LIMIT, POINT = "limit", 0.01  # the case of the Bayes limit, and what counts as near it
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What is to be drawn: the results of each panel by its title, and how."""
+
+    kind: str  # one of `KINDS`
+    panels: Mapping[str, Sequence[Result]]
 
 
 @dataclass(frozen=True)
@@ -39,26 +46,38 @@ def draw(curves: Mapping[str, Curves], folder: Path) -> dict[str, str]:
     """Returns a drawing for each mark, from a folder that keeps them."""
     sources = [path.read_text() for path in (Path(__file__), STYLE)]
     drawings = {}
-    for number, (mark, panels) in enumerate(curves.items(), start=1):
-        depends_on = [repr(list(panels.items())), version("matplotlib"), *sources]
-        figure = Figure(**json.loads(kept(folder, depends_on, partial(growth_text, panels))))
+    for number, (mark, found) in enumerate(curves.items(), start=1):
+        depends_on = [found.kind, repr(list(found.panels.items())), version("matplotlib"), *sources]
+        figure = Figure(**json.loads(kept(folder, depends_on, partial(figure_text, found))))
         drawings[mark] = page_svg(figure.svg, figure.alt, f"benchmark-{number}-")
     return drawings
 
 
-def growth_text(curves: Curves) -> bytes:
+def figure_text(curves: Curves) -> bytes:
     """Returns the figure of some curves as it is kept."""
-    return json.dumps(asdict(growth(curves))).encode()
+    return json.dumps(asdict(drawn(curves))).encode()
 
 
-def growth(curves: Curves) -> Figure:
-    """Draws one panel a case: points with quartiles, the fit, and the slope of theory dashed."""
+def drawn(curves: Curves) -> Figure:
+    """Draws the panels in the style of the book, and says in words what is to be seen."""
     import matplotlib  # takes a second, which only who draws should pay
     from matplotlib.figure import Figure as Drawing
 
+    kind = KINDS[curves.kind]
+    rows = math.ceil(len(curves.panels) / kind.columns)
     with matplotlib.rc_context():
         _style().use_book_style()
-        return panels(Drawing, list(curves.items()))
+        figure = Drawing(figsize=(kind.width, kind.height * rows))
+        axes = figure.subplots(rows, kind.columns, squeeze=False)
+        texts = []
+        for ax, (title, results) in zip(axes.flat, curves.panels.items(), strict=False):
+            texts.append(f"{title}: {kind.panel(ax, title, results)}")
+            ax.minorticks_off()  # each would be an element of the drawing
+        for ax in axes.flat[len(curves.panels) :]:
+            ax.set_visible(False)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return Figure(out.getvalue(), f"{kind.says} {' '.join(texts)}")
 
 
 def _style() -> Any:
@@ -72,26 +91,10 @@ def _style() -> Any:
     return module
 
 
-def panels(kind: Any, curves: Sequence[tuple[str, Sequence[Result]]]) -> Figure:
-    """Draws the panels into a figure of matplotlib."""
-    rows = math.ceil(len(curves) / COLUMNS)
-    figure = kind(figsize=(8, 3.1 * rows))
-    axes = figure.subplots(rows, COLUMNS, squeeze=False)
-    texts = []
-    for ax, (case, results) in zip(axes.flat, curves, strict=False):
-        texts.append(f"{case}: {panel(ax, results)}")
-        what, _, against = case.rpartition(", against ")
-        ax.set(title=formulas(what), xlabel=against, xscale="log", yscale="log")
-        ax.minorticks_off()  # each would be an element of the drawing
-    for ax in axes.flat[len(curves) :]:
-        ax.set_visible(False)
-    out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None})
-    return Figure(out.getvalue(), f"Costs on log-log axes. {' '.join(texts)}")
-
-
-def panel(ax: Any, results: Sequence[Result]) -> str:
-    """Draws the curves of one case, and says in words what is to be seen."""
+def growth(ax: Any, case: str, results: Sequence[Result]) -> str:
+    """Draws the costs of one case with quartiles, the fit, and the slope of theory dashed."""
+    what, _, against = case.rpartition(", against ")
+    ax.set(title=formulas(what), xlabel=against, xscale="log", yscale="log")
     said = []
     for color, rival in enumerate(dict.fromkeys(result.rival for result in results)):
         points = [r for r in results if r.rival == rival and r.size is not None and r.value]
@@ -116,3 +119,43 @@ def panel(ax: Any, results: Sequence[Result]) -> str:
         ax.set_ylabel(UNITS[points[0].unit])
     ax.legend(fontsize=8, title="fitted slope", title_fontsize=8)
     return "; ".join(said) + "."
+
+
+def accuracy(ax: Any, title: str, results: Sequence[Result]) -> str:
+    """Draws accuracies against the number of sets with quartiles, and the limit of all of them."""
+    ax.set(xlabel="labeled sets", ylabel="accuracy", xscale="log")
+    ax.set_title(title, pad=14)  # apart from the legend above it
+    said = []
+    curves = [result for result in results if result.size is not None and result.value]
+    for color, rival in enumerate(dict.fromkeys(result.rival for result in curves)):
+        points = [result for result in curves if result.rival == rival]
+        sizes = [point.size or 0.0 for point in points]
+        lower, middle, upper = zip(*(point.value or (0.0,) * 3 for point in points), strict=True)
+        style = {"color": f"C{color}"}
+        ax.fill_between(sizes, lower, upper, alpha=0.2, lw=0, **style)
+        ax.plot(sizes, middle, "o-", label=network(rival), **style)
+        said.append(f"{rival} from {middle[0]:.3f} to {middle[-1]:.3f}")
+    for result in results:
+        if result.case == LIMIT and result.value:
+            ink = {"color": INK, "lw": 1}
+            ax.axhline(result.value[1], ls="--", label="Bayes limit", **ink)
+            ax.axhline(result.value[1] - POINT, ls=":", label="one point below", **ink)
+    ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    return "; ".join(said) + "."
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How figures of a kind are laid out, and what begins their text alternative."""
+
+    panel: Callable[[Any, str, Sequence[Result]], str]
+    columns: int
+    width: float
+    height: float  # of a panel
+    says: str
+
+
+KINDS = {
+    "growth": Kind(growth, 2, 8, 3.1, "Costs on log-log axes."),
+    "accuracy": Kind(accuracy, 1, 6.6, 3.9, "Accuracies against the number of labeled sets."),
+}

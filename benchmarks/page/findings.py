@@ -5,25 +5,30 @@ results do not have fails the build.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
 from benchmarks.harness.results import FOLDER, OURS, Part, Result, read
-from benchmarks.page.figures import Curves
+from benchmarks.page import learning
+from benchmarks.page.facts import laws
+from benchmarks.page.facts.tools import ToolFindings
+from benchmarks.page.figures import LIMIT, Curves
 from benchmarks.page.mutants import MutationFindings
+from benchmarks.page.speed import Ways, compared, costs
 from benchmarks.page.text import (
     SPACE,
     cell,
     described,
     formulas,
+    listed,
     markdown_table,
     measurement,
     median,
-    network,
     number,
-    sets_needed,
+    quartiles,
     shortened,
     unique,
     when,
@@ -41,6 +46,7 @@ def render(markdown: str, path: Path) -> tuple[str, dict[str, Curves]]:
     findings = Findings(read(path))
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     methods = {name: getattr(findings, name) for name in vars(Findings) if name[0] != "_"}
+    methods["here"], methods["tools"] = findings, ToolFindings(findings._case)
     files = sorted((path.parent / FOLDER).glob("*.json"))
     methods["devices"] = [Findings(read(file)) for file in files]
     methods["mutation"] = MutationFindings.read(path.parent)
@@ -56,6 +62,14 @@ class Findings:
 
     def _results(self, part: str, where: str = "") -> list[Result]:
         return [result for result in self._part(part).results if where in result.case]
+
+    def _case(self, part: str, case: str) -> list[Result]:
+        """Returns the results of a case; none if the part has not been measured."""
+        if not self.has(part):
+            return []
+        if found := [result for result in self._results(part) if result.case == case]:
+            return found
+        raise KeyError(f"no case {case!r} of {part!r}")
 
     def _part(self, part: str) -> Part:
         if part not in self._parts:
@@ -90,6 +104,10 @@ class Findings:
             return f"All of it ran on {next(iter(ran))}."
         return "\n".join(f"- {', '.join(names)}: {machine}" for machine, names in ran.items())
 
+    def processors(self) -> str:
+        """Lists the machines without what each of them measured."""
+        return listed(unique(str(part.machine["processor"]) for part in self._parts.values()))
+
     def measured(self, part: str) -> str:
         """Says when a part ran, and how long that took."""
         found = self._part(part)
@@ -102,10 +120,29 @@ class Findings:
             return f"{result.value[1]:.{digits}f}"
         return measurement(result)
 
-    def ratio(self, part: str, case: str, rival: str) -> str:
-        """Writes the median of a ratio."""
-        result = self._one(part, case, rival)
-        return number(result.ratio[1]) if result.ratio else result.note
+    def ratio(self, part: str, case: str, rival: str, to: str) -> str:
+        """Writes how many times as long one rival takes as another."""
+        taken = costs([self._one(part, case, name) for name in (rival, to)])
+        return number(taken[0][1] / taken[1][1])
+
+    def times(self, part: str, cases: Mapping[str, str], ways: Ways) -> str:
+        """Makes a table of times: of the fastest in each case, and how much longer others take.
+
+        Args:
+            part: the part.
+            cases: the title of each case.
+            ways: what each tool is called in the results; its fastest way counts.
+        """
+        columns = [compared(ways, self._case(part, case)) for case in cases]
+        rows, reasons = [], []
+        for tool, names in ways.items():
+            measured = [r for name in names for r in self._results(part) if r.rival == name]
+            if any(result.value for result in measured if result.case in cases):
+                rows.append([tool, *(column.get(tool, "") for column in columns)])
+            elif notes := unique(result.note for result in measured):
+                reasons.append(f"**{tool}** is missing here: {notes[0]}.")
+        header = ["", *(formulas(title) for title in cases.values())]
+        return "\n\n".join([markdown_table(header, rows), *reasons])
 
     def missed(self, part: str, where: str = "", rival: str = "") -> list[Result]:
         """Returns what missed its goal, in the cases and of the rivals that contain a text."""
@@ -149,14 +186,6 @@ class Findings:
         lines = [f"**{rival}** is missing here: {reason}." for rival, reason in reasons.items()]
         return "\n\n".join(lines)
 
-    def by_rival(self, part: str, where: str = "", unit: str = "") -> str:
-        """Makes a table with a row a rival and a column a case, named without `where`."""
-        results = self._chosen(part, where, unit)
-        cases, rivals = unique(r.case for r in results), unique(r.rival for r in results)
-        cells = {(result.case, result.rival): cell(result) for result in results}
-        rows = [[rival, *(cells.get((case, rival), "") for case in cases)] for rival in rivals]
-        return markdown_table(["", *(shortened(case, where) for case in cases)], rows)
-
     def by_case(self, part: str, where: str = "", unit: str = "", peer: str = "") -> str:
         """Makes a table with a row a case, named without `where`, and a column a rival.
 
@@ -180,21 +209,15 @@ class Findings:
 
     def learning(self, part: str) -> str:
         """Makes the table of accuracies by the number of sets, and of how many sets are needed."""
-        results = self._results(part)
-        needed = [result for result in results if result.case == "sets needed"]
-        sizes = unique(r.size for r in results if r.size is not None)
-        found = {(r.rival, r.size): r.value for r in results if r.size is not None}
+        return learning.table(self._results(part))
 
-        def order(result: Result) -> tuple[float, float]:
-            last = found.get((result.rival, sizes[-1]))
-            return (result.value[1] if result.value else math.inf), -last[1] if last else 0.0
+    def needing(self, part: str) -> str:
+        """Lists the networks in the order of the sets that they need, and who did not get there."""
+        return learning.needing(self._results(part))
 
-        rows = []
-        for result in sorted(needed, key=order):
-            values = [found.get((result.rival, size)) for size in sizes]
-            accuracies = [f"{value[1]:.3f}" if value else "" for value in values]
-            rows.append([network(result.rival), *accuracies, sets_needed(result)])
-        return markdown_table(["", *(f"{size:,g}" for size in sizes), "sets needed"], rows)
+    def beside(self, part: str, size: float, one: str, other: str) -> str:
+        """Compares the accuracies of two networks with so many sets, and whether bands overlap."""
+        return learning.beside(self._results(part), size, one, other)
 
     def accuracies(self, part: str) -> str:
         """Makes a table of accuracies with standard errors, the best first."""
@@ -225,18 +248,31 @@ class Findings:
     def slopes(self, part: str, where: str = "") -> str:
         """Makes the table of fitted slopes beside those of theory."""
         rows = []
-        for result in self._results(part, where):
-            if result.unit == "slope" and result.value:
-                lower, middle, upper = (f"{value:.2f}" for value in result.value)
-                fitted, theory = f"{middle} [{lower},{SPACE}{upper}]", f"{result.theory or 0:.2f}"
-                rows.append([result.case, result.rival, fitted, theory])
+        for result in laws.slopes(self._results(part, where)):
+            fitted, theory = quartiles(result.value or (0.0,) * 3, 2), f"{result.theory or 0:.2f}"
+            rows.append([result.case, result.rival, fitted, theory])
         return markdown_table(["cost", "of", "slope", "theory"], rows)
 
+    def laws(self, part: str) -> str:
+        """Says which slopes are not those of theory, and why."""
+        return laws.verdict(self._results(part), laws.read())
+
     def figure(self, part: str, *cases: str) -> str:
-        """Returns the mark at which the curves of some cases are to be drawn."""
-        curves = {case: self._results(part, case) for case in cases}
-        if lacking := [case for case, results in curves.items() if not results]:
-            raise KeyError(f"no results of {lacking} of {part!r}")
+        """Returns the mark at which the costs of some cases are to be drawn."""
+        return self._marked("growth", {case: self._results(part, case) for case in cases})
+
+    def learned(self, part: str, panels: Mapping[str, Sequence[str]]) -> str:
+        """Returns the mark at which accuracies are to be drawn, of some networks in each panel."""
+        limit = [result for result in self._results(part) if result.case == LIMIT]
+        found: dict[str, Sequence[Result]] = {}
+        for title, names in panels.items():
+            curves = [learning.named(self._results(part), name) for name in names]
+            found[title] = [*chain(*curves), *limit] if all(curves) else []
+        return self._marked("accuracy", found)
+
+    def _marked(self, kind: str, panels: Mapping[str, Sequence[Result]]) -> str:
+        if lacking := [title for title, results in panels.items() if not results]:
+            raise KeyError(f"not all results of {lacking}")
         mark = f"<!--benchmark-figure-{len(self._curves) + 1}-->"
-        self._curves[mark] = curves
+        self._curves[mark] = Curves(kind, panels)
         return f'<figure class="plot"><div class="scroll">{mark}</div></figure>'

@@ -24,7 +24,7 @@ LONGEST = 160  # characters of a change
 
 
 class MutationFindings:
-    """What the page says of the mutants, from what a run kept and from the reasons."""
+    """What is said of the mutants, from what a run kept and from the reasons."""
 
     def __init__(self, found: Mapping[str, Mutants], known: Sequence[Reason]) -> None:
         self._found, self._known = found, known
@@ -74,10 +74,10 @@ class MutationFindings:
             by_reason: dict[str, list[str]] = {}
             for survivor in found.survivors:
                 by_reason.setdefault(self._reason(survivor), []).append(_item(survivor))
-            parts = [f'??? note "{area}: {len(found.survivors)} left"']
+            parts = [f"<details><summary>{area}: {len(found.survivors)} left</summary>"]
             for reason, items in by_reason.items():
                 parts += [reason, "\n".join(items)]
-            texts.append("\n\n".join(parts).replace("\n", "\n    "))
+            texts.append("\n\n".join([*parts, "</details>"]))
         return "\n\n".join(texts)
 
     def _reason(self, survivor: Survivor) -> str:

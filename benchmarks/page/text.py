@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from benchmarks.harness.results import Result
+from benchmarks.harness.timing import Quartiles
 
 T = TypeVar("T")
 
@@ -31,6 +32,12 @@ def spread(result: Result) -> str:
         return measurement(result)
     lower, middle, upper = map(number, result.ratio)
     return f"{middle} [{lower},{SPACE}{upper}]" if lower != upper else middle
+
+
+def quartiles(values: Quartiles, digits: int = 3) -> str:
+    """Writes a median with its quartiles."""
+    lower, middle, upper = (f"{value:.{digits}f}" for value in values)
+    return f"{middle} [{lower},{SPACE}{upper}]"
 
 
 def median(result: Result) -> str:
@@ -95,6 +102,11 @@ def duration(seconds: float) -> str:
     return f"{number(seconds / size)}{SPACE}{unit}"
 
 
+def powers(text: str) -> str:
+    """Writes numbers such as 2.4e+08 as formulas."""
+    return re.sub(r"(\d(?:\.\d+)?)e\+?0*(\d+)", r"$\1 \\cdot 10^{\2}$", text)
+
+
 def when(date: str, seconds: float) -> str:
     """Writes the day of a run, and how long it took."""
     day = datetime.date.fromisoformat(date)
@@ -127,6 +139,11 @@ def described(machine: Mapping[str, Any]) -> str:
 def shortened(case: str, where: str) -> str:
     """Writes a case without what all cases of a table share."""
     return case.replace(where, "").strip(" ,") or case
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Writes a list as in a sentence."""
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
 
 
 def unique(values: Iterable[T]) -> list[T]:

@@ -105,11 +105,13 @@ def test_the_page_has_shares_and_reasons():
     names = ", ".join(f"`{name}`" for name in mutants.AREAS["checks"])
     assert f"| checks | {names} | 10 | 9 | 90.0% ✓ |" in text.table()
     assert text.survivors().splitlines() == [
-        '??? note "layers: 1 left"',
-        "    ",
-        "    it is even",
-        "    ",
-        "    - `layers.averaged.Layer.forward`: `` y = f( -x) `` → `` y = f(+x) ``",
+        "<details><summary>layers: 1 left</summary>",
+        "",
+        "it is even",
+        "",
+        "- `layers.averaged.Layer.forward`: `` y = f( -x) `` → `` y = f(+x) ``",
+        "",
+        "</details>",
     ]
     with pytest.raises(KeyError, match="no reason"):
         MutationFindings({"layers": FOUND}, []).survivors()
