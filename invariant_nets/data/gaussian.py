@@ -185,7 +185,10 @@ class GaussianDataset(Dataset[Sample]):
 
     def _generator(self, *stream: int) -> torch.Generator:
         # Datasets of one seed and different sizes (a training and a test set) must not share data.
-        sequence = np.random.SeedSequence([self.seed, self.num_samples, *stream])
+        words = [self.seed, self.num_samples, *stream]
+        # An array of 32-bit words is the same entropy, and is not converted number by number.
+        whole = np.array(words, np.uint32) if max(words) < 2**32 else words
+        sequence = np.random.SeedSequence(whole)
         return torch.Generator("cpu").manual_seed(int(sequence.generate_state(1, np.uint64)[0]))
 
 
