@@ -4,7 +4,7 @@ r"""A trainer that can be stopped at any moment and resumed, and ends with the s
 member. It runs on one process or, started by `torchrun`, on several as if they were one. It keeps a
 history and checkpoints, and can stop early. `BinaryTrainer` infers the task from the loss.
 
-Used in chapters 10 and 14.
+Used in chapters 10 and 12 to 14.
 """
 
 from invariant_nets.training.binary import BinaryTrainer

@@ -59,7 +59,7 @@ class Task:
         >>> Task.regression(score="mse").score_fn(torch.tensor([[2.0]]), torch.tensor([[5.0]]))
         tensor([[9.]])
 
-    Used in chapter 13.
+    Used in chapters 12 and 13.
     """
 
     labels: Literal["binary", "classes", "numbers"]

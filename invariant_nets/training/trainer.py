@@ -64,7 +64,7 @@ class Trainer:
         >>> trainer.test(data).score < 3
         True
 
-    Used in appendix B; `compare` of chapters 11 and 13 trains with it.
+    Used in chapters 12 and 13 and appendix B; `compare` of chapter 11 trains with it.
     """
 
     def __init__(
