@@ -327,8 +327,8 @@ table([a | b for a, b in zip(claims, lines, strict=True)], caption=caption)
 # Every model is invariant to what it claims, and to no other group here. We train what the [playground](../playground.md) still lacks:
 
 # %%
-few = GaussianTask(train_sets=80 * 30, validation_sets=100, test_sets=100)
-rest = compare(MODELS.keys() - twin, few, lr=1e-2, batch_size=30, seeds=1, **budget)
+few = GaussianTask(train_sets=80 * 60, validation_sets=100, test_sets=100)
+rest = compare(MODELS.keys() - twin, few, lr=1e-2, batch_size=60, seeds=1, **budget)
 found = {m: comparison[twin[m]] for m in twin} | rest.results
 played = {name: found[name].runs[0].model for name in MODELS}
 played["sorted"] = CanonicalModel(FlattenMembers())  # the rows in canonical order

@@ -173,7 +173,8 @@ class Plan:
             if gpus:
                 torch.cuda.manual_seed_all(seed)
             model = self.models[name].model(self.task.n, self.task.d, goal.outputs)
-            optimizer = torch.optim.Adam(model.parameters(), lr=training.lr, fused=True)
+            real = all(weight.is_floating_point() for weight in model.parameters())
+            optimizer = torch.optim.Adam(model.parameters(), lr=training.lr, fused=real)
             optimizer.register_step_post_hook(lambda *_: bar.update())
             scheduler = None
             if self.schedule == "cosine":
