@@ -279,6 +279,12 @@ def test_a_matrix_without_double_ties_is_as_without_the_search(monkeypatch):
     assert torch.equal(row_column_sort(x), form)
 
 
+@pytest.mark.parametrize(("n", "d"), [(6000, 5), (100, 7)])
+def test_the_limit_is_as_its_documentation_says(n, d):
+    assert math.factorial(d) * n * d <= ties.MOST_ENTRIES
+    assert f"{d} columns and {n:,} rows" in " ".join(row_column_sort.__doc__.split())
+
+
 def test_many_at_once_are_divided(monkeypatch):
     x = torch.randint(2, (50, 4, 3), generator=torch.Generator().manual_seed(0)).float()
     whole = row_column_ordering(x)
@@ -287,6 +293,7 @@ def test_many_at_once_are_divided(monkeypatch):
         assert torch.equal(part, right)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classed", [False, True])
 def test_what_is_traced_gives_the_same(classed):
     x = torch.randint(2, (2, 6, 4, 3), generator=torch.Generator().manual_seed(0)).float()

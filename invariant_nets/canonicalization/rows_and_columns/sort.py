@@ -81,7 +81,8 @@ def _row_column_orders(
     # Padding adds the same zeros to the keys of all columns, which leaves their order as it is.
     x = zero_padding(x.detach(), mask)
     if is_in_onnx_export():
-        return _by_keys(x, mask, classed)[:3]
+        rows, columns, classes, *_ = _by_keys(x, mask, classed)
+        return rows, columns, classes
     # What is traced cannot branch on ties.
     orders = _untraced_orders if is_traced() or x.is_meta else _exact_orders
     return orders(x, mask, classed)
@@ -143,13 +144,15 @@ def _like(x: Tensor, mask: Tensor | None, classed: bool) -> tuple[Tensor, Tensor
 def _stacked(
     info: Any, in_dims: Sequence[int | None], x: Tensor, mask: Tensor | None, classed: bool
 ) -> tuple[tuple[Tensor, ...], tuple[int, int, int]]:
-    k = info.batch_size
-    x, mask = (
-        t if t is None else t.expand(k, *t.shape) if dim is None else t.movedim(dim, 0)
-        for t, dim in zip((x, mask), in_dims, strict=False)
-    )
-    every = _untraced_orders(x.flatten(0, 1), None if mask is None else mask.flatten(0, 1), classed)
-    return tuple(t.reshape(*x.shape[:2], t.shape[1]) for t in every), (0, 0, 0)
+    sets = _in_front(x, in_dims[0], info.batch_size)
+    if mask is not None:
+        mask = _in_front(mask, in_dims[1], info.batch_size).flatten(0, 1)
+    every = _untraced_orders(sets.flatten(0, 1), mask, classed)
+    return tuple(t.reshape(*sets.shape[:2], t.shape[1]) for t in every), (0, 0, 0)
+
+
+def _in_front(x: Tensor, dim: int | None, size: int) -> Tensor:
+    return x.expand(size, *x.shape) if dim is None else x.movedim(dim, 0)
 
 
 def _arranged(

@@ -42,7 +42,8 @@ def least_orders(
         torch.arange(places, device=device).repeat(batch, 1) for places in (n, d, n * d)
     )
     searched = torch.zeros(batch, dtype=torch.bool, device=device)
-    patterns, which = torch.cat((rows, columns), 1).unique(dim=0, return_inverse=True)
+    both = torch.cat((rows, columns), 1)
+    patterns, which = both.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]
     for number, pattern in enumerate(patterns):
         sides = [pattern[:n].bincount().tolist(), pattern[n:].bincount().tolist()]
         by_rows, by_columns = (math.prod(map(math.factorial, sizes)) for sizes in sides)
