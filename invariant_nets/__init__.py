@@ -31,12 +31,9 @@ from invariant_nets.canonicalization.learned_order import LearnedOrder
 from invariant_nets.canonicalization.model import CanonicalModel
 from invariant_nets.canonicalization.principal_axes import PrincipalAxesModel
 from invariant_nets.canonicalization.rotation import least_rotation
+from invariant_nets.canonicalization.rows_and_columns.sort import row_column_sort
 from invariant_nets.canonicalization.sort_pooling import SortPooling
-from invariant_nets.canonicalization.sorting import (
-    columnwise_sort,
-    lexicographic_sort,
-    row_column_sort,
-)
+from invariant_nets.canonicalization.sorting import columnwise_sort, lexicographic_sort
 from invariant_nets.checks.assertions import (
     assert_equivariant,
     assert_invariant,

@@ -22,14 +22,16 @@ from invariant_nets._sets import ZEROS, Members, call, chunk_size, manner, membe
 from invariant_nets.canonicalization.any_group.ordering import LIMIT, GroupOrder, moved
 from invariant_nets.canonicalization.frames import Frame, RelaxedOrders, WeightedOrders
 from invariant_nets.canonicalization.rotation import least_rotation, least_rotation_ordering
+from invariant_nets.canonicalization.rows_and_columns.sort import (
+    row_column_ordering,
+    row_column_sort,
+)
 from invariant_nets.canonicalization.sorting import (
     Ordering,
     columnwise_ordering,
     columnwise_sort,
     lexicographic_ordering,
     lexicographic_sort,
-    row_column_ordering,
-    row_column_sort,
     row_ranks,
 )
 from invariant_nets.groups.group import PermutationGroup
@@ -64,7 +66,7 @@ class CanonicalModel(nn.Module):
     |---|---|
     | `lexicographic_sort`, the default | $S_n$ |
     | `least_rotation` | $C_n$ |
-    | `row_column_sort` | $S_n \times S_d$, unless rows and columns tie |
+    | `row_column_sort` | $S_n \times S_d$, unless too many rows and columns tie |
     | `columnwise_sort` | $(S_n)^d$, a permutation for each column |
     | a `frame` such as `CircleFrame()` or `DirectionFrame(d, 32)` | $S_n$, and continuous |
     | `frame=LearnedOrder(order_keys(d))`, a sort by keys that are learned | $S_n$ |
@@ -90,7 +92,8 @@ class CanonicalModel(nn.Module):
             default, as many as give about 8,000 sets.
         group: a group whose canonical form to use instead of a canonicalization or a frame. One
             whose `shape` is a grid acts on matrices too, $S_n \times S_d$ on rows and columns.
-        limit: how many equally good candidates of one set a group may leave open, at least 1.
+        limit: how many equally good candidates of one set a group may leave open, at least 1;
+            see `canonical_order`.
 
     Shape:
         $(\mathrm{batch}, n, d)$ to whatever `model` returns; with a frame, $(\mathrm{batch}, *)$.

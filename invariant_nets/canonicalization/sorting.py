@@ -1,10 +1,9 @@
-r"""Sorting a set: one element of each orbit, for three groups.
+r"""Sorting a set: one element of each orbit, for two groups.
 
 | sort | group | continuous? |
 |---|---|---|
 | `lexicographic_sort` | $S_n$, whole rows | no, for $d > 1$ |
 | `columnwise_sort` | $(S_n)^d$, each column by itself | yes |
-| `row_column_sort` | $S_n \times S_d$, rows and columns | no |
 
 Each has a companion function, which returns where every row or entry went. With a mask the members
 come first, in the order in which they would be sorted alone, and the padding after them, as zeros.
@@ -28,7 +27,8 @@ _ORDERED = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch
 _ORDERED |= {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 
-def _check(x: Tensor, mask: Mask) -> None:
+def check_sets(x: Tensor, mask: Mask) -> None:
+    """Raise unless `x` is a batch of sets of a type that has an order."""
     set_batch(x)
     if x.dtype not in _ORDERED:
         raise TypeError(f"x must be of bool, float16 to float64 or uint8 to int64, got {x.dtype}")
@@ -88,7 +88,7 @@ def lexicographic_order(
         >>> lexicographic_order(torch.tensor([[[2.0, 1.0], [1.0, 5.0], [1.0, 4.0]]])).tolist()
         [[2, 1, 0]]
     """
-    _check(x, mask)
+    check_sets(x, mask)
     members = members_of(mask)
     return row_order(x, None if members is None else members.mask)
 
@@ -98,7 +98,7 @@ def lexicographic_ordering(
 ) -> Ordering:
     """Return the order of the rows, and which of the sorted rows are equal."""
     order = lexicographic_order(x, mask)
-    return Ordering(order, _runs(permute_rows(x, order), mask))
+    return Ordering(order, runs(permute_rows(x, order), mask))
 
 
 def row_ranks(
@@ -139,7 +139,7 @@ def columnwise_sort(
 
     Derived in chapter 7.
     """
-    _check(x, mask)
+    check_sets(x, mask)
     members = members_of(mask)
     if members is None:
         return x.sort(-2).values
@@ -157,7 +157,7 @@ def columnwise_ordering(
     x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
 ) -> Ordering:
     """Return the order of the entries, and which entries of a sorted column are equal."""
-    _check(x, mask)
+    check_sets(x, mask)
     batch, n, d = x.shape
     columns = x.mT.reshape(batch * d, n, 1)
     each = None if mask is None else mask.repeat_interleave(d, 0)
@@ -171,77 +171,13 @@ for sort in (lexicographic_sort, columnwise_sort):
     sort.takes_members = True  # type: ignore[attr-defined]
 
 
-def row_column_sort(
-    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
-) -> Shaped[Tensor, "batch n d"]:
-    r"""Sort the rows of a matrix by their sorted entries, and the columns by theirs.
-
-    The sorted entries of a row do not depend on the order of the columns, and vice versa, so the
-    two sorts are independent. If rows hold the same entries, the sorted columns distinguish them;
-    then the sorted rows do so for the columns.
-
-    Exactly invariant to $S_n \times S_d$, **unless both tie**: two different rows hold the same
-    entries and so do two different columns. Then the result may depend on their original order. To
-    find a canonical form of every 0-1 matrix is at least as hard as to decide whether two graphs
-    are isomorphic; `canonical_form` with $S_n \times S_d$ on a grid does it. It is not continuous.
-
-    Args:
-        x: the matrices. NaN counts as larger than every number.
-        mask: true where a row is; by default everywhere.
-
-    Shape:
-        $(\mathrm{batch}, n, d)$ to the same shape.
-
-    Raises:
-        TypeError: if `x` is complex, or of another type whose order torch does not know.
-        ValueError: if `x` has another rank, or $n$ or $d$ is 0.
-
-    Example:
-        >>> x = torch.tensor([[[3.0, 1.0, 5.0], [2.0, 6.0, 4.0]]])
-        >>> row_column_sort(x).tolist()
-        [[[1.0, 3.0, 5.0], [6.0, 2.0, 4.0]]]
-        >>> torch.equal(row_column_sort(x.flip(1).roll(1, dims=2)), row_column_sort(x))
-        True
-
-    Chapter 7 derives canonical forms.
-    """
-    rows, columns = _row_column_orders(x, mask)
-    return permute_rows(permute_rows(zero_padding(x, mask), rows).mT, columns).mT
-
-
-def row_column_ordering(
-    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
-) -> Ordering:
-    """Return the order of the entries, and which lie in equal rows and equal columns."""
-    rows, columns = _row_column_orders(x, mask)
-    d = x.shape[2]
-    z = permute_rows(permute_rows(zero_padding(x, mask), rows).mT, columns).mT
-    return Ordering(
-        (rows[:, :, None] * d + columns[:, None]).flatten(1),
-        (_runs(z, mask)[:, :, None] * d + _runs(z.mT)[:, None]).flatten(1),
-    )
-
-
-def _row_column_orders(
-    x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None
-) -> tuple[Int[Tensor, "batch n"], Int[Tensor, "batch d"]]:
-    _check(x, mask)
-    # Padding adds the same zeros to the keys of all columns, which leaves their order as it is.
-    x = zero_padding(x, mask)
-    row_keys, column_keys = x.sort(-1).values, x.mT.sort(-1).values
-    by_columns = permute_rows(x.mT, lexicographic_order(column_keys)).mT
-    rows = lexicographic_order(torch.cat((row_keys, by_columns), -1), mask)
-    columns = lexicographic_order(torch.cat((column_keys, permute_rows(x, rows).mT), -1))
-    return rows, columns
-
-
-def _runs(
+def runs(
     rows: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | None = None
 ) -> Int[Tensor, "batch n"]:
-    # The number of different rows before: equal neighbors share it. Padding shares with nobody.
+    """Return the number of different rows before each: equal neighbors share it, padding none."""
     before, after = rows[:, :-1], rows[:, 1:]
     differs = ((before != after) & ~(before.isnan() & after.isnan())).any(-1)
-    runs = torch.nn.functional.pad(differs.cumsum(1), (1, 0))
+    numbers = torch.nn.functional.pad(differs.cumsum(1), (1, 0))
     members = front(mask)
     places = torch.arange(rows.shape[1], device=rows.device)
-    return runs if members is None else torch.where(members, runs, places)
+    return numbers if members is None else torch.where(members, numbers, places)

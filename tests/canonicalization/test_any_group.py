@@ -407,7 +407,6 @@ def test_an_equivariant_model_is_the_mean_over_all_ways_to_the_form(group, kind)
 
 
 def test_matrices_whose_rows_and_columns_tie():
-    # `row_column_sort` fails on these; S_n × S_d by the group does not.
     group = direct_product(symmetric_group(4), symmetric_group(4), on="grid")
     x = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1]])[None]
     x = torch.cat((x, torch.eye(4)[None]))

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -13,11 +14,12 @@ from invariant_nets import (
     row_column_sort,
     symmetric_group,
 )
+from invariant_nets.canonicalization.rows_and_columns import ties
+from invariant_nets.canonicalization.rows_and_columns.sort import row_column_ordering
 from invariant_nets.canonicalization.sorting import (
     columnwise_ordering,
     lexicographic_order,
     lexicographic_ordering,
-    row_column_ordering,
     row_ranks,
 )
 from tests import oracles
@@ -178,34 +180,146 @@ def in_all_orders(x):
     return x.flatten()[images].reshape(-1, n, d)
 
 
-def ties(x):
-    """Whether different rows hold the same entries, and whether different columns do."""
+def both_tie(x):
+    """Whether different rows hold the same entries, and different columns do."""
 
     def tie(rows):
         different = {tuple(row) for row in rows}
         return len({tuple(sorted(row)) for row in different}) < len(different)
 
-    return tie(x.tolist()), tie(x.mT.tolist())
+    return tie(x.tolist()) and tie(x.mT.tolist())
 
 
-@given(hnp.arrays("float64", (3, 3), elements=st.sampled_from([0.0, 1.0, 2.0])).map(torch.tensor))
-def test_the_row_column_sort_is_canonical_unless_rows_and_columns_tie(x):
+MATRICES = [(2, 2), (3, 3), (4, 3), (3, 4), (2, 5), (5, 2), (4, 4)]
+
+
+@pytest.mark.parametrize("kind", [2, 3, "continuous", "partly tied"])
+@pytest.mark.parametrize("shape", MATRICES, ids=str)
+def test_the_row_column_sort_is_canonical_for_matrices_of_every_kind(shape, kind):
+    source = torch.Generator().manual_seed(0)
+    for _ in range(10):
+        x = torch.randn(shape, generator=source)
+        if kind == "partly tied":
+            x = x.round()
+        elif kind != "continuous":
+            x = torch.randint(kind, shape, generator=source).double()
+        moved = in_all_orders(x)
+        forms = row_column_sort(moved)
+        assert torch.equal(forms, forms[:1].expand_as(forms))
+        assert (moved == forms[0]).flatten(1).all(1).any()
+
+
+@given(
+    hnp.arrays(
+        "float64", st.tuples(st.integers(1, 4), st.integers(1, 4)),
+        elements=st.sampled_from([0.0, 1.0, 2.0, math.nan]),
+    ).map(torch.tensor)
+)  # fmt: skip
+def test_so_it_is_where_rows_and_columns_tie(x):
     forms = row_column_sort(in_all_orders(x))
-    if not all(ties(x)):
-        assert (forms == forms[0]).all()
+    torch.testing.assert_close(forms, forms[:1].expand_as(forms), rtol=0, atol=0, equal_nan=True)
 
 
-def test_the_row_column_sort_is_canonical_for_matrices_without_ties():
-    x = torch.randn(4, 3)
+def test_there_are_as_many_row_column_forms_as_matrices_up_to_both_orders():
+    for n, d in ((3, 3), (4, 3), (3, 4)):
+        x = torch.tensor(list(itertools.product((0.0, 1.0), repeat=n * d)))
+        images = torch.cat(list(on_grid(n, d).elements()))
+        fixed = sum(int((x[:, g] == x).all(1).sum()) for g in images)  # Burnside
+        forms = row_column_sort(x.view(-1, n, d))
+        assert len(forms.unique(dim=0)) == fixed // len(images)
+
+
+def test_ten_by_five_matrices_have_one_form_in_every_order():
+    source = torch.Generator().manual_seed(0)
+    for kind in (2, 3):
+        for x in torch.randint(kind, (2, 128, 10, 5), generator=source).float():
+            rows, columns = (
+                torch.randperm(10, generator=source),
+                torch.randperm(5, generator=source),
+            )
+            turned = x[:, rows][:, :, columns]
+            assert torch.equal(row_column_sort(turned), row_column_sort(x))
+            assert torch.equal(row_column_sort(turned.mT), row_column_sort(x.mT))
+
+
+TIED = [[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 1.0, 2.0]]
+
+
+def test_beyond_the_limit_the_row_column_sort_depends_on_the_order_where_both_tie(monkeypatch):
+    monkeypatch.setattr(ties, "MOST_ENTRIES", 17)  # of two columns, 2! orders of 3 × 3 entries
+    x = torch.tensor(TIED)
+    assert both_tie(x)
     forms = row_column_sort(in_all_orders(x))
-    assert torch.equal(forms, forms[:1].expand_as(forms))
-
-
-def test_the_row_column_sort_fails_where_rows_and_columns_tie():
-    tie = torch.tensor([[2.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 1.0, 2.0]])
-    assert ties(tie) == (True, True)
-    forms = row_column_sort(in_all_orders(tie))
     assert not (forms == forms[0]).all()
+    assert row_column_ordering(x[None]).classes.tolist() == [[*range(9)]]
+    monkeypatch.setattr(ties, "MOST_ENTRIES", 18)
+    forms = row_column_sort(in_all_orders(x))
+    assert (forms == forms[0]).all()
+
+
+def test_the_side_with_fewer_orders_is_tried(monkeypatch):
+    # Two columns that tie, and ten rows; and the same on its side.
+    x = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat(5, 1)
+    x[0] = torch.tensor([2.0, 3.0])
+    x[1] = torch.tensor([3.0, 2.0])
+    monkeypatch.setattr(ties, "MOST_ENTRIES", 2 * 20)
+    for some in (x, x.mT):
+        moved = torch.stack([some, some.flip(0), some.flip(1), some.flip(0, 1)])
+        forms = row_column_sort(moved)
+        assert torch.equal(forms, forms[:1].expand_as(forms))
+
+
+def test_a_matrix_without_double_ties_is_as_without_the_search(monkeypatch):
+    source = torch.Generator().manual_seed(0)
+    x = torch.randint(4, (200, 4, 3), generator=source).float()
+    x = x[torch.tensor([not both_tie(one) for one in x])]
+    form = row_column_sort(x)
+    monkeypatch.setattr(ties, "MOST_ENTRIES", 0)
+    assert 0 < len(x) < 200
+    assert torch.equal(row_column_sort(x), form)
+
+
+@pytest.mark.parametrize(("n", "d"), [(6000, 5), (100, 7)])
+def test_the_limit_is_as_its_documentation_says(n, d):
+    assert math.factorial(d) * n * d <= ties.MOST_ENTRIES
+    assert f"{d} columns and {n:,} rows" in " ".join(row_column_sort.__doc__.split())
+
+
+def test_many_at_once_are_divided(monkeypatch):
+    x = torch.randint(2, (50, 4, 3), generator=torch.Generator().manual_seed(0)).float()
+    whole = row_column_ordering(x)
+    monkeypatch.setattr(ties, "MOST_ENTRIES", 6 * 12)
+    for part, right in zip(row_column_ordering(x), whole, strict=True):
+        assert torch.equal(part, right)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classed", [False, True])
+def test_what_is_traced_gives_the_same(classed):
+    x = torch.randint(2, (2, 6, 4, 3), generator=torch.Generator().manual_seed(0)).float()
+    mask = torch.ones(6, 4, dtype=torch.bool)
+    mask[::2, -1] = False
+
+    def both(x, mask):
+        return row_column_ordering(x, mask) if classed else (row_column_sort(x, mask),)
+
+    expected = [torch.stack(pair) for pair in zip(*(both(one, mask) for one in x), strict=True)]
+    for found, right in zip(torch.vmap(both, (0, None))(x, mask), expected, strict=True):
+        assert torch.equal(found, right)
+    exported = torch.export.export(Both(both), (x[0], mask)).module()
+    for found, right in zip(exported(x[1], mask), expected, strict=True):
+        assert torch.equal(found, right[1])
+    shapes = both(x[0].to("meta"), mask.to("meta"))
+    assert [one.shape for one in shapes] == [one.shape[1:] for one in expected]
+
+
+class Both(torch.nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x, mask):
+        return tuple(self.function(x, mask))
 
 
 def test_the_row_column_sort_moves_whole_rows_and_whole_columns():

@@ -16,6 +16,7 @@ from invariant_nets._arguments import positive_int, set_mask
 from invariant_nets._rows import is_in_onnx_export, permute_rows, stable_sort
 from invariant_nets._sets import zero_padding
 from invariant_nets.canonicalization.any_group.descent import descended
+from invariant_nets.canonicalization.any_group.graphs import nodes_of
 from invariant_nets.canonicalization.any_group.plan import Plan, Step, plan_of
 from invariant_nets.canonicalization.sorting import Ordering, row_ranks
 from invariant_nets.groups.group import PermutationGroup
@@ -47,6 +48,7 @@ class GroupOrder:
         self._sorts = group.order == math.prod(map(math.factorial, orbits.bincount().tolist()))
         self._orbits, self._places = orbits, orbits.argsort(stable=True)
         self._tables = None if self._sorts else _tables(group)
+        self._nodes = nodes_of(group)
 
     def axes(self, x: Tensor, mask: Tensor | None = None) -> int:
         """Return how many axes hold the points, or raise if the sets do not fit the group."""
@@ -78,7 +80,8 @@ class GroupOrder:
             )
         if ranks.is_meta:
             return Ordering(ranks, torch.empty_like(ranks))
-        return Ordering(*_descend(ranks, *self._tables, self.limit, self.group.name))
+        rules = self.limit, self.group.name, self._nodes
+        return Ordering(*_descend(ranks, *self._tables, *rules))
 
     def _sorted(self, ranks: Int[Tensor, "batch n"]) -> Ordering:
         orbits, places = self._orbits.to(ranks.device), self._places.to(ranks.device)
@@ -110,6 +113,11 @@ def canonical_order(
     $n$ and in the number of base points; at worst it is as hard as to tell whether two graphs are
     the same, so the number of candidates has a limit.
 
+    $S_n$ on pairs puts the nodes of graphs in order, whose edges may be directed and have features.
+    Beyond the limit igraph does it, if it is installed (the extra `graphs`). Both are exact, but
+    beyond the limit the form is another, so it depends on `limit`. A small limit hands graphs on
+    soon, which is faster for large regular ones.
+
     Args:
         x: the sets, of a real type; rows are compared in lexicographic order. NaN counts as larger
             than every number.
@@ -124,8 +132,9 @@ def canonical_order(
 
     Raises:
         TypeError: if `x` is of a type that has no order, or `group` is no group.
-        ValueError: if the sets do not fit the group, one of them has more candidates than `limit`,
-            or the tables of the group's chain would have more than $2^{27}$ entries.
+        ValueError: if the sets do not fit the group, one of them has more candidates than `limit`
+            and is no graph or igraph is not installed, or the tables of the group's chain would
+            have more than $2^{27}$ entries.
 
     Example:
         >>> from invariant_nets import cyclic_group
@@ -136,7 +145,8 @@ def canonical_order(
 
     References:
         McKay & Piperno (2014), *Practical graph isomorphism, II*; Jefferson, Jonauskyte, Pfeiffer &
-        Waldecker (2019), *Minimal and canonical images*.
+        Waldecker (2019), *Minimal and canonical images*; Junttila & Kaski (2007), *Engineering an
+        efficient canonical labeling tool for large and sparse graphs*.
 
     Chapter 7 derives canonical forms, appendix A the chain of stabilizers.
     """
@@ -219,10 +229,11 @@ def _descend(
     bases: Sequence[int],
     limit: int,
     name: str,
+    nodes: int = 0,
 ) -> tuple[Tensor, Tensor]:
     # One operation to a compiler and an exporter, which do not look inside.
     plan = _planned(rows.cpu(), labels.cpu(), relation.cpu(), sizes, bases)
-    order, classes = descended(ranks.cpu().numpy(), plan, limit, name)
+    order, classes = descended(ranks.cpu().numpy(), plan, limit, name, nodes)
     return torch.from_numpy(order).to(ranks.device), torch.from_numpy(classes).to(ranks.device)
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from invariant_nets.canonicalization.any_group.graphs import automorphisms
 from invariant_nets.canonicalization.any_group.hashing import Hashes
 from invariant_nets.canonicalization.any_group.plan import Plan, Step
 from invariant_nets.groups.orbits import components
@@ -48,19 +49,45 @@ class State(NamedTuple):
         return counts
 
 
+class Limit(NamedTuple):
+    """How many candidates of one set may be open, and what happens where more are.
+
+    Attributes:
+        candidates: how many may be.
+        name: of the group, in texts.
+        nodes: n, if the group is $S_n$ on the pairs of n nodes; otherwise 0.
+        helped: whether the set then stays in the order in which it came, which is that of igraph.
+    """
+
+    candidates: int
+    name: str
+    nodes: int = 0
+    helped: bool = False
+
+    def refuse(self, number: int, level: int) -> None:
+        """Say which set has more, and what to do."""
+        ways = "raise limit or break the ties by a further feature"
+        if self.nodes:
+            ways = (
+                "raise limit, break the ties by a further feature, or install igraph, which then "
+                "puts the graph in order: pip install 'invariant_nets[graphs]'"
+            )
+        raise ValueError(
+            f"set {number} has more than limit={self.candidates} equally good candidates at level "
+            f"{level} of {self.name}: {ways}"
+        )
+
+
 class Descent:
     """One run of the exact path, for a few sets."""
 
-    def __init__(
-        self, ranks: np.ndarray, plan: Plan, limit: int, name: str, numbers: np.ndarray
-    ) -> None:
-        self.ranks, self.plan, self.limit = ranks, plan, limit
-        self.name, self.numbers = name, numbers
+    def __init__(self, ranks: np.ndarray, plan: Plan, limit: Limit, numbers: np.ndarray) -> None:
+        self.ranks, self.plan, self.limit, self.numbers = ranks, plan, limit, numbers
         batch, n = ranks.shape
         self.hashes = Hashes(n, n + 1)
         self.bases = np.array([step.points[0] for step in plan.steps], dtype=np.int64)
         self.found: list[list[np.ndarray]] = [[] for _ in range(batch)]
-        self.order = np.empty((batch, n), dtype=np.int64)
+        self.order = np.tile(np.arange(n), (batch, 1))
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the orders and the classes of places."""
@@ -80,6 +107,8 @@ class Descent:
                 self._run(state.take((~before).nonzero()[0]), j)
                 return
             state = self._expanded(state, j)
+            if not len(state.item):
+                return
             crowded = state.crowd() > 1
             if crowded.any():
                 state = self._merged(state, crowded, j)
@@ -99,10 +128,17 @@ class Descent:
         hashes, set_of = self._told_apart(state.y, step, parents, digits), set_of[parents]
         starts = np.flatnonzero(np.diff(set_of, prepend=-1))
         (kept,) = (hashes == np.minimum.reduceat(hashes, starts)[set_of]).nonzero()
-        counts = np.bincount(set_of[kept])
-        if counts.max() > self.limit:
-            self._refuse(int(self.numbers[np.unique(state.item)[counts.argmax()]]), j)
+        over = np.bincount(set_of[kept]) > self.limit.candidates
+        if over.any():
+            self._pass(np.unique(state.item)[over], j)
+            kept = kept[~over[set_of[kept]]]
         return expand(state, step, parents[kept], digits[kept])
+
+    def _pass(self, items: np.ndarray, level: int) -> None:
+        if not self.limit.helped:
+            self.limit.refuse(int(self.numbers[items[0]]), level)
+        for item in items.tolist():
+            self.found[item] = [*automorphisms(self.ranks[item], self.limit.nodes)]
 
     def _told_apart(
         self, y: np.ndarray, step: Step, parents: np.ndarray, digits: np.ndarray
@@ -115,13 +151,6 @@ class Descent:
             children = np.take_along_axis(y[parents[part]], step.rows[digits[part]], 1)
             hashes[part] = self.hashes(children, step.labels)
         return hashes
-
-    def _refuse(self, number: int, level: int) -> None:
-        raise ValueError(
-            f"set {number} has more than limit={self.limit} equally good candidates at level "
-            f"{level} of {self.name}: raise limit, break the ties by a further feature, or, for "
-            "graphs, put the nodes in order with a graph canonicalizer first"
-        )
 
     def _merged(self, state: State, crowded: np.ndarray, j: int) -> State:
         alive = np.ones(len(state.item), dtype=bool)
