@@ -19,9 +19,12 @@ def is_in_onnx_export() -> bool:
     return torch.compiler.is_compiling() and _asked()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _asked() -> bool:  # at once: a compiler would take it for false
     return torch.onnx.is_in_onnx_export()
+
+
+# As by `torch.compiler.assume_constant_result`, which would import the whole compiler.
+_asked._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def refuse_onnx(name: str, instead: str) -> None:

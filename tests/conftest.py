@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 # Two test workers share two cores, and no window opens. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,6 +26,9 @@ from tests.left_out import (  # noqa: F401
 
 # What a shell starts in the background ignores Ctrl-C, and so would every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# For addresses jsonschema compiles grammars, which takes seconds; no notebook's schema needs them.
+sys.modules["rfc3987_syntax"] = None
 
 # The first example of a law pays for warm-up, so no deadline; a CI run tries the same examples.
 settings.register_profile("laws", deadline=None, derandomize="CI" in os.environ)

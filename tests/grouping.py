@@ -21,6 +21,13 @@ class Grouped(LoadScopeScheduling):
         self.groups = json.loads(Path(node.workerinput["groups"]).read_text())
         super().add_node_collection(node, collection)
 
+    def mark_test_complete(self, node, item_index, duration=0):
+        super().mark_test_complete(node, item_index, duration)
+        work = self.assigned_work[node]  # xdist counts all of it after every test
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(work[scope].values()):
+            del work[scope]
+
     def _split_scope(self, nodeid):
         return self.groups.get(nodeid, nodeid)
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
+import torch._dynamo  # optimizers import it, and each forked process would anew
 import torch.distributed as dist
 from tqdm import tqdm
 

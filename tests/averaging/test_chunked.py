@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -11,6 +11,7 @@ from invariant_nets._sets import chunk_size
 from invariant_nets.averaging.chunked import outputs_over
 from invariant_nets.averaging.recompute import recomputed_average
 from tests import oracles
+from tests.examples import examples
 
 
 def moved_back(sigma, y):
@@ -22,7 +23,7 @@ def moved_back(sigma, y):
 
 
 @given(n=st.integers(1, 5), k=st.integers(1, 6), size=st.integers(1, 4), seed=st.integers(0, 999))
-@settings(max_examples=50)
+@examples(50)
 def test_the_equivariant_average_is_the_loop_that_moves_rows_back(n, k, size, seed):
     generator = torch.Generator().manual_seed(seed)
     permutations = torch.stack([torch.randperm(n, generator=generator) for _ in range(k)])

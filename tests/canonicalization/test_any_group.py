@@ -5,7 +5,7 @@ import networkx
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -129,7 +129,6 @@ def test_the_form_is_that_of_the_whole_orbit_by_enumeration(group, kind):
     assert_is_canonical(group, some_sets(kind, 3, group.degree, source_of(0)))
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     seed=SEEDS, kind=st.sampled_from(["continuous", "partly tied", 1, 2, 3]), d=st.integers(1, 2)
 )

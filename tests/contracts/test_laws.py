@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -27,6 +27,7 @@ from invariant_nets import (
 )
 from invariant_nets.groups.permutation import stack_permutations
 from tests import oracles
+from tests.examples import examples
 
 sizes = {"n": st.integers(1, 4), "d": st.integers(1, 4), "seed": st.integers(0, 2**32 - 1)}
 every_backbone = pytest.mark.parametrize("backbone", [mlp, transformer, intrinsic])
@@ -84,7 +85,7 @@ def test_what_acts_on_every_member_alone_keeps_equivariance(n, d, seed):
 # Averages over a group.
 
 
-@settings(max_examples=50)
+@examples(50)
 @every_backbone
 @given(**sizes)
 def test_the_average_over_a_generated_group_is_invariant_to_every_element(backbone, n, d, seed):
@@ -95,7 +96,7 @@ def test_the_average_over_a_generated_group_is_invariant_to_every_element(backbo
         assert close(average(p(x)), average(x))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(**sizes)
 def test_averaging_twice_is_averaging_once(n, d, seed):
     model, x, _ = drawn(mlp, n, d, seed)
@@ -103,7 +104,7 @@ def test_averaging_twice_is_averaging_once(n, d, seed):
     assert close(SymmetryModel(once, all_of(n))(x), once(x))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(**sizes)
 def test_averaging_over_a_subgroup_first_changes_nothing(n, d, seed):
     model, x, generator = drawn(mlp, n, d, seed)

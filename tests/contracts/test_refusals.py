@@ -157,15 +157,17 @@ def takes(module, x):
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_sets_of_another_type_are_refused_or_taken_rightly(name):
+    module = made(name)
     for kind in TYPES.values():
-        assert_another_type_is_refused_or_right(made(name), CATALOGUE[name], *kind)
+        assert_another_type_is_refused_or_right(module, CATALOGUE[name], *kind)
 
 
 @pytest.mark.parametrize("name", TAKES_SETS)
 def test_what_is_no_dense_tensor_is_refused(name):
+    module = made(name)
     for convert, words in KINDS.values():
         with pytest.raises(TypeError, match=f"^[xy] must be .*{words}"):
-            made(name)(convert(some(CATALOGUE[name])))
+            module(convert(some(CATALOGUE[name])))
 
 
 @pytest.mark.parametrize("name", TAKES_SETS)

@@ -10,10 +10,11 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets import SetFileError, load_sets
+from tests.examples import examples
 
 X = np.random.default_rng(0).normal(size=(8, 3, 2))
 Y = np.arange(8) % 2
@@ -316,7 +317,7 @@ def test_one_format_under_the_name_of_the_other_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_read_and_nothing_else(tmp_path_factory, kind, data):
     path = saved(tmp_path_factory.mktemp("file"), WHOLE, kind)

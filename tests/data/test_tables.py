@@ -7,10 +7,11 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets import SetFileError, load_sets, unpad_sets
+from tests.examples import examples
 
 pd = pytest.importorskip("pandas", reason="tables need pandas: the extra tables")
 try:
@@ -82,7 +83,7 @@ tables = st.lists(
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=30)
+@examples(30)
 @given(tables)
 def test_a_table_is_read_as_by_one_who_takes_a_row_at_a_time(tmp_path_factory, kind, table):
     columns = dict(zip(("set", "label", "u", "v"), zip(*table, strict=True), strict=True))
@@ -327,7 +328,7 @@ def test_what_a_parquet_alone_can_hold_is_refused(tmp_path, values, message):
 
 @needs_pyarrow
 @given(share=st.floats(0, 0.999))
-@settings(max_examples=15)
+@examples(15)
 def test_a_torn_parquet_is_refused(tmp_path_factory, share):
     path = saved(tmp_path_factory.mktemp("file"), TABLE, "parquet")
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])

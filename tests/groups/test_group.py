@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -25,6 +25,7 @@ from invariant_nets import (
 )
 from invariant_nets.groups.products import moved_axes, young_subgroup
 from tests import oracles
+from tests.examples import examples
 
 
 @st.composite
@@ -38,7 +39,7 @@ def rows(group, **options):
 
 
 @given(generators())
-@settings(max_examples=60)
+@examples(60)
 def test_the_elements_are_the_closure_each_once(images):
     group = PermutationGroup(images)
     listed = rows(group)
@@ -48,7 +49,7 @@ def test_the_elements_are_the_closure_each_once(images):
 
 
 @given(generators(), st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@examples(60)
 def test_membership_and_numbers_agree_with_the_list(images, random):
     group = PermutationGroup(images)
     closure = oracles.closure(images)
@@ -72,7 +73,7 @@ def ranges(draw):
 
 
 @given(ranges(), st.integers(1, 7))
-@settings(max_examples=40)
+@examples(40)
 def test_any_range_in_any_chunks_is_a_slice_of_the_list(part, size):
     group, start, stop = part
     assert rows(group, start=start, stop=stop, chunk_size=size) == rows(group)[start:stop]
@@ -80,7 +81,7 @@ def test_any_range_in_any_chunks_is_a_slice_of_the_list(part, size):
 
 
 @given(generators(), generators())
-@settings(max_examples=40)
+@examples(40)
 def test_subgroups_and_equality_are_those_of_sets(first, second):
     a, b = PermutationGroup(first), PermutationGroup(second)
     if a.degree != b.degree:
@@ -98,7 +99,7 @@ def test_groups_of_other_degrees_and_orders_have_other_hashes():
 
 
 @given(generators())
-@settings(max_examples=60)
+@examples(60)
 def test_orbits_and_stabilizers_are_those_of_the_definition(images):
     group, closure = PermutationGroup(images), oracles.closure(images)
     for point in range(group.degree):
@@ -116,7 +117,7 @@ def test_a_stabilizer_takes_nothing_from_the_global_source_of_randomness():
 
 
 @given(generators())
-@settings(max_examples=60)
+@examples(60)
 def test_the_number_of_orbits_is_burnsides_average(images):
     group = PermutationGroup(images)
     closure = oracles.closure(images)
@@ -143,7 +144,7 @@ def test_orbitals_of_two_actions():
 
 
 @given(generators(max_degree=4), st.integers(1, 3))
-@settings(max_examples=30)
+@examples(30)
 def test_tuples_of_points_are_moved_in_the_order_of_the_elements(images, k):
     group = PermutationGroup(images, "G")
     moved, n = group.on_tuples(k), group.degree

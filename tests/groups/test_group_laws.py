@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets import (
@@ -28,6 +28,7 @@ from invariant_nets import (
 )
 from tests import oracles
 from tests.contracts.test_laws import close, drawn, sizes
+from tests.examples import examples
 
 groups = st.builds(
     lambda n, count, seed: PermutationGroup(
@@ -110,7 +111,7 @@ def test_the_average_of_any_matrix_over_the_group_is_an_orbit_layer(group, seed)
     assert close(average(x), layer(x))
 
 
-@settings(max_examples=40)
+@examples(40)
 @pytest.mark.parametrize("recompute", [False, True])
 @given(group=groups, seed=seeds)
 def test_the_average_over_a_group_is_exact_and_invariant(recompute, group, seed):
@@ -121,7 +122,7 @@ def test_the_average_over_a_group_is_exact_and_invariant(recompute, group, seed)
         assert close(average(g(x)), average(x))
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(group=groups, seed=seeds)
 def test_the_average_over_a_group_is_equivariant_on_request(group, seed):
     n = group.degree
@@ -172,7 +173,9 @@ def test_every_route_that_claims_invariance_has_it(n, d, seed):
     if n * d <= 6:
         routes.append((SymmetryModel(network, grid), grid))
     for model, group in routes:
-        assert symmetry_report(model, x, group, rtol=1e-9, atol=1e-11), model
+        for g in group.generators:
+            moved = g(x.reshape(len(x), group.degree, -1)).reshape(x.shape)
+            assert close(model(moved), model(x)), model
 
 
 def test_an_average_over_too_small_a_group_is_not_invariant():

@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets import Permutation, PermutationGroup
@@ -43,7 +43,6 @@ def test_tuples_are_numbered_row_by_row():
 
 
 @given(st.integers(1, 14).flatmap(lambda n: st.permutations(range(n))))
-@settings(max_examples=100)
 def test_the_levels_of_powers_are_a_chain_of_them(row):
     generator = Permutation(row)
     chain = StabilizerChain(len(row), power_levels(generator.index_tensor))

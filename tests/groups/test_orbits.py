@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets.groups import orbits
@@ -16,6 +16,7 @@ from invariant_nets.groups.orbits import (
     union_orbitals,
 )
 from tests import oracles
+from tests.examples import examples
 
 
 @st.composite
@@ -41,7 +42,7 @@ def numbered(orbits_of, keys):
 
 
 @given(two_actions())
-@settings(max_examples=80)
+@examples(80)
 def test_orbits_are_those_of_the_closure(actions):
     rows, columns = actions
     m = len(rows[0])
@@ -69,7 +70,7 @@ def scrambled_actions(draw):
 
 
 @given(scrambled_actions())
-@settings(max_examples=60)
+@examples(60)
 def test_orbits_are_what_the_generators_reach(images):
     n = images.shape[1]
     expected = numbered(lambda i: frozenset(reachable(images.tolist(), i)), range(n))
@@ -106,7 +107,7 @@ def factors(draw):
 
 
 @given(factors())
-@settings(max_examples=80)
+@examples(80)
 def test_orbitals_of_products_are_those_of_the_factors(actions):
     of_pairs = [pair_orbits(torch.tensor(a), torch.tensor(a)) for a in actions]
     of_points = [point_orbits(torch.tensor(a)) for a in actions]

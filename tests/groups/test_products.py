@@ -3,7 +3,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -140,7 +140,6 @@ nested = st.recursive(
 
 
 @given(nested)
-@settings(max_examples=100, deadline=None)
 def test_orbitals_of_nested_products_are_those_of_the_generators(group):
     images = torch.stack([g.index_tensor for g in group.generators])
     expected = pair_orbits(images, images)

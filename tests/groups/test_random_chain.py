@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sympy import combinatorics
 
@@ -27,6 +27,7 @@ from invariant_nets.groups.chain import StabilizerChain
 from invariant_nets.groups.finding import random_chain, schreier_sims
 from invariant_nets.groups.finding.random_chain import RandomChain, inverse_rows, random_words
 from invariant_nets.groups.finding.schreier_sims import searched_levels
+from tests.examples import examples
 
 
 def images(group):
@@ -82,7 +83,7 @@ def small_generators(draw):
 
 
 @given(small_generators(), st.sampled_from([0, 40]))
-@settings(max_examples=150)
+@examples(150)
 def test_orders_and_members_are_sympys_whatever_the_random_phase_finds(rows, passing):
     with pytest.MonkeyPatch.context() as patch:
         # Without a random phase the proof has to mend the chain.

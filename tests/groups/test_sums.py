@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariant_nets import (
@@ -13,6 +13,7 @@ from invariant_nets import (
     symmetric_group,
 )
 from tests import oracles
+from tests.examples import examples
 
 
 @st.composite
@@ -26,7 +27,7 @@ def two_actions(draw):
 
 
 @given(two_actions())
-@settings(max_examples=40)
+@examples(40)
 def test_the_sum_is_what_the_generators_do_to_both(actions):
     first, second = actions
     together = [[*a, *(len(a) + i for i in b)] for a, b in zip(first, second, strict=True)]

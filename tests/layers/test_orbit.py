@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -24,6 +24,7 @@ from invariant_nets import (
     trivial_group,
 )
 from tests import oracles
+from tests.examples import examples
 
 DOUBLE = {"dtype": torch.float64}
 
@@ -44,7 +45,7 @@ def randomized(layer):
 
 
 @given(groups())
-@settings(max_examples=60)
+@examples(60)
 def test_it_commutes_with_every_element_and_is_all_that_does(group):
     layer = randomized(OrbitLinear(group, 2, 3, **DOUBLE))
     x = torch.randn(2, group.degree, 2, **DOUBLE)
@@ -62,7 +63,7 @@ def test_it_commutes_with_every_element_and_is_all_that_does(group):
 
 
 @given(groups(), st.integers(0, 2**31))
-@settings(max_examples=40)
+@examples(40)
 def test_the_invariant_layer_is_all_that_is_invariant(group, seed):
     torch.manual_seed(seed)
     layer = randomized(OrbitInvariant(group, 2, 3, **DOUBLE))
@@ -354,7 +355,7 @@ def test_a_pickle_of_a_closed_form_does_not_hold_all_pairs(group):
 
 
 @given(groups())
-@settings(max_examples=40)
+@examples(40)
 def test_the_weights_start_with_the_same_share_for_each_orbital_of_a_row(group):
     layer, ids = OrbitLinear(group, 4, 1), group.orbitals()
     for row in ids:
