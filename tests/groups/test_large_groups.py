@@ -135,6 +135,7 @@ GENERATORS = {
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("extra", [0, 3])
 def test_giants_are_recognized_from_any_usual_generators(monkeypatch, name, n, extra):
+    monkeypatch.setattr(giants, "_FEW_POINTS", 0)
     monkeypatch.setattr(schreier_sims, "searched_levels", None)
     make, kind = GENERATORS[name]
     group = spread(make(n), n, extra, seed=n)

@@ -90,6 +90,9 @@ class _Wheel:
         self.generators: list[bytes] = []
         self.elements, self.inverses = {base: _POINTS}, {base: _POINTS}
 
+    def __len__(self) -> int:
+        return len(self.elements)
+
     @property
     def rows(self) -> Rows:
         return rows_of(self.elements.values())

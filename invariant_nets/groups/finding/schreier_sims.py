@@ -81,13 +81,16 @@ def searched_levels(
         chain.fill(order)
         if order is None:
             chain.prove()
-    levels, every = [], moved.numpy()
+    if not chain.levels:
+        return []
+    # The identity comes first, so that digit 0 always changes nothing.
+    rows, every = np.concatenate([wheel.rows[:, :m] for wheel in chain.levels]), moved.numpy()
+    full = np.empty((len(rows), n), dtype=np.int64)
+    full[:] = np.arange(n)
+    full[:, every] = every[rows]
+    levels, start = [], 0
     for wheel in chain.levels:
-        rows = wheel.rows[:, :m]
-        # The identity first, so that digit 0 always changes nothing.
-        points = rows[:, wheel.base]
-        ranked = np.lexsort((points, points != wheel.base))
-        full = np.arange(n)[None].repeat(len(rows), 0)
-        full[:, every] = every[rows[ranked]]
-        levels.append(table_level(int(every[wheel.base]), torch.from_numpy(full)))
+        table = torch.from_numpy(full[start : start + len(wheel)])
+        levels.append(table_level(int(every[wheel.base]), table))
+        start += len(wheel)
     return levels
