@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,8 @@ from invariant_nets.groups.permutation import Permutation
 _TABLE_BYTES = 1 << 23
 _TABLE_ROWS = 1 << 18
 _TABLE_ENTRIES = 1 << 25
-_FEW_LEVELS = 2
+# A level's rows cost no less than so many of a table do.
+_CALL_ROWS = 1 << 10
 # Batches of this size stay in the cache from one table to the next.
 _CACHED_ENTRIES = 1 << 18
 _COSET_ROWS = 1 << 10
@@ -80,6 +82,7 @@ class StabilizerChain:
         self.levels = [level for level in levels if level.size > 1]
         self.order = long_int(math.prod(level.size for level in self.levels))
         self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
+        self._asked: Counter[int] = Counter()
 
     @cached_property
     def _limit(self) -> int:
@@ -116,7 +119,8 @@ class StabilizerChain:
 
     def _rows(self, number: int, digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
         radix, block = self.radices[number], self._blocks[number]
-        worth = number in self._tables or (self._tabled[number] and len(block) > _FEW_LEVELS)
+        self._asked[number] += len(block) * max(len(digits), _CALL_ROWS)
+        worth = self._tabled[number] and self._asked[number] >= radix
         if radix <= self._limit and (worth or is_traced() or radix <= len(digits)):
             return self._table(number).index_select(0, digits)
         # A table that is larger than what is asked for would cost more than it saves.
@@ -279,13 +283,12 @@ def _empty(rows: int, columns: int) -> Int[Tensor, "rows columns"]:
 
 def table_level(base: int, transversal: Int[Tensor, "size n"]) -> Level:
     """Return the level of a transversal that is given by its rows, the identity first."""
-    digit_of = np.full(transversal.shape[1], -1)
-    digit_of[transversal[:, base].numpy()] = np.arange(len(transversal))
+    digit_of = {point: digit for digit, point in enumerate(transversal[:, base].tolist())}
     every = np.arange(transversal.shape[1])
     return Level(
         len(transversal),
         base,
-        lambda point: int(digit_of[point]),
+        lambda point: digit_of.get(point, -1),
         transversal.__getitem__,
         lambda digit: (every, transversal[digit].numpy()),
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from itertools import islice
 from typing import Any
 
 import torch
@@ -155,9 +154,12 @@ class PermutationGroup:
             >>> PermutationGroup([[1, 0, 2, 4, 3]]).orbits()
             ((0, 1), (2,), (3, 4))
         """
-        numbers = point_orbits(self._images)
-        points = iter(numbers.argsort(stable=True).tolist())
-        return tuple(tuple(islice(points, size)) for size in numbers.bincount().tolist())
+        orbits: list[list[int]] = []
+        for point, number in enumerate(point_orbits(self._images).tolist()):
+            if number == len(orbits):
+                orbits.append([])
+            orbits[number].append(point)
+        return tuple(map(tuple, orbits))
 
     def orbit_numbers(self) -> Int[Tensor, " n"]:
         """Return the number of each point's orbit, from 0, as they first appear."""
@@ -209,8 +211,7 @@ class PermutationGroup:
             return self
         if self._stabilizer is not None:
             return self._stabilizer(point)
-        again = self._levels or partial(levels_of, self._images)
-        images, levels = stabilizing(self._images, point, lambda: self._chain.levels, again)
+        images, levels = stabilizing(self._images, point, lambda: self._chain.levels)
         return self._known(images, None, levels, shape=self.shape, axes=self.axes)
 
     def elements(

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -126,24 +126,31 @@ def power_levels(generator: Int[Tensor, " n"]) -> list[Level]:
 def _power_level(
     cycles: Sequence[Sequence[int]], number: int, power: int, size: int, degree: int
 ) -> Level:
-    lengths = np.array([len(cycle) for cycle in cycles])
-    points = np.concatenate(cycles)
-    length, start = lengths.repeat(lengths), (lengths.cumsum() - lengths).repeat(lengths)
-    place = np.arange(len(points)) - start
-    steps = np.array([power % len(cycle) for cycle in cycles]).repeat(lengths)
     own = cycles[number]
     digit_of = {own[power * digit % len(own)]: digit for digit in range(size)}
 
+    @cache
+    def points() -> np.ndarray:
+        return np.concatenate(cycles)
+
+    @cache
+    def places() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        sizes = np.array([len(cycle) for cycle in cycles])
+        length, start = sizes.repeat(sizes), (sizes.cumsum() - sizes).repeat(sizes)
+        steps = np.array([power % len(cycle) for cycle in cycles]).repeat(sizes)
+        return start, np.arange(len(length)) - start, steps, length
+
     def targets(digits: np.ndarray) -> np.ndarray:
+        start, place, steps, length = places()
         images: np.ndarray = start + (place + steps * digits) % length
         return images
 
     def rows(digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
         local = torch.from_numpy(targets(digits.numpy()[:, None]))
-        return on_some(torch.from_numpy(points), degree, local)
+        return on_some(torch.from_numpy(points()), degree, local)
 
     def moves(digit: int) -> Moves:
-        return points, points[targets(np.array(digit))]
+        return points(), points()[targets(np.array(digit))]
 
     return Level(size, own[0], lambda point: digit_of.get(point, -1), rows, moves)
 

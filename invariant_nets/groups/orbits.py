@@ -20,12 +20,15 @@ of its factors:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
+
+_FEW_EDGES = 1 << 9
 
 
 def point_orbits(images: Int[Tensor, "generators n"]) -> Int[Tensor, " n"]:
@@ -193,6 +196,8 @@ def components(targets: np.ndarray, starts: np.ndarray) -> np.ndarray:
         >>> components(np.array([2]), np.array([0, 1, 1, 1])).tolist()
         [0, 1, 0]
     """
+    if len(targets) <= _FEW_EDGES:
+        return _few_components(targets.tolist(), starts.tolist())
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -200,3 +205,20 @@ def components(targets: np.ndarray, starts: np.ndarray) -> np.ndarray:
     graph = csr_array((np.ones(len(targets), dtype=np.int8), targets, starts), shape=(size, size))
     count, labels = connected_components(graph, directed=True, connection="weak")
     return _numbered(labels, count)
+
+
+def _few_components(targets: list[int], starts: list[int]) -> np.ndarray:
+    # The root of a point is never above it, nor is that of a tree that joins another (Rem).
+    roots = list(range(len(starts) - 1))
+    for node in range(len(roots)):
+        for other in targets[starts[node] : starts[node + 1]]:
+            high, low = node, other
+            while roots[high] != roots[low]:
+                if roots[high] < roots[low]:
+                    high, low = low, high
+                roots[high], high = roots[low], roots[high]
+    numbers: list[int] = []
+    fresh = itertools.count()
+    for node, root in enumerate(roots):
+        numbers.append(numbers[root] if root < node else next(fresh))
+    return np.array(numbers, dtype=np.int64)

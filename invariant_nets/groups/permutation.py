@@ -151,18 +151,7 @@ class Permutation:
             >>> Permutation([2, 1, 0, 4, 5, 3]).cycles()
             ((0, 2), (3, 4, 5))
         """
-        images, seen, cycles = self._index.tolist(), set(), []
-        moved = (self._index != torch.arange(len(self), device="cpu")).nonzero().flatten()
-        for start in moved.tolist():
-            cycle = []
-            point = start
-            while point not in seen:
-                seen.add(point)
-                cycle.append(point)
-                point = images[point]
-            if cycle:
-                cycles.append(tuple(cycle))
-        return tuple(cycles)
+        return tuple(cycles_of(self._index.tolist()))
 
     def order(self) -> int:
         r"""Return the least $k \ge 1$ with $\sigma^k = 1$: the lcm of the cycle lengths."""
@@ -228,6 +217,25 @@ def images_of_cycles(n: int, cycles: Sequence[Sequence[int]]) -> list[int]:
         for point in cycle:
             images[before] = before = point
     return images
+
+
+def cycles_of(images: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the cycles of length two and more, each from its smallest point, in order.
+
+    Example:
+        >>> cycles_of([2, 1, 0, 4, 5, 3])
+        [(0, 2), (3, 4, 5)]
+    """
+    cycles, seen = [], set()
+    for start, point in enumerate(images):
+        if start != point and start not in seen:
+            cycle = [start]
+            while point != start:
+                cycle.append(point)
+                point = images[point]
+            seen.update(cycle)
+            cycles.append(tuple(cycle))
+    return cycles
 
 
 def stack_permutations(

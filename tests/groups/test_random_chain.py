@@ -1,4 +1,4 @@
-"""Chains from random elements against sympy's, which is deterministic."""
+"""Chains from random elements, and with permutations as bytes, against sympy's."""
 
 import itertools
 import math
@@ -24,7 +24,8 @@ from invariant_nets import (
     wreath_product,
 )
 from invariant_nets.groups.chain import StabilizerChain
-from invariant_nets.groups.finding import random_chain, schreier_sims
+from invariant_nets.groups.finding import byte_chain, random_chain, schreier_sims
+from invariant_nets.groups.finding.byte_chain import ByteChain, rows_of
 from invariant_nets.groups.finding.random_chain import RandomChain, inverse_rows, random_words
 from invariant_nets.groups.finding.schreier_sims import searched_levels
 from tests.examples import examples
@@ -82,12 +83,45 @@ def small_generators(draw):
     return torch.tensor(rows)
 
 
+@given(small_generators(), st.sampled_from([0, 1]))
+@settings(max_examples=150)
+def test_chains_of_bytes_have_sympys_orders_members_and_stabilizers(rows, words):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(byte_chain, "_FEW_POINTS", 0 if words else 32)
+        n = rows.shape[1]
+        group = PermutationGroup(list(rows))
+        chain, rival = StabilizerChain(n, searched_levels(rows, torch.arange(n))), in_sympy(rows)
+        assert chain.order == rival.order()
+        assert all(chain.digits(Permutation(row)) is not None for row in rows)
+        for row in (torch.randperm(n) for _ in range(3)):
+            inside = chain.digits(Permutation(row)) is not None
+            assert inside == rival.contains(combinatorics.Permutation(row.tolist()))
+        for point in range(n):
+            fixing = group.stabilizer(point)
+            assert fixing.order == rival.stabilizer(point).order()
+            assert all(g in group and g.index_tensor[point] == point for g in fixing.generators)
+
+
+def test_every_level_of_bytes_is_generated_by_its_own_generators():
+    chain = ByteChain(images(mathieu_group(12)).numpy(), 5)
+    sizes = [len(wheel.elements) for wheel in chain.levels]
+    assert chain.levels[0].base == 5
+    assert math.prod(sizes) == 95_040
+    for number, wheel in enumerate(chain.levels):
+        rows = rows_of(wheel.generators)[:, :12]
+        assert in_sympy(rows).order() == math.prod(sizes[number:])
+        for point, element in wheel.elements.items():
+            assert element[wheel.base] == point
+            assert element.translate(wheel.inverses[point]) == bytes(range(256))
+
+
 @given(small_generators(), st.sampled_from([0, 40]))
 @examples(150)
 def test_orders_and_members_are_sympys_whatever_the_random_phase_finds(rows, passing):
     with pytest.MonkeyPatch.context() as patch:
         # Without a random phase the proof has to mend the chain.
         patch.setattr(random_chain, "_PASSING", passing)
+        patch.setattr(schreier_sims, "MOST_POINTS", 0)
         levels = searched_levels(rows, torch.arange(rows.shape[1]))
     chain, rival = StabilizerChain(rows.shape[1], levels), in_sympy(rows)
     assert chain.order == rival.order()
@@ -107,7 +141,8 @@ def test_without_the_proof_a_chain_may_be_too_small(monkeypatch):
     assert chain.order == rubiks_cube_group().order
 
 
-def test_a_known_order_ends_the_search_and_one_too_large_does_not():
+def test_a_known_order_ends_the_search_and_one_too_large_does_not(monkeypatch):
+    monkeypatch.setattr(schreier_sims, "MOST_POINTS", 0)
     rows = images(mathieu_group(12))
     points = torch.arange(12)
     sizes = [level.size for level in searched_levels(rows, points, 95_040)]
@@ -179,7 +214,8 @@ def test_words_are_elements_and_the_same_every_time():
 
 
 def test_on_many_points_the_chain_is_the_random_one(monkeypatch):
-    monkeypatch.setattr(schreier_sims, "_schreier_sims", None)
+    monkeypatch.setattr(schreier_sims, "MOST_POINTS", 32)
+    monkeypatch.setattr(schreier_sims, "ByteChain", None)
     for group in (rubiks_cube_group(), wreath_product(cyclic_group(2), symmetric_group(17))):
         plain = PermutationGroup(group.generators)
         assert plain == group

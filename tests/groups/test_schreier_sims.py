@@ -65,13 +65,15 @@ def test_a_giant_on_some_of_the_points():
 
 
 def test_two_orbitals_are_looked_for_before_random_words(monkeypatch):
-    rows = imprimitive(6)
+    rows = imprimitive(10)
     monkeypatch.setattr(giants, "random_words", None)
     assert not is_giant(rows, moved(rows))
     monkeypatch.setattr(giants, "_ORBITAL_EDGES", 0)
-    rows = images(cyclic_group(12).on_tuples(1))
+    rows = images(cyclic_group(20).on_tuples(1))
     with pytest.raises(TypeError, match="not callable"):
         is_giant(rows, moved(rows))
+    rows = images(mathieu_group(12))
+    assert not is_giant(rows, moved(rows))
 
 
 def test_a_cycle_of_prime_length_counts_where_no_other_length_is_a_multiple():
@@ -83,5 +85,5 @@ def test_a_cycle_of_prime_length_counts_where_no_other_length_is_a_multiple():
         Permutation.from_cycles(20, range(19)),  # 19 > 20 - 3
         Permutation.from_cycles(20, range(17)),
     ]
-    found = giants._prime_cycles([word.index_tensor for word in words], 20)
+    found = giants._prime_cycles([word.index_tensor.tolist() for word in words], 20)
     assert list(found) == [tuple(range(5)), tuple(range(17))]

@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from invariant_nets.groups.finding.random_chain import random_words
 from invariant_nets.groups.orbits import pair_orbits, point_orbits
-from invariant_nets.groups.permutation import Permutation
+from invariant_nets.groups.permutation import cycles_of
 
 _LEAST_GIANT = 8
+# Up to here the chain is found before so many words are tried.
+_FEW_POINTS = 16
 _RANDOM_BATCHES = 10
 _ORBITAL_EDGES = 1 << 19
 
@@ -37,21 +40,18 @@ def is_giant(images: Int[Tensor, "generators n"], moved: Int[Tensor, " m"]) -> b
     m = len(moved)
     if m < _LEAST_GIANT:
         return False
-    orbits = point_orbits(images)[moved]
-    if (orbits != orbits[0]).any():
-        return False
-    certificate = next(_prime_cycles(images, m), None)
-    if certificate is None and not _has_more_orbitals(images, moved):
+    certificate = next(_prime_cycles(images.tolist(), m), None)
+    if certificate is None and m > _FEW_POINTS and not _has_more_orbitals(images, moved):
         batches = islice(random_words(images.numpy()), _RANDOM_BATCHES)
-        words = (word for batch in batches for word in torch.from_numpy(batch))
+        words = (word for batch in batches for word in batch.tolist())
         certificate = next(_prime_cycles(words, m), None)
     return certificate is not None and _least_block(images, certificate) == m
 
 
-def _prime_cycles(images: Iterable[Int[Tensor, " n"]], m: int) -> Iterator[Sequence[int]]:
+def _prime_cycles(images: Iterable[Sequence[int]], m: int) -> Iterator[Sequence[int]]:
     """Yield cycles of prime lengths that powers of permutations of `m` points have alone."""
     for word in images:
-        cycles = Permutation._trusted(word).cycles()
+        cycles = cycles_of(word)
         lengths = Counter(len(cycle) for cycle in cycles)
         for cycle in cycles:
             p = len(cycle)
@@ -62,6 +62,9 @@ def _prime_cycles(images: Iterable[Int[Tensor, " n"]], m: int) -> Iterator[Seque
 
 def _has_more_orbitals(images: Int[Tensor, "generators n"], moved: Int[Tensor, " m"]) -> bool:
     """Return whether more orbitals than the two of a giant were found, where that is fast."""
+    orbits = point_orbits(images)[moved]
+    if (orbits != orbits[0]).any():
+        return True
     if images.shape[0] * len(moved) ** 2 > _ORBITAL_EDGES:
         return False
     some = restricted(images, moved)
@@ -102,6 +105,6 @@ def restricted(images: Int[Tensor, "k n"], points: Int[Tensor, " m"]) -> Int[Ten
         >>> restricted(torch.tensor([[0, 3, 2, 1]]), torch.tensor([1, 3])).tolist()
         [[1, 0]]
     """
-    place = torch.zeros(images.shape[1], dtype=torch.int64, device="cpu")
-    place[points] = torch.arange(len(points), device="cpu")
-    return place[images[:, points]]
+    place = np.zeros(images.shape[1], dtype=np.int64)
+    place[points.numpy()] = np.arange(len(points))
+    return torch.from_numpy(place[images.numpy()[:, points.numpy()]])

@@ -161,6 +161,9 @@ class _Wheel:
         self.base, self.generators = base, generators
         self._set(points, rows)
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def _set(self, points: Int[np.ndarray, " k"], rows: Rows) -> None:
         self.points, self.rows = points, rows
         self.digit_of = np.full(rows.shape[1], -1)

@@ -4,7 +4,7 @@ Join all points that one generator moves: the generators of different components
 factors of a direct product. The chain of the powers of one generator is known by its cycles. A
 factor with a certificate that it is all of $S_m$ or $A_m$ on the points that it moves gets the
 chain of that group in closed form. Every other factor goes through the algorithm of Schreier and
-Sims: on few points through sympy's deterministic one, on many through the one with random elements.
+Sims: on up to 256 points with permutations as bytes, on more through the one with random elements.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from invariant_nets.groups.chain import Level, table_level
+from invariant_nets.groups.finding.byte_chain import MOST_POINTS, ByteChain
 from invariant_nets.groups.finding.giants import is_giant, restricted
 from invariant_nets.groups.finding.random_chain import RandomChain
-from invariant_nets.groups.known_chains import on_some, power_levels, symmetric_levels
-from invariant_nets.groups.orbits import components
+from invariant_nets.groups.known_chains import power_levels, symmetric_levels
 from invariant_nets.groups.permutation import are_odd
-
-_FEW_POINTS = 32
 
 
 def levels_of(images: Int[Tensor, "generators n"]) -> list[Level]:
@@ -43,19 +41,19 @@ def parts(
     images: Int[Tensor, "generators n"],
 ) -> Iterator[tuple[Int[Tensor, "some n"], Int[Tensor, " m"]]]:
     """Yield the generators of factors that move different points, and the points of each."""
-    moves = (images != torch.arange(images.shape[1], device="cpu")).numpy()
-    images, moves = images[torch.from_numpy(moves.any(1))], moves[moves.any(1)]
-    # From each point an edge to the first one of every generator that moves it.
-    first = moves.argmax(1)
-    starts = np.concatenate(([0], moves.sum(0).cumsum()))
-    part = components(first[moves.T.nonzero()[1]], starts)
-    # By part, the generators and the points in turn.
-    of_rows, of_points = part[first], part
-    rows, points = of_rows.argsort(kind="stable"), of_points.argsort(kind="stable")
-    for number in np.unique(of_rows):
-        some = rows[slice(*np.searchsorted(of_rows[rows], (number, number + 1)))]
-        moved = points[slice(*np.searchsorted(of_points[points], (number, number + 1)))]
-        yield images[torch.from_numpy(some)], torch.from_numpy(moved)
+    found: list[tuple[list[int], set[int]]] = []
+    for number, row in enumerate(images.tolist()):
+        rows, points = [number], {i for i, image in enumerate(row) if i != image}
+        apart = []
+        for part in found:
+            if part[1].isdisjoint(points):
+                apart.append(part)
+            else:
+                rows, points = part[0] + rows, part[1] | points
+        found = [*apart, (rows, points)]
+    for rows, points in sorted((part for part in found if part[1]), key=lambda part: min(part[1])):
+        some = images if len(rows) == len(images) else images[np.array(sorted(rows))]
+        yield some, torch.from_numpy(np.array(sorted(points)))
 
 
 def _part_levels(images: Int[Tensor, "some n"], moved: Int[Tensor, " m"]) -> list[Level]:
@@ -63,40 +61,36 @@ def _part_levels(images: Int[Tensor, "some n"], moved: Int[Tensor, " m"]) -> lis
         return power_levels(images[0])
     if is_giant(images, moved):
         return symmetric_levels(moved, images.shape[1], not bool(are_odd(images).any()))
-    few = len(moved) <= _FEW_POINTS
-    return _schreier_sims(images) if few else searched_levels(images, moved)
+    return searched_levels(images, moved)
 
 
 def searched_levels(
     images: Int[Tensor, "some n"], moved: Int[Tensor, " m"], order: int | None = None
 ) -> list[Level]:
-    """Return the levels of a group on some points, from random elements, with a proof.
+    """Return the levels of a group on some points, by a search, with a proof.
 
-    If its order is known, the proof is left out: levels whose sizes have that product are whole.
+    On many points and if its order is known, the proof is left out: levels whose sizes have that
+    product are whole.
     """
-    chain = RandomChain(restricted(images, moved).numpy().astype(np.int32))
-    chain.fill(order)
-    if order is None:
-        chain.prove()
-    levels = []
+    local, m, n = restricted(images, moved).numpy(), len(moved), images.shape[1]
+    chain: ByteChain | RandomChain
+    if m <= MOST_POINTS:
+        chain = ByteChain(local)
+    else:
+        chain = RandomChain(local.astype(np.int32))
+        chain.fill(order)
+        if order is None:
+            chain.prove()
+    if not chain.levels:
+        return []
+    # The identity comes first, so that digit 0 always changes nothing.
+    rows, every = np.concatenate([wheel.rows[:, :m] for wheel in chain.levels]), moved.numpy()
+    full = np.empty((len(rows), n), dtype=np.int64)
+    full[:] = np.arange(n)
+    full[:, every] = every[rows]
+    levels, start = [], 0
     for wheel in chain.levels:
-        # The identity first, so that digit 0 always changes nothing.
-        ranked = np.lexsort((wheel.points, wheel.points != wheel.base))
-        rows = torch.from_numpy(wheel.rows[ranked]).long()
-        levels.append(table_level(int(moved[wheel.base]), on_some(moved, images.shape[1], rows)))
-    return levels
-
-
-def _schreier_sims(images: Int[Tensor, "generators n"]) -> list[Level]:
-    from sympy import combinatorics
-
-    group = combinatorics.PermutationGroup(
-        [combinatorics.Permutation(row) for row in images.tolist()]
-    )
-    levels = []
-    for base, transversal in zip(group.base, group.basic_transversals, strict=True):
-        # The identity first, so that digit 0 always changes nothing.
-        points = sorted(transversal, key=lambda point: (point != base, point))
-        rows = torch.tensor([transversal[point].array_form for point in points], device="cpu")
-        levels.append(table_level(base, rows))
+        table = torch.from_numpy(full[start : start + len(wheel)])
+        levels.append(table_level(int(every[wheel.base]), table))
+        start += len(wheel)
     return levels
