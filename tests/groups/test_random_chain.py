@@ -84,7 +84,7 @@ def small_generators(draw):
 
 
 @given(small_generators(), st.sampled_from([0, 1]))
-@settings(max_examples=150)
+@examples(150)
 def test_chains_of_bytes_have_sympys_orders_members_and_stabilizers(rows, words):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(byte_chain, "_FEW_POINTS", 0 if words else 32)
