@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import torch
@@ -82,7 +81,7 @@ class StabilizerChain:
         self.levels = [level for level in levels if level.size > 1]
         self.order = long_int(math.prod(level.size for level in self.levels))
         self._tables: dict[int, Shaped[Tensor, "rows n"]] = {}
-        self._asked: Counter[int] = Counter()
+        self._asked: dict[int, int] = {}
 
     @cached_property
     def _limit(self) -> int:
@@ -117,13 +116,17 @@ class StabilizerChain:
             self._tables[number] = _products(self._blocks[number], points)
         return self._tables[number]
 
+    def _pays(self, number: int, rows: int) -> bool:
+        # A table that is larger than what is asked for would cost more than it saves.
+        radix, asked = self.radices[number], self._asked.get(number, 0)
+        self._asked[number] = asked + len(self._blocks[number]) * max(rows, _CALL_ROWS)
+        return radix <= rows or (self._tabled[number] and self._asked[number] >= radix)
+
     def _rows(self, number: int, digits: Int[Tensor, " k"]) -> Int[Tensor, "k n"]:
         radix, block = self.radices[number], self._blocks[number]
-        self._asked[number] += len(block) * max(len(digits), _CALL_ROWS)
-        worth = self._tabled[number] and self._asked[number] >= radix
-        if radix <= self._limit and (worth or is_traced() or radix <= len(digits)):
+        made = is_traced() or number in self._tables
+        if radix <= self._limit and (made or self._pays(number, len(digits))):
             return self._table(number).index_select(0, digits)
-        # A table that is larger than what is asked for would cost more than it saves.
         factors = []
         for level in block:
             radix //= level.size
@@ -262,10 +265,7 @@ class StabilizerChain:
 
 
 def _composed(factors: Sequence[Int[Tensor, "k n"]]) -> Int[Tensor, "k n"]:
-    product, *others = factors
-    for rows in others:
-        product = product.gather(1, rows)
-    return product
+    return reduce(lambda product, rows: product.gather(1, rows), factors)
 
 
 def _products(levels: Sequence[Level], points: Shaped[Tensor, " n"]) -> Shaped[Tensor, "rows n"]:
