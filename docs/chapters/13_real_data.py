@@ -241,7 +241,7 @@ def fit_regressions(C):
 
 
 def judged(fit, settings):
-    """Return 1 for each bag that the model of its fold, in its best setting, has right."""
+    """Return 1 for each bag that its fold's model, in its best setting, has right."""
     fits = torch.stack([fit(setting) for setting in settings])
     losses = torch.stack([loss_by_fold(logits, signs * valid) for logits in fits])
     logits = fits[losses.argmin(0)[fold], range(len(y)), fold]
@@ -274,9 +274,9 @@ both = {m: torch.cat([of[m] for of in hits.values()]) for m in hits["musk1"]}
 pairs = (attention, regression), (mean, regression), (attention, mean)
 apart = [paired(both[one], both[two]) for one, two in pairs]
 means = [{m: v.mean().item() for m, v in hits[k].items()} for k in hits]
-table([{"bags": k} | of for k, of in zip(hits, means, strict=True)])
 for (one, two), (difference, error) in zip(pairs, apart, strict=True):
     print(f"{one} − {two}, both: {difference:+.3f} ± {error:.3f}")
+table([{"bags": k} | of for k, of in zip(hits, means, strict=True)])
 
 # %% [markdown]
 # **Neither network is ahead of logistic regression**, and no lead of attention over the mean shows. With errors of one or

@@ -12,7 +12,7 @@ import invariant_nets
 from book.docstrings import adapt
 from book.pages import outputs
 from book.pages.notation import read as read_symbols
-from book.running.chapters import numbered, read
+from book.running.chapters import code_cells, numbered, read
 from invariant_nets import figures
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +64,23 @@ def test_chapters_have_numbers_and_appendices_letters():
     links = "[chapter 12][chapter-12] and [appendix B][appendix-b]"
     assert links in adapt(text)
     assert adapt("    An appendix A of another book.") == "    An appendix A of another book."
+
+
+def unseen(source):
+    """Returns the tables that a cell makes and does not show: only its last value is shown."""
+    return [
+        ast.unparse(statement)
+        for statement in ast.parse(source).body[:-1]
+        if re.match(r"table\(", ast.unparse(statement))
+    ]
+
+
+def test_every_table_that_a_chapter_makes_is_shown():
+    assert unseen("table(a)\nprint(b)\ntable(c)") == ["table(a)"]
+    paths = (ROOT / "docs" / "chapters").glob("*.py")
+    assert [
+        table for path in paths for cell in code_cells(read(path)) for table in unseen(cell.source)
+    ] == []
 
 
 def test_vendored_packages_name_no_registry():
