@@ -288,3 +288,17 @@ def test_the_goals_follow_the_results(tmp_path):
     (after,) = re.findall(r"\| Sorting sets \|.*", goals.text(path))
     assert before != after
     assert "| 0\N{NO-BREAK SPACE}of" in after
+
+
+def test_what_the_page_says_of_digits_and_maxima_is_what_was_found():
+    found = {(r.case, r.rival, r.size): r.value[1] for r in read()["digits"].results}
+    for case, name, size in found:
+        if case == digits.RIGHT and size >= 15:
+            assert (found[case, name, size] > 0.99) == name.startswith(OURS)
+            assert found[case, name, size] > 0.99 or found[case, name, size] < 0.05
+    for name, (_, published) in digits.MAXIMA.items():
+        constant = found[digits.MAXIMUM, name, None]
+        falling = found[digits.MAXIMUM, f"{name}, {digits.FALLING}", None]
+        assert constant > float(published.split(" ± ")[0])
+        exact = "max pool" in name or "attention" in name
+        assert falling < constant / 100 if exact else falling > 2
