@@ -131,7 +131,7 @@ class StabilizerChain:
         for level in block:
             radix //= level.size
             factors.append(level.rows(digits // radix % level.size))
-        return _composed(factors)
+        return composed(factors)
 
     @cached_property
     def _subgroup(self) -> Int[Tensor, "rows n"]:
@@ -146,10 +146,8 @@ class StabilizerChain:
     def compose(self, digits: Sequence[Int[Tensor, " k"]], k: int) -> Int[Tensor, "k n"]:
         """Return the elements that have these digits, one tensor of digits per table."""
         if is_traced():
-            product = torch.arange(self.degree, device="cpu").expand(k, -1)
-            for i, digit in enumerate(digits):
-                product = product.gather(1, self._rows(i, digit).long())
-            return product
+            points = torch.arange(self.degree, device="cpu").expand(k, -1)
+            return composed([points, *(self._rows(*part).long() for part in enumerate(digits))])
         # A table whose digits are all 0 changes nothing, and need not even be made.
         used = [(i, digit) for i, digit in enumerate(digits) if digit.any()]
         if not used:
@@ -204,7 +202,7 @@ class StabilizerChain:
         """Return `k` independent elements, exactly uniform."""
         if all(self._tabled) or not self._draws:
             return self.compose([uniform_digits(radix, k, generator) for radix in self.radices], k)
-        return _composed([draw(k, generator) for draw in self._draws])
+        return composed([draw(k, generator) for draw in self._draws])
 
     @cached_property
     def _draws(self) -> list[Draw]:
@@ -264,7 +262,8 @@ class StabilizerChain:
         return number
 
 
-def _composed(factors: Sequence[Int[Tensor, "k n"]]) -> Int[Tensor, "k n"]:
+def composed(factors: Sequence[Int[Tensor, "k n"]]) -> Int[Tensor, "k n"]:
+    """Return the products of factors, the first to act last."""
     return reduce(lambda product, rows: product.gather(1, rows), factors)
 
 

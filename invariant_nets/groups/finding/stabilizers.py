@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from invariant_nets.groups.chain import Level
+from invariant_nets.groups.chain import Level, composed
 from invariant_nets.groups.enumeration import uniform_digits
 from invariant_nets.groups.finding.byte_chain import MOST_POINTS, ByteChain, rows_of
 from invariant_nets.groups.finding.giants import is_giant, restricted
@@ -112,10 +112,7 @@ def _random(
 
 def _uniform(levels: Sequence[Level], k: int, generator: torch.Generator) -> Int[Tensor, "k n"]:
     # By the levels' own rows: tables would cost more than so few draws.
-    product, *others = (level.rows(uniform_digits(level.size, k, generator)) for level in levels)
-    for rows in others:
-        product = product.gather(1, rows)
-    return product
+    return composed([level.rows(uniform_digits(level.size, k, generator)) for level in levels])
 
 
 def _fixing(
