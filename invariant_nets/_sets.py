@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from invariant_nets._arguments import autocasts, first_weight, of_weights
-from invariant_nets._rows import front
+from invariant_nets._rows import front, is_traced
 from invariant_nets._torch_modules import acts_by_member, advice, is_sequence, is_simple, is_torchs
 
 _SUPERBATCH_SETS = 8192
@@ -233,19 +233,6 @@ def call(
 def at_least_single(dtype: torch.dtype) -> torch.dtype:
     """Return the type for sums and counts: half precision has no large numbers, or few digits."""
     return torch.promote_types(dtype, torch.float32)
-
-
-def is_traced() -> bool:
-    """Return whether a compiler, a trace or a transform of `torch.func` sees every operation.
-
-    Then nothing may depend on the numbers in a tensor.
-    """
-    return (
-        torch.compiler.is_compiling()
-        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        # Private: `torch.func` does not tell, and numbers behind `vmap` cannot be asked for.
-        or torch._C._are_functorch_transforms_active()
-    )
 
 
 def is_transformed(x: Tensor) -> bool:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import long_int, positive_int, set_batch, set_mask
 from invariant_nets._indices import Indexed
-from invariant_nets._sets import chunk_size, is_traced, manner
+from invariant_nets._rows import is_traced
+from invariant_nets._sets import chunk_size, manner
 from invariant_nets.averaging.chunked import average_over, outputs_over
 from invariant_nets.averaging.cosets import Draws, cosets_of, error_of_cosets
 from invariant_nets.averaging.recompute import recomputed_average

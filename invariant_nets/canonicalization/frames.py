@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from invariant_nets._arguments import positive_int, set_batch, set_mask
 from invariant_nets._precision import as_written
-from invariant_nets._rows import front, members_first, permute_rows, stable_sort
-from invariant_nets._sets import at_least_single, is_traced, zero_padding
+from invariant_nets._rows import front, is_traced, members_first, permute_rows, stable_sort
+from invariant_nets._sets import at_least_single, zero_padding
 from invariant_nets.canonicalization.sorting import lexicographic_ordering
 
 _MANY_ENTRIES = 1 << 26

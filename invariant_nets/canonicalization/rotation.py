@@ -12,8 +12,8 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import set_batch, set_mask
-from invariant_nets._rows import front, members_first, permute_rows
-from invariant_nets._sets import is_traced, zero_padding
+from invariant_nets._rows import front, is_traced, members_first, permute_rows
+from invariant_nets._sets import zero_padding
 from invariant_nets.canonicalization.sorting import Ordering, row_ranks
 
 

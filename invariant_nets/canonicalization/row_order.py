@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from invariant_nets._rows import stable_sort
-from invariant_nets._sets import is_traced, zero_padding
+from invariant_nets._rows import is_traced, stable_sort
+from invariant_nets._sets import zero_padding
 
 FEW = 16  # where one row of so many ties, those that do are put in order by themselves
 
@@ -46,9 +46,9 @@ def _columns(x: Shaped[Tensor, "batch n d"], mask: Bool[Tensor, "batch n"] | Non
 
 def _stable_order(columns: Sequence[Shaped[Tensor, "batch n"]]) -> Int[Tensor, "batch n"]:
     # A stable sort by each column, the most significant one last.
-    first = columns[0]
-    order = torch.arange(first.shape[1], device=first.device).expand(first.shape)
-    for column in reversed(columns):
+    *others, last = columns
+    order = stable_sort(last)[1]
+    for column in reversed(others):
         order = order.gather(1, stable_sort(column.gather(1, order))[1])
     return order
 

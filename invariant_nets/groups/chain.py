@@ -23,7 +23,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from invariant_nets._arguments import long_int
-from invariant_nets._sets import is_traced
+from invariant_nets._rows import is_traced
 from invariant_nets.groups.enumeration import uniform_digits
 from invariant_nets.groups.permutation import Permutation
 

@@ -11,8 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from invariant_nets._arguments import positive_int
-from invariant_nets._rows import refuse_onnx
-from invariant_nets._sets import is_traced
+from invariant_nets._rows import is_traced, refuse_onnx
 from invariant_nets.groups.permutation import (
     Permutation,
     are_odd,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invariant_nets._sets import is_traced
+from invariant_nets._rows import is_traced
 
 UNIT = 8.0  # a power of two: what is shown is exactly what is stored, in every precision
 

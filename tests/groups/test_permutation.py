@@ -301,11 +301,20 @@ def test_stacking_different_sizes_names_them():
         stack_permutations([Permutation([1, 0]), Permutation([0, 1, 2])], name="parts")
 
 
-def test_every_set_gets_its_own_permutation_and_rows_stay_whole():
-    x = torch.randn(4, 5, 3)
-    orders = torch.stack([torch.randperm(5) for _ in range(4)])
-    expected = [oracles.permuted_rows(orders[k].tolist(), x[k]) for k in range(4)]
-    assert torch.equal(permute_rows(x, orders), torch.stack(expected))
+@pytest.mark.parametrize("shape", [(4, 5, 3), (4, 5, 9), (30, 40, 8), (3, 1, 4000), (0, 5, 9)])
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float16, torch.bool, torch.complex64], ids=str
+)
+def test_every_set_gets_its_own_permutation_and_rows_stay_whole(shape, dtype):
+    x = (100 * torch.randn(shape)).to(dtype)
+    orders = torch.rand(shape[:2]).argsort(1)
+    expected = [
+        oracles.permuted_rows(order.tolist(), rows) for order, rows in zip(orders, x, strict=True)
+    ]
+    for y in (x, x.mT.contiguous().mT):
+        moved = permute_rows(y, orders)
+        assert moved.shape == shape
+        assert torch.equal(moved, torch.stack(expected) if expected else x)
 
 
 def test_empty_and_single_cycles_leave_every_point():

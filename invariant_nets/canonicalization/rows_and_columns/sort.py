@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from invariant_nets._rows import is_in_onnx_export, permute_rows
-from invariant_nets._sets import is_traced, zero_padding
+from invariant_nets._rows import is_in_onnx_export, is_traced, permute_rows
+from invariant_nets._sets import zero_padding
 from invariant_nets.canonicalization.rows_and_columns.ties import least_orders
 from invariant_nets.canonicalization.sorting import (
     Ordering,

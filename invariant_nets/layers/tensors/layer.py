@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from invariant_nets._arguments import dense, of_weights, one_of, positive_int
 from invariant_nets._indices import Indexed
 from invariant_nets._precision import as_written, widened
-from invariant_nets._sets import Mask, at_least_single, is_traced
+from invariant_nets._rows import is_traced
+from invariant_nets._sets import Mask, at_least_single
 from invariant_nets.layers.partitions.classes import Symmetric, classes_of
 from invariant_nets.layers.partitions.plan import plan_of
 from invariant_nets.layers.tensors.at_sizes import bias_matrix, indices, matrix_at
