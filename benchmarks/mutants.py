@@ -35,10 +35,13 @@ ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("mutants.json")
 REASONS = Path(__file__).with_name("survivors.toml")
 AREAS = {  # rooms of the package, and the modules that are changed
-    "groups": ("group", "chain", "orbits"),
+    "groups": ("group", "chain", "orbits", "finding.byte_chain"),
     "layers": ("averaged",),
-    "averaging": ("model", "chunked"),
-    "canonicalization": ("model", "sorting", "row_order"),
+    "averaging": ("model", "chunked", "cosets"),
+    "canonicalization": (
+        *("model", "sorting", "row_order"),
+        *("rows_and_columns.sort", "rows_and_columns.ties"),
+    ),
     "checks": ("assertions", "outputs", "probe", "tries", "undisturbed"),
 }
 CONTRACTS = tuple(
@@ -55,6 +58,7 @@ TESTS = {  # beside those of the room
 OPTIONS = (
     *("-m", "not slow and not book"),
     *("-k", "not compile and not compiling and not export", "-p", "no:cacheprovider"),
+    *("-p", "tests.fastest_first"),  # a mutant's tests end with the first that fails
     "--hypothesis-profile=unshrunk",
     # mutmut cannot select a test whose name has a × that is escaped.
     *("-o", "disable_test_id_escaping_and_forfeit_all_rights_to_community_support=true"),
@@ -109,13 +113,17 @@ class Reason:
 def configuration(area: str) -> str:
     """Return the section of pyproject.toml that mutmut reads."""
     settings = {
-        "source_paths": [f"invariant_nets/{area}/{name}.py" for name in AREAS[area]],
+        "source_paths": [
+            f"invariant_nets/{area}/{name.replace('.', '/')}.py" for name in AREAS[area]
+        ],
         "pytest_add_cli_args_test_selection": [f"tests/{path}" for path in (area, *TESTS[area])],
         "pytest_add_cli_args": list(OPTIONS),
         "also_copy": list(COPIED),
         "track_dependencies": False,
         # A process that has run torch on threads must not fork.
         "process_isolation": "forkserver",
+        "timeout_multiplier": 4,  # times what all tests of the function took
+        "timeout_constant": 5,  # s more
     }
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     return "\n".join(["\n[tool.mutmut]", *lines, ""])
@@ -171,9 +179,9 @@ def module_and_function(name: str) -> tuple[str, str]:
         >>> module_and_function("invariant_nets.groups.orbits.x_pair_orbits__mutmut_12")
         ('groups.orbits', 'pair_orbits')
     """
-    _, room, module, function = name.split(".")
+    _, *module, function = name.split(".")
     function = function.rpartition("__mutmut_")[0]
-    return f"{room}.{module}", function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+    return ".".join(module), function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
 
 
 def survivor_of(name: str, difference: str) -> Survivor:

@@ -10,6 +10,7 @@ os.environ["MPLBACKEND"] = "Agg"
 # mkdocs-material's notice on its maintenance; CONTRIBUTING.md tells it.
 os.environ["NO_MKDOCS_2_WARNING"] = "true"
 
+import torch
 from hypothesis import Phase, settings
 
 from tests.grouping import (  # noqa: F401
@@ -26,6 +27,10 @@ from tests.left_out import (  # noqa: F401
 
 # What a shell starts in the background ignores Ctrl-C, and so would every process of a test.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# torch's own also notes where it was called, for each accelerator that is absent: half a ms.
+if not torch.accelerator.is_available():
+    torch.manual_seed = torch.default_generator.manual_seed
 
 # For addresses jsonschema compiles grammars, which takes seconds; no notebook's schema needs them.
 sys.modules["rfc3987_syntax"] = None

@@ -207,7 +207,7 @@ def on():
     return on
 
 
-@pytest.mark.parametrize("k", [1, 2, 3, 4])
+@pytest.mark.parametrize("k", [1, 2, *(pytest.param(k, marks=pytest.mark.slow) for k in (3, 4))])
 @pytest.mark.parametrize("case", CASES)
 def test_outputs_and_gradients_are_those_of_one_process_on_every_rank(on, case, k):
     expected = slopes(*CASES[case]({}))

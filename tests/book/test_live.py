@@ -1,5 +1,6 @@
 """Chapters that run in the background: what is published of them, and what never is."""
 
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -60,6 +61,17 @@ def watch():
         live.close()
 
 
+@pytest.fixture
+def errors():
+    """The errors that are logged meanwhile."""
+    found = []
+    handler = logging.Handler(logging.ERROR)
+    handler.emit = found.append
+    module.log.addHandler(handler)
+    yield found
+    module.log.removeHandler(handler)
+
+
 def test_cells_come_one_by_one_and_chapters_in_the_order_of_reading(tmp_path, watch, monkeypatch):
     monkeypatch.setattr(module, "available_cores", lambda: 1)
     small_book(tmp_path, [FIRST, "print('second')"], [FIRST], [FIRST])
@@ -111,7 +123,7 @@ def test_a_chapter_that_fails_says_why_and_the_others_go_on(tmp_path, watch):
     assert {number for number, *_ in live.published[count:]} == {2}
 
 
-def test_nothing_of_code_that_has_changed_is_published(tmp_path, watch, caplog):
+def test_nothing_of_code_that_has_changed_is_published(tmp_path, watch, errors):
     opened, ran = tmp_path / "open", tmp_path / "ran"
     old = [FIRST, gate(opened), f"open({str(ran)!r}, 'a').write('old')\nprint('old')"]
     new = [FIRST, gate(opened), f"open({str(ran)!r}, 'a').write('new')\nprint('new')"]
@@ -132,7 +144,7 @@ def test_nothing_of_code_that_has_changed_is_published(tmp_path, watch, caplog):
     assert not any("old\n" in outputs for outputs in after)
     assert after[-1][-1] == "new\n"
     assert ran.read_text() == "new"  # the kernel of the old code was ended
-    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not errors
 
 
 def test_a_change_of_the_package_makes_a_running_chapter_begin_anew(tmp_path, watch):

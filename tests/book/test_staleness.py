@@ -115,6 +115,13 @@ def chapters():
     return [[cell.source for cell in code_cells(read(path))] for path in paths]
 
 
+@pytest.fixture(scope="module")
+def before(chapters):
+    """The code of the package that every chapter reaches."""
+    return [reached_code(code, ROOT / "invariant_nets") for code in chapters]
+
+
+@pytest.mark.xdist_group("staleness")  # parses the package once
 @pytest.mark.parametrize(
     ("file", "reach_it"),
     [
@@ -126,11 +133,10 @@ def chapters():
     ],
 )
 def test_a_change_in_the_package_makes_the_chapters_stale_that_reach_it_and_no_others(
-    tmp_path, chapters, file, reach_it
+    tmp_path, chapters, before, file, reach_it
 ):
     package = tmp_path / "invariant_nets"
     shutil.copytree(ROOT / "invariant_nets", package)
-    before = [reached_code(code, package) for code in chapters]
     (package / file).write_text((package / file).read_text() + "\nadded = 1\n")
     stale = [reached_code(code, package) != old for code, old in zip(chapters, before, strict=True)]
     start = str(ROOT / "invariant_nets" / reach_it)

@@ -163,10 +163,10 @@ def test_a_training_and_a_test_set_of_one_seed_share_no_sample(static):
 @pytest.mark.parametrize(
     "options",
     [
-        {"num_workers": 1},
         {"num_workers": 2},
-        {"num_workers": 3},
-        {"num_workers": 2, "persistent_workers": True},
+        pytest.param({"num_workers": 1}, marks=pytest.mark.slow),
+        pytest.param({"num_workers": 3}, marks=pytest.mark.slow),
+        pytest.param({"num_workers": 2, "persistent_workers": True}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

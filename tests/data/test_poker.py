@@ -93,9 +93,10 @@ def test_labels_are_those_of_the_rules(balanced):
 
 @pytest.mark.parametrize("balanced", [False, True])
 def test_no_hand_comes_twice(balanced):
-    sets = poker_hands(20_000, seed=3, balanced=balanced)
-    assert len({frozenset(hand) for hand in hands_of(sets.x)}) == len(sets) == 20_000
-    assert all(len(set(hand)) == 5 for hand in hands_of(sets.x))
+    sets = poker_hands(8000, seed=3, balanced=balanced)
+    hands = [frozenset(hand) for hand in hands_of(sets.x)]
+    assert len(set(hands)) == len(sets) == 8000  # drawn with repetition, a dozen would come again
+    assert all(len(hand) == 5 for hand in hands)
 
 
 @pytest.mark.slow

@@ -88,7 +88,13 @@ LOADERS = {
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * bool(getattr(make(), "num_workers", 0)))
+        for name, make in LOADERS.items()
+    ],
+)
 def test_together_they_are_what_one_process_sees(name):
     same(parts(LOADERS[name], epochs=2), whole(LOADERS[name], epochs=2))
 
@@ -193,6 +199,7 @@ def test_the_options_of_a_loader_are_kept():
     assert {name: getattr(kept, name) for name in options} == options
 
 
+@pytest.mark.slow
 def test_workers_that_stay_leave_the_random_numbers_that_new_ones_leave():
     def then(stay, fits):
         torch.manual_seed(0)

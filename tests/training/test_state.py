@@ -71,6 +71,7 @@ def test_keeping_checkpoints_changes_nothing(tmp_path):
     same(fit(tmp_path), fit())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_loaders_workers_change_nothing(tmp_path):
     fit(tmp_path, epochs=2, workers=2)
@@ -156,6 +157,7 @@ def test_two_ranks_killed_at_random_moments_end_with_the_same_weights(tmp_path):
     same(first, second)
 
 
+@pytest.mark.slow
 def test_ranks_have_random_numbers_of_their_own(tmp_path):
     def own(folder, epochs):
         torch.manual_seed(Ranks().number)

@@ -128,7 +128,7 @@ def test_a_fit_is_the_loop_by_hand(name, per_member, masked):
     assert history.train_score == [epoch.train_score for epoch in history.epochs]
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_many_ranks_are_one_process(ranks):
     def fit(case):
         task, model, batches = setting(*case)

@@ -261,6 +261,7 @@ def test_the_same_seed_gives_the_same_history():
     assert fit_on_dynamic_data() != fit_on_dynamic_data(seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_the_number_of_loader_workers_changes_nothing(num_workers):
     assert fit_on_dynamic_data(num_workers) == fit_on_dynamic_data()
