@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -13,7 +13,6 @@ from invariant_nets._arguments import int_at_least, one_of
 from invariant_nets.data.ragged import pad_sets
 
 LabelKind = Literal["binary", "classes", "numbers"]
-KINDS = ("binary", "classes", "numbers")
 
 _MANY = 2**20  # classes that no one has: such labels are numbers of another thing
 _ROUNDING = 2.0**-14
@@ -185,7 +184,7 @@ def checked_kind(
     class_names: Sequence[str] | None = None,
 ) -> None:
     """Raise unless a kind of labels is one, and what is said of classes is said of them."""
-    one_of("labels", kind, KINDS)
+    one_of("labels", kind, get_args(LabelKind))
     if per_member not in (True, False):
         raise TypeError(f"per_member must be True or False, got {per_member!r}")
     for name, value in (("num_classes", num_classes), ("class_names", class_names)):
