@@ -245,7 +245,7 @@ def test_it_takes_a_table_of_classes_and_writes_a_page(main, tmp_path):
     assert "<svg" in page
 
 
-def test_a_failed_training_is_told_and_is_no_success(main, sets, tmp_path):
+def test_a_failed_training_is_told_and_is_no_success(main, sets):
     with np.load(sets) as contents:
         x = dict(contents)
     np.savez(sets, x=x["x"] * 1e30, y=x["y"])
