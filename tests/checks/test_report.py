@@ -1,4 +1,4 @@
-"""`symmetry_report` with groups, grids and float64; its short names are held in test_checks."""
+"""`symmetry_report` with groups, grids and float64; its short names are held in test_assertions."""
 
 import copy
 import time
