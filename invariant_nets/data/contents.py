@@ -186,14 +186,16 @@ def checked_labels(
         exact = exact.masked_fill(~own[:, :, None], 0)
     if kind == "binary":
         wrong, words = (exact != 0) & (exact != 1), "the labels 0 and 1 only"
+        advice = ": labels='classes' takes others"
     else:
         wrong = (exact != exact.round()) | (exact < 0) | exact.isinf()
-        words = "classes numbered 0, 1, …"
+        words, advice = "classes numbered 0, 1, …", ""
     if len(places := wrong.nonzero()):
         place = places[0].tolist()
         there = "" if kind == "binary" and not per_member else f" in set {place[0]}"
         there += f", row {place[1]}" if per_member else ""
-        raise ValueError(f"{name} must hold {words}, got {labels[tuple(place)].item()}{there}")
+        found = labels[tuple(place)].item()
+        raise ValueError(f"{name} must hold {words}, got {found}{there}{advice}")
     return exact.to(torch.float32) if kind == "binary" else exact[..., 0].to(torch.int64)
 
 

@@ -21,7 +21,7 @@ from invariant_nets.data.contents import (
 from invariant_nets.data.labeled_sets import LabeledSets
 
 TABLES = (".csv", ".parquet")
-_OTHERS = "labels='classes' takes others, and words"
+_WORDS = "labels='classes' takes words"
 
 
 class Columns(NamedTuple):
@@ -98,7 +98,7 @@ def sets_of_table(
     elif labels == "numbers":
         y = np.stack([rows.floats(table[name]) for name in columns.labels], axis=1)
     else:
-        y = np.stack([rows.numbers(table[name], _OTHERS) for name in columns.labels], axis=1)
+        y = np.stack([rows.numbers(table[name], _WORDS) for name in columns.labels], axis=1)
     if not per_member:
         for number, name in enumerate(columns.labels):
             rows.check_constant(y if y.ndim == 1 else y[:, number], table[name])
@@ -107,8 +107,7 @@ def sets_of_table(
     except ValueError as error:
         if not str(error).startswith("y must"):
             raise
-        advice = f": {_OTHERS}" if labels == "binary" else ""
-        raise ValueError(f"column {columns.labels[0]!r} {str(error)[2:]}{advice}") from error
+        raise ValueError(f"column {columns.labels[0]!r} {str(error)[2:]}") from error
     if columns.split is None or columns.split not in table:
         return sets, None
     test = rows.is_test(table[columns.split])

@@ -296,8 +296,8 @@ def test_a_fault_is_refused_by_its_place(tmp_path, kind, columns, options, messa
         ('set,label,a\n1,0,"-1,000.5"\n', "got '-1,000.5' in .*: write .* 1000 for 1,000"),
         ("set,label,a\n1,0,NA\n", "got 'NA' in set '1', row 0: nothing is filled in, so"),
         ("set,label,a\n1,0,red\n", "got 'red' in set '1', row 0: write words as numbers, or name"),
-        ("set,label,a\n1,no,2\n", "got 'no' in set '1', row 0: labels='classes' takes others, and"),
-        ("set,label,a\n1,2,2\n", "0 and 1 only, got 2: labels='classes' takes others, and words"),
+        ("set,label,a\n1,no,2\n", "got 'no' in set '1', row 0: labels='classes' takes words"),
+        ("set,label,a\n1,2,2\n", "0 and 1 only, got 2: labels='classes' takes others"),
         ("Set,Label,a\n1,2,2\n", "got only 'Set', 'Label', 'a': set_column, label_column, "),
     ],
 )
