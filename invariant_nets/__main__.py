@@ -128,6 +128,8 @@ def _task(options: argparse.Namespace) -> DataTask:
     if gaussian:
         option = next(iter(gaussian)).replace("train_sets", "sets").replace("_", "-")
         raise ValueError(f"--{option} is for the Gaussian task, not for --data")
+    if own.get("split_column") == "":
+        own["split_column"] = None
     if len(own.get("label_column", ())) == 1:
         own["label_column"] = own["label_column"][0]
     return SetsTask.from_file(options.data, **own)
@@ -232,8 +234,10 @@ def _add_options(parser: Parser) -> None:
     option(data, "--data", "FILE", str, "a file of sets and labels, as below")
     kinds = "what the labels are: binary, classes or numbers (binary)"
     option(data, "--labels", "KIND", str, kinds)
-    flag(data, "--per-member", "each member has a label, and not each set")
-    for name, what in (("set", "set"), ("split", "split, train or test")):
+    able = ", ".join(name for name, spec in MODELS.items() if spec.per_member)
+    flag(data, "--per-member", f"each member has a label, and not each set; for {able}")
+    split = "split, train or test, or '' if none does"
+    for name, what in (("set", "set"), ("split", split)):
         words = f"the column of a table that says the {what} ({name})"
         option(data, f"--{name}-column", "NAME", str, words)
     option(data, "--label-column", "NAME", str, "its column of labels (label)", nargs="+")

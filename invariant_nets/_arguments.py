@@ -259,6 +259,7 @@ def model_output(output: object, sets: int, points: tuple[int, ...] = ()) -> Ten
 
 def layer_widths(first: int, hidden: Sequence[int]) -> list[int]:
     """Return the widths of a network from what comes in on; at least one must be hidden."""
+    _check_sequence("hidden", hidden)
     if len(hidden) < 1:
         raise ValueError(f"hidden must hold at least one width, got {hidden!r}")
     return [first, *hidden]
@@ -266,4 +267,10 @@ def layer_widths(first: int, hidden: Sequence[int]) -> list[int]:
 
 def checked_widths(name: str, widths: Sequence[int]) -> list[int]:
     """Return the widths as integers of at least 1, or raise an error that says which is not."""
+    _check_sequence(name, widths)
     return [positive_int(f"{name}[{k}]", width) for k, width in enumerate(widths)]
+
+
+def _check_sequence(name: str, widths: object) -> None:
+    if isinstance(widths, str) or not hasattr(widths, "__len__"):
+        raise TypeError(f"{name} must be a sequence of widths, such as (16, 16), got {widths!r}")

@@ -216,10 +216,12 @@ def call(
     if members is not None:
         how = manner(model)
         if not how.takes_mask:
+            in_turn = isinstance(model, nn.Module) and is_sequence(model)
             raise TypeError(
                 f"{name} must take a mask to be given sets with padding, {name}(x, mask=mask), got "
-                f"{getattr(model, '__name__', type(model).__name__)}; in a SetNetwork, modules "
-                "that act on every member by itself need none"
+                f"{getattr(model, '__name__', type(model).__name__)}"
+                f"{': make it a SetNetwork, which hands the mask on' * in_turn}; in a SetNetwork, "
+                "modules that act on every member by itself need none"
             )
         x = zero_padding(x, members) if holds < how.needs else x
         options = {"mask": members if how.takes_members else members.mask}

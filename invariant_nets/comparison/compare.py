@@ -41,7 +41,8 @@ def compare(
 
     Args:
         models: names of `MODELS`; or your own models by name, each with its `ModelSpec`. By default
-            all models, but on your own sets none that is invariant to exchanges of columns.
+            all models, but on your own sets none that is invariant to exchanges of columns, and on
+            labels of members those that can have outputs of each.
         task: a `GaussianTask`, which is the default, or a `SetsTask`.
         epochs: the number of passes over the training sets, at least 1.
         batch_size: the number of sets per step, at least 1.

@@ -120,11 +120,14 @@ def build_model(name: str, n: int, d: int, outputs: int = 1) -> nn.Module:
 
 
 def chosen_models(
-    models: Iterable[str] | Mapping[str, ModelSpec] | None, tables: bool = True
+    models: Iterable[str] | Mapping[str, ModelSpec] | None,
+    tables: bool = True,
+    per_member: bool = False,
 ) -> dict[str, ModelSpec]:
     """Return the models of a comparison by name; by default those for sets, and for tables too."""
+    fit = [name for name, spec in MODELS.items() if spec.per_member or not per_member]
     if models is None:
-        return {name: spec for name, spec in MODELS.items() if tables or spec.data == "sets"}
+        return {name: MODELS[name] for name in fit if tables or MODELS[name].data == "sets"}
     if isinstance(models, str) or not isinstance(models, Iterable):
         raise TypeError(f"models must be a sequence of names or a mapping, got {models!r}")
     if not isinstance(models, Mapping):
@@ -132,6 +135,10 @@ def chosen_models(
         for name in names:
             if name not in MODELS:
                 raise ValueError(f"models must be of {', '.join(MODELS)}; got {name!r}")
+            if name not in fit:
+                raise ValueError(
+                    f"models must be of {', '.join(fit)} for labels of members; got {name!r}"
+                )
             if names.count(name) > 1:
                 raise ValueError(f"models must differ, got {name!r} more than once")
         models = {name: MODELS[name] for name in names}

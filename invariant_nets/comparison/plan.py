@@ -64,7 +64,8 @@ class Plan:
         self.task = GaussianTask() if task is None else task
         if not hasattr(self.task, "training_data"):
             raise TypeError(f"task must be a GaussianTask or a SetsTask, got {type(task).__name__}")
-        self.models = chosen_models(models, tables=isinstance(self.task, GaussianTask))
+        tables = isinstance(self.task, GaussianTask)
+        self.models = chosen_models(models, tables, self.task.goal.per_member)
         self.epochs = positive_int("epochs", epochs)
         self.batch_size = positive_int("batch_size", batch_size)
         self.seeds = checked_seeds(seeds)
@@ -172,7 +173,7 @@ class Plan:
             torch.default_generator.manual_seed(seed)
             if gpus:
                 torch.cuda.manual_seed_all(seed)
-            model = self.models[name].model(self.task.n, self.task.d, goal.outputs)
+            model = self.models[name].model(self.task.n, self.task.d, goal.outputs, goal.per_member)
             real = all(weight.is_floating_point() for weight in model.parameters())
             optimizer = torch.optim.Adam(model.parameters(), lr=training.lr, fused=real)
             optimizer.register_step_post_hook(lambda *_: bar.update())

@@ -185,7 +185,8 @@ class ModelSpec:
 
     Attributes:
         build: maps $(n, d)$ to a new module with logits of shape $(\mathrm{batch}, 1)$ that takes a
-            mask; if it takes `outputs=` too, the model can have several outputs.
+            mask; if it takes `outputs=` too, the model can have several outputs, and if it takes
+            `per_member=`, outputs of each member.
         route: its route to invariance, in words.
         group: the name of the largest group to which it is exactly invariant, by construction.
         chapter: the number of the chapter that builds it.
@@ -206,13 +207,20 @@ class ModelSpec:
     def __post_init__(self) -> None:
         one_of("data", self.data, get_args(Data))
 
-    def model(self, n: int, d: int, outputs: int = 1) -> nn.Module:
+    @property
+    def per_member(self) -> bool:
+        """Whether `build` takes `per_member=`, for outputs of each member."""
+        return _takes(self.build, per_member=True)
+
+    def model(self, n: int, d: int, outputs: int = 1, per_member: bool = False) -> nn.Module:
         r"""Build the model.
 
         Args:
             n: the set size, at least 1.
             d: the number of features, at least 1.
-            outputs: the number of outputs per set, at least 1.
+            outputs: the number of outputs per set, or per member, at least 1.
+            per_member: whether the outputs are of each member; a `build` that does not take
+                `per_member=` gives what it gives.
 
         Raises:
             TypeError: if there are several outputs, and `build` does not take `outputs=`.
@@ -225,20 +233,21 @@ class ModelSpec:
             torch.Size([32, 3])
         """
         n, d, outputs = positive_int("n", n), positive_int("d", d), positive_int("outputs", outputs)
+        options: dict[str, Any] = {"per_member": True} if per_member and self.per_member else {}
         if outputs == 1:
-            return self.build(n, d)
-        if not _takes_outputs(self.build):
+            return self.build(n, d, **options)
+        if not _takes(self.build, outputs=2):
             raise TypeError(
                 f"build must take outputs= to give {outputs} outputs, build(n, d, "
                 f"outputs={outputs}), got {getattr(self.build, '__name__', self.build)!r}, which "
                 "does not"
             )
-        return self.build(n, d, outputs=outputs)
+        return self.build(n, d, outputs=outputs, **options)
 
 
-def _takes_outputs(build: Builder) -> bool:
+def _takes(build: Builder, **options: Any) -> bool:
     try:
-        inspect.signature(build).bind(1, 1, outputs=2)
+        inspect.signature(build).bind(1, 1, **options)
     except TypeError:
         return False
     except ValueError:  # what is not written in Python may not tell

@@ -217,7 +217,8 @@ def _check(role: str, sets: Any, train: LabeledSets) -> None:
     if sets.labels != "numbers" and sum(count > 0 for count in sets.counts) < 2:
         only = next(label for label, count in enumerate(sets.counts) if count)
         words = "both labels" if sets.labels == "binary" else "more than one class"
-        raise ValueError(f"{role} must have sets of {words}, got label {only} only")
+        found = f"label {only}" if sets.class_names is None else repr(sets.class_names[only])
+        raise ValueError(f"{role} must have sets of {words}, got {found} only")
     if (train.n, train.d) != (sets.n, sets.d):
         raise ValueError(
             f"{role} must have sets of the shape of train, {(train.n, train.d)}, "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
@@ -13,6 +16,9 @@ from invariant_nets._arguments import int_at_least, one_of
 from invariant_nets.data.ragged import pad_sets
 
 LabelKind = Literal["binary", "classes", "numbers"]
+WHOLE = r"[+-]?[0-9]+"
+NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_ABSENT = ("na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf", "?", "-")
 
 _MANY = 2**20  # classes that no one has: such labels are numbers of another thing
 _ROUNDING = 2.0**-14
@@ -118,6 +124,43 @@ def first_lost(
     return (int(places[0, 0]), int(places[0, 1])) if len(places) else None
 
 
+def instead_of(text: str) -> str:
+    """Advise what to write instead of a text that is no number."""
+    if text.lower() in _ABSENT:
+        return "nothing is filled in, so fill it in or leave its row out"
+    if any(re.fullmatch(NUMBER, text.replace(",", mark)) for mark in (".", "")):
+        return "write 0.5 for 0,5 and 1000 for 1,000"
+    return "write words as numbers, or name the other columns as features"
+
+
+def first_lost_row(
+    floats: np.ndarray[Any, Any], values: np.ndarray[Any, Any], texts: Sequence[str] | None
+) -> int | None:
+    """Return the first row of a column that lost too much, maybe before it came to float32."""
+    exact = torch.from_numpy(values.astype(np.float64))[:, None]
+    lost = first_lost(torch.from_numpy(floats)[:, None], exact, values.dtype.kind in "iu")
+    if lost is not None:
+        return lost[0]
+    if texts is None or values.dtype.kind != "f":
+        return None
+    large = np.abs(values)
+    for row in np.flatnonzero(large >= 2.0**53):
+        text = texts[int(row)].strip()
+        if re.fullmatch(WHOLE, text) and int(text) != int(np.float32(values[row])):
+            return int(row)
+    if large.max() * 2.0**-39 < values.max() - values.min():
+        return None
+    numbers = [Decimal(text.strip()) for text in texts]
+    return next((row for row, number in enumerate(numbers) if number != numbers[0]), None)
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages show it."""
+    value = value.item() if isinstance(value, np.generic) else value
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
 def checked_labels(
     y: Any,
     kind: LabelKind,
@@ -142,14 +185,16 @@ def checked_labels(
         exact = exact.masked_fill(~own[:, :, None], 0)
     if kind == "binary":
         wrong, words = (exact != 0) & (exact != 1), "the labels 0 and 1 only"
+        advice = ": labels='classes' takes others"
     else:
         wrong = (exact != exact.round()) | (exact < 0) | exact.isinf()
-        words = "classes numbered 0, 1, …"
+        words, advice = "classes numbered 0, 1, …", ""
     if len(places := wrong.nonzero()):
         place = places[0].tolist()
         there = "" if kind == "binary" and not per_member else f" in set {place[0]}"
         there += f", row {place[1]}" if per_member else ""
-        raise ValueError(f"{name} must hold {words}, got {labels[tuple(place)].item()}{there}")
+        found = labels[tuple(place)].item()
+        raise ValueError(f"{name} must hold {words}, got {found}{there}{advice}")
     return exact.to(torch.float32) if kind == "binary" else exact[..., 0].to(torch.int64)
 
 

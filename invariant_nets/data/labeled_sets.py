@@ -77,8 +77,10 @@ class LabeledSets(Dataset[Sample]):
 
     Example:
         >>> sets = LabeledSets([torch.ones(3, 2), torch.ones(1, 2)], torch.tensor([0, 1]))
-        >>> len(sets), sets.x.shape, sets.mask.tolist()
-        (2, torch.Size([2, 3, 2]), [[True, True, True], [True, False, False]])
+        >>> sets
+        LabeledSets(2 sets, n ≤ 3, d = 2, labels='binary', counts=(1, 1))
+        >>> sets.x.shape, sets.mask.tolist()
+        (torch.Size([2, 3, 2]), [[True, True, True], [True, False, False]])
         >>> x, y = torch.ones(4, 3, 2), torch.tensor([2, 0, 1, 0])
         >>> sets = LabeledSets(x, y, labels="classes")
         >>> sets.num_classes, sets.counts, sets[0][1]
@@ -153,6 +155,11 @@ class LabeledSets(Dataset[Sample]):
             raise ValueError("counts are of binary labels and of classes, got labels='numbers'")
         y = self.y if self.mask is None or not self.per_member else self.y[self.mask]
         return tuple(torch.bincount(y.flatten().long(), minlength=self.num_classes).tolist())
+
+    def __repr__(self) -> str:
+        counts = "" if self.num_classes is None else f", counts={self.counts}"
+        sizes = f"n {'=' if self.mask is None else '≤'} {self.n}, d = {self.d}"
+        return f"LabeledSets({len(self)} sets, {sizes}, labels={self.labels!r}{counts})"
 
     def __len__(self) -> int:
         return len(self.x)

@@ -19,7 +19,14 @@ from invariant_nets._arguments import need_pandas, one_of
 from invariant_nets._files import explained
 from invariant_nets.data.contents import LabelKind, as_float32, checked_kind
 from invariant_nets.data.labeled_sets import LabeledSets
-from invariant_nets.data.tables import TABLES, Columns, Rows, read_table, sets_of_table
+from invariant_nets.data.tables import (
+    TABLES,
+    Columns,
+    Rows,
+    fault_of_csv,
+    read_table,
+    sets_of_table,
+)
 
 BAGS = (
     *("musk1", "musk2", "elephant", "corel_dogs", "protein"),
@@ -87,7 +94,7 @@ def load_sets(
         per_member: whether each member has a label, and not each set.
         set_column: the name of the column `set` of a table, if it is another.
         label_column: its column `label`; several for numbers, and for binary labels of members.
-        split_column: its column `split`; None if it has none.
+        split_column: its column `split`, which need not be there; None if it is a feature.
         features: the columns of its features, in their order; by default all other columns.
 
     Returns:
@@ -222,6 +229,8 @@ _ENDINGS = ".npz, .pt, .csv or .parquet"
 
 
 def _reason(error: Exception, kind: str) -> str:
+    if kind == ".csv" and (fault := fault_of_csv(error)):
+        return fault
     text = " ".join(str(error).split())
     unpickling = isinstance(error, pickle.UnpicklingError)
     if "allow_pickle" in text or (unpickling and "GLOBAL" in text):

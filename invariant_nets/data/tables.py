@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
 
-from invariant_nets.data.contents import ADVICE, LabelKind, first_lost
+from invariant_nets.data.contents import (
+    ADVICE,
+    NUMBER,
+    WHOLE,
+    LabelKind,
+    first_lost_row,
+    instead_of,
+    shown,
+)
 from invariant_nets.data.labeled_sets import LabeledSets
 
 TABLES = (".csv", ".parquet")
-_WHOLE = r"[+-]?[0-9]+"
-_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_WORDS = "labels='classes' takes words"
 
 
 class Columns(NamedTuple):
@@ -63,6 +69,20 @@ def read_table(file: BinaryIO, kind: str) -> Any:
     return table.iloc[1:].reset_index(drop=True).set_axis(table.iloc[0].str.strip(), axis=1)
 
 
+def fault_of_csv(error: Exception) -> str | None:
+    """Say why pandas could not read a `.csv`, if the reason is known."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"must be saved in UTF-8, got another encoding ({error})"
+    if str(error).startswith("No columns"):
+        return "must have a row of names and a row per member, got an empty file"
+    if found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error)):
+        return (
+            "must have {0} values in every line, got {2} in line {1}: separate values by commas, "
+            "and put one with a comma in quotes"
+        ).format(*found.groups())
+    return None
+
+
 def sets_of_table(
     table: Any, columns: Columns, labels: LabelKind, per_member: bool
 ) -> tuple[LabeledSets, LabeledSets | None]:
@@ -78,7 +98,7 @@ def sets_of_table(
     elif labels == "numbers":
         y = np.stack([rows.floats(table[name]) for name in columns.labels], axis=1)
     else:
-        y = np.stack([rows.numbers(table[name]) for name in columns.labels], axis=1)
+        y = np.stack([rows.numbers(table[name], _WORDS) for name in columns.labels], axis=1)
     if not per_member:
         for number, name in enumerate(columns.labels):
             rows.check_constant(y if y.ndim == 1 else y[:, number], table[name])
@@ -107,10 +127,15 @@ def _checked_names(table: Any, columns: Columns) -> list[str]:
     if twice := [name for name in roles if roles.count(name) > 1]:
         raise ValueError(f"a column can be one thing only, got {twice[0]!r} as two")
     needed = [columns.set, *columns.labels, *(columns.features or ())]
+    if columns.split not in (None, "split"):  # what was named must be there
+        needed.append(columns.split)
     if missing := [name for name in needed if name not in names]:
+        advice = "set_column, label_column, split_column and features name yours"
+        if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+            advice = "separate the columns by commas"
         raise ValueError(
             f"the columns {', '.join(map(repr, missing))} are needed, got only "
-            f"{', '.join(map(repr, names[:20]))}{', …' * (len(names) > 20)}"
+            f"{', '.join(map(repr, names[:20]))}{', …' * (len(names) > 20)}: {advice}"
         )
     found = list(columns.features or (name for name in names if name not in roles))
     if not found:
@@ -150,14 +175,14 @@ class Rows:
     def at(self, row: int) -> str:
         """Say where a row is."""
         own = int((self.codes[:row] == self.codes[row]).sum())
-        return f"set {_shown(self.ids[self.codes[row]])}, row {own}"
+        return f"set {shown(self.ids[self.codes[row]])}, row {own}"
 
-    def numbers(self, column: Any) -> np.ndarray[Any, Any]:
+    def numbers(self, column: Any, advice: str = "") -> np.ndarray[Any, Any]:
         """Return the numbers of a column, of 64 bits if they are written as texts."""
-        values, texts = self._plain(column)
+        values, texts = self._plain(column, advice)
         if texts is None:
             return values
-        if (texts.str.fullmatch(_WHOLE)).all():
+        if (texts.str.fullmatch(WHOLE)).all():
             try:
                 return values.astype(np.int64)
             except OverflowError:
@@ -172,16 +197,13 @@ class Rows:
         if len(rows := np.flatnonzero(~np.isfinite(floats))):
             raise ValueError(
                 f"column {column.name!r} must hold finite float32 numbers, got "
-                f"{_shown(column.iloc[rows[0]])} in {self.at(rows[0])}"
+                f"{shown(column.iloc[rows[0]])} in {self.at(rows[0])}"
             )
-        exact = torch.from_numpy(values.astype(np.float64))[:, None]
-        whole = values.dtype.kind in "iu"
-        lost = first_lost(torch.from_numpy(floats)[:, None], exact, whole)
-        row = _lost_before(column, values) if lost is None else lost[0]
+        row = first_lost_row(floats, values, column.tolist() if _is_text(column) else None)
         if row is not None:
             raise ValueError(
                 f"column {column.name!r} must keep its digits as float32, got "
-                f"{_shown(column.iloc[row])} in {self.at(row)}, which becomes {floats[row]}: "
+                f"{shown(column.iloc[row])} in {self.at(row)}, which becomes {floats[row]}: "
                 f"{ADVICE}"
             )
         return floats
@@ -192,7 +214,7 @@ class Rows:
             column = column.astype(column.cat.categories.dtype)
         if _is_text(column):
             texts = column.str.strip()
-            if not (texts.isna() | (texts == "") | texts.str.fullmatch(_NUMBER)).all():
+            if not (texts.isna() | (texts == "") | texts.str.fullmatch(NUMBER)).all():
                 self._check_present(column, texts)
                 names, codes = np.unique(texts.to_numpy(dtype=object), return_inverse=True)
                 return codes.astype(np.int64), tuple(names.tolist())
@@ -205,7 +227,7 @@ class Rows:
             row = int(rows[0])
             raise ValueError(
                 f"column {column.name!r} must be the same in all rows of a set, got "
-                f"{_shown(column.iloc[first[row]])} and {_shown(column.iloc[row])} in "
+                f"{shown(column.iloc[first[row]])} and {shown(column.iloc[row])} in "
                 f"{self.at(row)}"
             )
 
@@ -215,7 +237,7 @@ class Rows:
         if len(rows := np.flatnonzero((texts != "train") & (texts != "test"))):
             raise ValueError(
                 f"column {column.name!r} must hold 'train' or 'test', got "
-                f"{_shown(column.iloc[rows[0]])} in {self.at(int(rows[0]))}: if it is a feature, "
+                f"{shown(column.iloc[rows[0]])} in {self.at(int(rows[0]))}: if it is a feature, "
                 "give split_column=None"
             )
         self.check_constant(texts == "test", column)
@@ -241,7 +263,7 @@ class Rows:
             class_names=class_names,
         )
 
-    def _plain(self, column: Any) -> tuple[np.ndarray[Any, Any], Any | None]:
+    def _plain(self, column: Any, advice: str) -> tuple[np.ndarray[Any, Any], Any | None]:
         """Return what a column holds, and its texts if it holds texts; or raise."""
         texts = column.str.strip() if _is_text(column) else None
         self._check_present(column, column if texts is None else texts)
@@ -249,15 +271,15 @@ class Rows:
             if (kind := column.dtype.kind) not in "iuf":
                 raise ValueError(
                     f"column {column.name!r} must hold numbers, got {column.dtype} such as "
-                    f"{_shown(column.iloc[0])} in {self.at(0)}"
+                    f"{shown(column.iloc[0])} in {self.at(0)}"
                 )
             dtype = np.dtype(f"{kind}{column.dtype.itemsize}")  # also of what may have gaps
             return column.to_numpy(dtype=dtype, copy=True), None
-        if not (numbers := texts.str.fullmatch(_NUMBER).astype(bool)).all():
+        if not (numbers := texts.str.fullmatch(NUMBER).astype(bool)).all():
             row = int(np.flatnonzero(~numbers)[0])
             raise ValueError(
-                f"column {column.name!r} must hold numbers, got {_shown(column.iloc[row])} in "
-                f"{self.at(row)}: number what are words, or name the other columns as features"
+                f"column {column.name!r} must hold numbers, got {shown(column.iloc[row])} in "
+                f"{self.at(row)}: {advice or instead_of(texts.iloc[row])}"
             )
         return texts.to_numpy(dtype=object), texts
 
@@ -269,28 +291,7 @@ class Rows:
             )
 
 
-def _lost_before(column: Any, values: np.ndarray[Any, Any]) -> int | None:
-    """Return the first row of a text whose digits were lost before float32 could lose them."""
-    if values.dtype.kind != "f" or not _is_text(column):
-        return None
-    large = np.abs(values)
-    for row in np.flatnonzero(large >= 2.0**53):
-        text = column.iloc[row].strip()
-        if re.fullmatch(_WHOLE, text) and int(text) != int(np.float32(values[row])):
-            return int(row)
-    if large.max() * 2.0**-39 < values.max() - values.min():
-        return None
-    numbers = [Decimal(text.strip()) for text in column]
-    return next((row for row, number in enumerate(numbers) if number != numbers[0]), None)
-
-
 def _is_text(column: Any) -> bool:
     import pandas as pd
 
     return bool(pd.api.types.is_string_dtype(column))
-
-
-def _shown(value: Any) -> str:
-    value = value.item() if isinstance(value, np.generic) else value
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"

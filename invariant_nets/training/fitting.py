@@ -127,4 +127,6 @@ def _reason_to_stop(history: History, num_epochs: int, patience: int | None) -> 
     done = history.num_epochs
     if patience is not None and done - (history.best_epoch or 0) >= patience:
         return f"no lower {history.held_out} loss for {patience} epochs"
-    return f"all {num_epochs} epochs done" if done >= num_epochs else ""
+    if done > num_epochs:
+        return f"{done} epochs done before, more than the {num_epochs} that were asked for"
+    return f"all {num_epochs} epochs done" if done == num_epochs else ""

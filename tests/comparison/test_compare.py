@@ -381,6 +381,26 @@ def test_the_labels_of_members_are_compared_over_all_members():
     assert len(run.by_set) == len(task.test)
 
 
+def test_models_of_the_book_that_have_outputs_of_members_are_compared_on_labels_of_members():
+    x = torch.randn(40, 3, 2, generator=torch.Generator().manual_seed(0))
+    for labels, y in (("binary", x[:, :, :1] > 0), ("classes", x.argmax(2)), ("numbers", x)):
+        task = SetsTask(LabeledSets(x, y, labels=labels, per_member=True))
+        found = compare(None, task, epochs=1, seeds=1, lr=1e-2)
+        assert set(found.results) == {"intrinsic", "deep-sets", "set-transformer"}
+        for model in found.results.values():
+            outputs = {"binary": 1, "classes": 2, "numbers": 2}[labels]
+            assert model.runs[0].model(x).shape == (40, 3, outputs)
+    named = Plan(["cyclic-elements"], task, 1, 1, 1, None, "constant", None, None, False)
+    assert list(named.models) == ["cyclic-elements"]
+
+
+def test_a_model_of_the_book_without_outputs_of_members_is_refused_before_any_training():
+    sets = LabeledSets(torch.zeros(8, 2, 1), torch.arange(16).view(8, 2) % 2, per_member=True)
+    words = "models must be of intrinsic, deep-sets, .* for labels of members; got 'mlp'"
+    with pytest.raises(ValueError, match=words):
+        compare(["deep-sets", "mlp"], SetsTask(sets), epochs=1, seeds=1)
+
+
 def test_a_model_without_outputs_enough_is_refused():
     classes = LabeledSets(torch.zeros(12, 2, 1), torch.arange(12) % 3, labels="classes")
     own = {"own": ModelSpec(lambda n, d: nn.Linear(d, 1), "mine", "S_n", 0)}

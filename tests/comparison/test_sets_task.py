@@ -144,6 +144,14 @@ def test_a_file_is_read_and_names_the_task(tmp_path):
     ("train", "test", "share", "message"),
     [
         (LabeledSets(torch.zeros(4, 4, 3), torch.ones(4)), None, None, "got label 1 only"),
+        (
+            LabeledSets(
+                torch.zeros(4, 4, 3), torch.ones(4), labels="classes", class_names=["dog", "cat"]
+            ),
+            None,
+            None,
+            "more than one class, got 'cat' only",
+        ),
         (sets(), LabeledSets(torch.zeros(4, 4, 3), torch.zeros(4)), None, "test .* label 0 only"),
         (sets(), sets(n=5), None, r"test must have sets of the shape of train, \(4, 3\), got \(5"),
         (sets(), sets(d=2), None, r"got \(4, 2\)"),

@@ -172,7 +172,7 @@ def test_a_model_that_takes_no_mask_is_not_given_padding_in_silence(wrapper):
     x, mask = padding.padded(padding.ragged(D), N)
     model = wrapper(nn.Sequential(nn.Flatten(), nn.Linear(N * D, 1)).double())
     assert model(torch.zeros_like(x)).shape == (len(x), 1)
-    with pytest.raises(TypeError, match=r"model must take a mask .* got Sequential"):
+    with pytest.raises(TypeError, match=r"model must take a mask .* got Sequential: make it a Set"):
         model(x, mask=mask)
 
 

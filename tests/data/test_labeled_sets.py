@@ -400,3 +400,10 @@ def test_a_suffix_tells_which_sets_are_wrong():
 def test_large_floats_are_no_whole_numbers():
     x = torch.randn(8, 3, 2, dtype=torch.float64) * 1e30
     torch.testing.assert_close(LabeledSets(x, torch.arange(8) % 2)[0][0].double(), x[0])
+
+
+def test_a_glance_tells_the_sizes_and_the_labels():
+    whole = LabeledSets(torch.ones(4, 3, 2), torch.tensor([2, 0, 1, 0]), labels="classes")
+    assert repr(whole) == "LabeledSets(4 sets, n = 3, d = 2, labels='classes', counts=(2, 1, 1))"
+    numbers = LabeledSets(torch.ones(4, 3, 2), torch.ones(4), labels="numbers")
+    assert repr(numbers) == "LabeledSets(4 sets, n = 3, d = 2, labels='numbers')"

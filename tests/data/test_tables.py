@@ -242,6 +242,7 @@ FAULTS = [
     ({key: TABLE[key] for key in ("set", "weight")}, {}, "the columns 'label' are needed, got only "
      "'set', 'weight'"),
     (TABLE, {"set_column": "id"}, "the columns 'id' are needed, got only 'set', 'label', 'weight'"),
+    (TABLE, {"split_column": "fold"}, "the columns 'fold' are needed"),
     (TABLE, {"features": ["weight", "age"]}, "the columns 'age' are needed"),
     (TABLE, {"features": ["weight", "set"]}, "a column can be one thing only, got 'set' as two"),
     (TABLE, {"features": ["weight", "weight"]}, "a column can be one thing only, got 'weight'"),
@@ -265,15 +266,21 @@ def test_a_fault_is_refused_by_its_place(tmp_path, kind, columns, options, messa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"is torn, damaged or no .csv \(No columns"),
+        ("", "must have a row of names and a row per member, got an empty file"),
+        ("\n\n", "got an empty file"),
         ("set,label,a\n", "a row per member is needed, got none"),
         ("set,label,a,a\n1,0,2,3\n", "each column must have a name of its own, got 'a' twice"),
-        ("set,label,a\n1,0,2,3\n", r"is torn, .* Expected 3 fields in line 2, saw 4"),
+        ("set,label,a\n1,0,2,3\n", "must have 3 values in every line, got 4 in line 2: sep"),
+        ("a;b\n1,5;2,5\n1;2\n", "must have 1 values .*: separate values by commas"),
         (
             "set,label,a,b\n1,0,2\n",
             "'b' must have a value in every row, got none in set '1', row 0",
         ),
-        ("set;label;a\n1;0;2\n", "the columns 'set', 'label' are needed, got only 'set;label;a'"),
+        (
+            "set;label;a\n1;0;2\n",
+            "the columns 'set', 'label' are needed, got only 'set;label;a': sep",
+        ),
+        ("set\tlabel\ta\n1\t0\t2\n", "got only .*: separate the columns by commas"),
         ('set,label,a\n1,0,"2\n', "is torn, damaged or no .csv"),
         ("set,label,a\n1,0,1_0\n", "must hold numbers, got '1_0'"),
         ("set,label,a\n1,0,0x1\n", "must hold numbers, got '0x1'"),
@@ -285,6 +292,13 @@ def test_a_fault_is_refused_by_its_place(tmp_path, kind, columns, options, messa
         ("set,label,a\n1,0,1e-400\n1,0,2e-400\n", "must keep its digits as float32, got '2e-400'"),
         ("set,label,a\n1,0,3.00000000000000000001\n1,0,3\n", "must keep its digits .* got '3'"),
         ("set,label,a\n1,True,2\n", "'label' must hold numbers, got 'True'"),
+        ('set,label,a\n1,0,"0,5"\n', "got '0,5' in set '1', row 0: write 0.5 for 0,5"),
+        ('set,label,a\n1,0,"-1,000.5"\n', "got '-1,000.5' in .*: write .* 1000 for 1,000"),
+        ("set,label,a\n1,0,NA\n", "got 'NA' in set '1', row 0: nothing is filled in, so"),
+        ("set,label,a\n1,0,red\n", "got 'red' in set '1', row 0: write words as numbers, or name"),
+        ("set,label,a\n1,no,2\n", "got 'no' in set '1', row 0: labels='classes' takes words"),
+        ("set,label,a\n1,2,2\n", "0 and 1 only, got 2: labels='classes' takes others"),
+        ("Set,Label,a\n1,2,2\n", "got only 'Set', 'Label', 'a': set_column, label_column, "),
     ],
 )
 def test_what_a_csv_alone_can_hold_is_refused(tmp_path, text, message):
@@ -296,7 +310,7 @@ def test_what_a_csv_alone_can_hold_is_refused(tmp_path, text, message):
 
 def test_a_csv_in_another_encoding_is_refused(tmp_path):
     (tmp_path / "sets.csv").write_bytes(b"set,label,h\xf6he\n1,0,2\n")
-    with pytest.raises(SetFileError, match=r"is torn, damaged or no .csv \('utf-8' codec"):
+    with pytest.raises(SetFileError, match=r"must be saved in UTF-8, got .* \('utf-8' codec"):
         load_sets(tmp_path / "sets.csv")
 
 

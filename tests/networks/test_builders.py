@@ -1,5 +1,7 @@
 """What all functions that build a network of given sizes have in common."""
 
+import inspect
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from invariant_nets import (
     deep_sets,
     entrywise,
     exchangeable_matrix,
+    gram,
     intrinsic,
     mlp,
     radial,
@@ -18,7 +21,7 @@ from tests.catalogue import shuffle_parameters
 
 BUILDERS = [
     *(mlp, transformer, intrinsic, deep_sets, set_transformer),
-    *(cyclic_elements, exchangeable_matrix, entrywise, radial),
+    *(cyclic_elements, exchangeable_matrix, entrywise, radial, gram),
 ]
 MEMBERS = [intrinsic, deep_sets, set_transformer, cyclic_elements]
 every_builder = pytest.mark.parametrize("build", BUILDERS)
@@ -117,3 +120,12 @@ def test_outputs_per_member_start_at_the_scale_of_those_per_set(build):
 def test_sets_of_nothing_are_refused(build, n, d, words):
     with pytest.raises(ValueError, match=f"^{words}$"):
         build(n, d)
+
+
+@pytest.mark.parametrize("name", ["hidden", "readout"])
+@pytest.mark.parametrize("widths", [8, "16", None])
+@every_builder
+def test_widths_that_are_no_sequence_are_refused(build, name, widths):
+    if name in inspect.signature(build).parameters:
+        with pytest.raises(TypeError, match=f"{name} must be a sequence of widths, such as .* got"):
+            build(6, 3, **{name: widths})

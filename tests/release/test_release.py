@@ -191,6 +191,12 @@ def test_the_examples_of_the_readme_say_what_it_says(tmp_path, monkeypatch, caps
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("code", blocks(README, "python")[1:])
+def test_an_example_of_the_readme_runs_without_those_before_it(code, capsys):
+    run(f"```python\n{code}```\n")
+    assert capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_readme_run(tmp_path):
     def ends(command, *words):

@@ -85,6 +85,14 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert (tmp_path / LAST).read_bytes() == before
 
 
+def test_fewer_epochs_than_were_done_are_told(tmp_path):
+    longer, _ = fit(tmp_path, epochs=3)
+    weights, history = fit(tmp_path, epochs=2)
+    assert history.num_epochs == 3
+    assert history.stopped == "3 epochs done before, more than the 2 that were asked for"
+    assert all(torch.equal(weights[name], longer[name]) for name in weights)
+
+
 def test_more_epochs_can_be_asked_for_later(tmp_path):
     fit(tmp_path, epochs=2)
     assert fit(tmp_path, epochs=4)[1].num_epochs == 4

@@ -245,6 +245,19 @@ def test_it_takes_a_table_of_classes_and_writes_a_page(main, tmp_path):
     assert "<svg" in page
 
 
+def test_members_of_a_table_may_have_labels_and_a_feature_may_be_called_split(main, tmp_path):
+    path = tmp_path / "members.csv"
+    rows = [f"{number // 3},{number % 2},{number}" for number in range(60)]
+    path.write_text("\n".join(["set,label,split", *rows]) + "\n")
+    words = ["--data", path, "--per-member", "--epochs", 1, "--seeds", 1, "--lr", 1e-3]
+    status, out, error = main(*words, "--split-column", "")
+    assert (status, error) == (0, "")
+    for name, spec in MODELS.items():
+        there = any(line.startswith(f"{name} ") for line in out.splitlines())
+        assert there == (spec.per_member and spec.data == "sets")
+    refused(main(*words), "a column of features is needed besides 'set', 'label', 'split'")
+
+
 def test_a_failed_training_is_told_and_is_no_success(main, sets):
     with np.load(sets) as contents:
         x = dict(contents)
