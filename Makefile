@@ -40,11 +40,11 @@ dist: $(VENV)/dev.installed ## build wheel and sdist into dist/, look inside, an
 	$(BIN)/python -m tests.release.inside dist
 	$(BIN)/python -m tests.release.fresh dist
 
-bench: $(VENV)/dev.installed ## measure everything against the field; half an hour
+bench: $(VENV)/dev.installed ## measure everything against the field; some hours
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.page.goals
 
-mutants: $(VENV)/mutation.installed ## change the code, and see whether the tests notice; two hours
+mutants: $(VENV)/mutation.installed ## change the code, and see whether the tests notice; some hours
 	$(BIN)/python -m benchmarks.mutants
 	$(BIN)/python -m benchmarks.page.goals
 

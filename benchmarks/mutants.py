@@ -225,7 +225,7 @@ def reason_of(survivor: Survivor, known: Iterable[Reason]) -> str:
 
 def main() -> None:
     """Run some areas or all, keep what was found, and print what survived without a reason."""
-    parser = argparse.ArgumentParser(description="Mutation testing; all of it takes two hours.")
+    parser = argparse.ArgumentParser(description="Mutation testing; all of it takes some hours.")
     parser.add_argument("--only", nargs="+", choices=AREAS, default=AREAS, metavar="AREA")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()

@@ -212,10 +212,10 @@ def autocasts(kind: str) -> bool:
     return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
-def floating(x: Tensor, name: str = "x") -> None:
+def floating(x: Tensor) -> None:
     """Raise unless the entries of `x` are real numbers in floating point."""
     if not x.is_floating_point():
-        raise TypeError(f"{name} must be of a floating-point type, got {x.dtype}: {name}.float()")
+        raise TypeError(f"x must be of a floating-point type, got {x.dtype}: x.float()")
 
 
 def set_mask(mask: object, x: Tensor, *axes: int, name: str = "mask") -> None:

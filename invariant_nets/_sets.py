@@ -29,7 +29,7 @@ from invariant_nets._arguments import autocasts, first_weight, of_weights
 from invariant_nets._rows import front, is_traced
 from invariant_nets._torch_modules import acts_by_member, advice, is_sequence, is_simple, is_torchs
 
-_SUPERBATCH_SETS = 8192
+_SUPERBATCH_SETS = 8192  # so few keep a small network's activations in the cache
 _COMPILED_CHUNK = 256
 
 

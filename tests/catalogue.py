@@ -498,3 +498,9 @@ def seeded(module, x: Tensor, options) -> Tensor:
     """Return the output, with the same random numbers at every call."""
     torch.manual_seed(1)
     return module(x, **options)
+
+
+def output_and_gradients(module, x: Tensor, option) -> tuple[Tensor, ...]:
+    """Return the output, and the gradients of its squares for the sets and for all parameters."""
+    y, inputs = seeded(module, x, option), [x, *module.parameters()]
+    return y, *torch.autograd.grad(y.square().sum(), inputs, materialize_grads=True)

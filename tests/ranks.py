@@ -75,6 +75,14 @@ def on_ranks(ranks, function, *arguments, limit=SECONDS):
         return results
 
 
+def outcome(function):
+    """What a function returns, or the error that it raises."""
+    try:
+        return function()
+    except Exception as error:
+        return error
+
+
 def stand_alone():
     """Makes a forked process compute on one core, and share no lock with the one that forked it.
 

@@ -12,17 +12,9 @@ import torch.distributed as dist
 from tqdm import tqdm
 
 from invariant_nets import CheckpointError, Ranks, join_ranks
-from tests.ranks import TORCHRUN, RanksError, on_ranks
+from tests.ranks import TORCHRUN, RanksError, on_ranks, outcome
 
 K = 3
-
-
-def outcome(function):
-    """What a function returns, or the error that it raises."""
-    try:
-        return function()
-    except Exception as error:
-        return error
 
 
 def test_one_process_is_the_only_rank():

@@ -69,7 +69,7 @@ class Part:
     Attributes:
         date: the day of the run, as in "2026-01-31".
         seconds: how long it took.
-        machine: what it ran on, see `benchmarks.machine`.
+        machine: what it ran on, see `benchmarks.harness.machine`.
         results: what it found.
     """
 

@@ -122,7 +122,10 @@ def run_on(device: str, names: Iterable[str], path: Path | None, quick: bool) ->
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description="The benchmarks; all of them take half an hour.")
+    parser = argparse.ArgumentParser(
+        description="The benchmarks; all of them take some hours, and without data, planted and "
+        "digits, which train, half an hour."
+    )
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART")
     parser.add_argument("--device", help=f"such as cuda: {MINUTES} minutes, kept under its name")
     parser.add_argument("--quick", action="store_true", help="tiny cases, not kept")

@@ -23,15 +23,8 @@ def cell(result: Result) -> str:
         return result.note + mark
     if result.ratio is None or result.against == result.rival:
         return measurement(result) + mark
-    return spread(result) + mark
-
-
-def spread(result: Result) -> str:
-    """Writes the ratio with its quartiles."""
-    if result.ratio is None:
-        return measurement(result)
     lower, middle, upper = map(number, result.ratio)
-    return f"{middle} [{lower},{SPACE}{upper}]" if lower != upper else middle
+    return (f"{middle} [{lower},{SPACE}{upper}]" if lower != upper else middle) + mark
 
 
 def quartiles(values: Quartiles, digits: int = 3) -> str:

@@ -61,7 +61,7 @@ def orbits(group: Callable[[int], PermutationGroup], n: int) -> dict[str, Rival]
 def average(order: int) -> dict[str, Rival]:
     """Return the average of one set over a group of this order, and the perceptron alone."""
     backbone, x = mlp(N, D).eval(), torch.randn(1, N, D)
-    model = SymmetryModel(backbone, on_first(order, N))
+    model = SymmetryModel(backbone, on_first(order))
     inputs = torch.randn(8192, N, D)
     return {
         BARE: partial(without_gradients, partial(bare, backbone, inputs, order)),
@@ -226,16 +226,16 @@ def degree_of(order: int) -> int:
     return next(n for n in range(1, 20) if math.factorial(n) == order)
 
 
-def on_first(order: int, n: int) -> PermutationGroup:
-    """Return the S_k of this order, on the first k of n points."""
+def on_first(order: int) -> PermutationGroup:
+    """Return the S_k of this order, on the first k of N points."""
     k = degree_of(order)
-    rest = list(range(k, n))
+    rest = list(range(k, N))
     return PermutationGroup([[*range(1, k), 0, *rest], [1, 0, *range(2, k), *rest]], f"S_{k}")
 
 
 def once(way: str, order: int) -> None:
     """Run a step of the average over a group in one of the ways."""
-    model = SymmetryModel(mlp(N, D), on_first(order, N), recompute=way == RECOMPUTE)
+    model = SymmetryModel(mlp(N, D), on_first(order), recompute=way == RECOMPUTE)
     step(model, torch.randn(2, N, D), "forward only" not in way)
 
 

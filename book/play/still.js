@@ -1,24 +1,21 @@
 // The still picture of the playground: two rows of a set swapped, and what the models make of it.
 
+import { along, to } from "./answers.js";
+import { number } from "./dom.js";
 import { seeded } from "./draws.js";
 import { load } from "./nets.js";
+import { tall } from "./rows.js";
 import { ACTIONS, fresh, packed, squares } from "./set.js";
 import { inWords, judged, summary, verdict } from "./verdicts.js";
 
-const [SEED, BAR, END] = [7, 2.5, 3];
-const inside = (value, end) => Math.max(-end, Math.min(end, value));
-const number = (value) => value.toFixed(2).replace("-", "−");
-const along = (logit) => (inside(logit, END) + END) / (2 * END);
+const SEED = 7;
 const mark = (name, transform) => (
   `<span class="play-mark play-${name}" style="transform: ${transform}"></span>`);
-const to = (logit) => `translateX(${(100 * along(logit)).toFixed(2)}%)`;
 const cell = (name, text) => `<span role="cell" class="play-${name}">${text}</span>`;
 
 function rowOf({ x }, columns) {
-  const bars = [...x].map((entry, j) => {
-    const scale = (inside(entry, BAR) / BAR).toFixed(4);
-    return `<span class="play-bar" data-color="${columns[j]}"><i style="transform: scaleY(${scale})"></i></span>`;
-  });
+  const bars = [...x].map((entry, j) => (
+    `<span class="play-bar" data-color="${columns[j]}"><i style="transform: ${tall(entry)}"></i></span>`));
   return `<div class="play-row"><span class="play-bars">${bars.join("")}</span></div>`;
 }
 
@@ -41,12 +38,12 @@ export function still({ n, d, variances, slope, threshold, models }, graphs, wei
       + mark("before", to(v.before)) + mark("now", to(v.now));
     const axis = `<span class="play-axis" aria-hidden="true">${marks}</span>`;
     const cells = [cell("name", v.name), cell("ignores", v.ignores), cell("line", axis),
-      cell("logit", number(v.now)), cell("verdict", inWords(v))];
+      cell("logit", number(v.now, 2)), cell("verdict", inWords(v))];
     return `<div role="row" class="play-answer" data-verdict="${judged(v)}">${cells.join("")}</div>`;
   });
   const words = summary(done.words.replace("You swapped", "Someone swapped"), found, done.kind);
   const rows = done.set.rows.map((row) => rowOf(row, set.columns));
-  return `<p class="play-status">${words} The ideal logit, the green line, is ${number(best)}.</p>
+  return `<p class="play-status">${words} The ideal logit, the green line, is ${number(best, 2)}.</p>
 <div class="play-side" role="img" aria-label="The rows of the set, each as ${d} bars.">${rows.join("")}</div>
 <div class="play-main"><div role="table" class="play-answers" aria-label="Answers">${answers.join("")}</div></div>`;
 }

@@ -132,9 +132,7 @@ class CircleFrame(nn.Module):
             _, order = stable_sort(directions @ rows.detach().mT, -1)
         # On the opposite half of the circle every order is reversed.
         orders = torch.cat((order, order.flip(-1)), 1)
-        if members is not None:
-            present = members[:, None].expand_as(orders).gather(-1, orders)
-            orders = orders.gather(-1, members_first(present, dim=-1))
+        orders = with_members_first(orders, members)
         return WeightedOrders(composed(base, orders), arcs.repeat(1, 2) / (2 * math.pi))
 
 
@@ -227,6 +225,16 @@ def sorted_sets(
     rows = permute_rows(zero_padding(x, mask), base)
     kind = at_least_single(x.dtype) if x.is_floating_point() else torch.get_default_dtype()
     return base, classes, rows.to(kind)
+
+
+def with_members_first(
+    orders: Int[Tensor, "batch k n"], members: Bool[Tensor, "batch n"] | None
+) -> Int[Tensor, "batch k n"]:
+    """Return orders of the rows with the members in front, in the order that they have."""
+    if members is None:
+        return orders
+    present = members[:, None].expand_as(orders).gather(-1, orders)
+    return orders.gather(-1, members_first(present, dim=-1))
 
 
 def composed(

@@ -24,13 +24,14 @@ from invariant_nets._arguments import (
     step_size,
 )
 from invariant_nets._precision import as_written, widened
-from invariant_nets._rows import front, members_first, refuse_onnx, stable_sort
+from invariant_nets._rows import front, refuse_onnx, stable_sort
 from invariant_nets._sets import Members, call, manner
 from invariant_nets.canonicalization.frames import (
     RelaxedOrders,
     WeightedOrders,
     composed,
     sorted_sets,
+    with_members_first,
 )
 from invariant_nets.canonicalization.plackett_luce import all_orders, log_probability, soft_orders
 
@@ -265,9 +266,7 @@ class LearnedOrder(nn.Module):
     def _all(self, base: Tensor, keys: Tensor, members: Tensor | None) -> WeightedOrders:
         batch, n = keys.shape
         orders = all_orders(n, keys.device).expand(batch, -1, -1)
-        if members is not None:  # each order of the members comes equally often
-            present = members[:, None].expand_as(orders).gather(-1, orders)
-            orders = orders.gather(-1, members_first(present, dim=-1))
+        orders = with_members_first(orders, members)  # each of theirs comes equally often
         weights = log_probability(keys / self.noise, orders, members).softmax(1)
         return WeightedOrders(composed(base, orders), weights)
 

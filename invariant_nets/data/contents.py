@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from invariant_nets._arguments import int_at_least, one_of
 from invariant_nets.data.ragged import pad_sets
 
 LabelKind = Literal["binary", "classes", "numbers"]
-KINDS = ("binary", "classes", "numbers")
 WHOLE = r"[+-]?[0-9]+"
 NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _ABSENT = ("na", "n/a", "nan", "null", "none", "inf", "+inf", "-inf", "?", "-")
@@ -230,7 +229,7 @@ def checked_kind(
     class_names: Sequence[str] | None = None,
 ) -> None:
     """Raise unless a kind of labels is one, and what is said of classes is said of them."""
-    one_of("labels", kind, KINDS)
+    one_of("labels", kind, get_args(LabelKind))
     if per_member not in (True, False):
         raise TypeError(f"per_member must be True or False, got {per_member!r}")
     for name, value in (("num_classes", num_classes), ("class_names", class_names)):

@@ -125,7 +125,6 @@ class OrbitLinear(InUnits, Indexed):
         own = torch.empty(len(rows), self.out_channels, **factory) if bias else None
         self.stored_bias = None if own is None else nn.Parameter(own)
         here = self.stored_weight.device
-        self.out_orbit: Tensor
         self.form = None if form is None else form.to(here)
         if form is None:
             self._keep("_ids", self.out_group.orbitals(self._other), here)

@@ -91,9 +91,6 @@ def dense(
 class PooledForm(Indexed):
     r"""$y_a = x_a (W_{aa} - W_A) + \sum_B W_{AB} \sum_{b \in B} x_b$ for $a$ in the orbit $A$."""
 
-    columns: Tensor
-    order: Tensor
-
     def __init__(
         self,
         first_rows: Int[Tensor, "orbits n"],

@@ -89,6 +89,11 @@ class SetNetwork(nn.Sequential):
     ) -> Float[Tensor, batch * out]:
         """Apply the modules in turn."""
         set_batch(x, n=self.n, d=self.d)
+        return self._applied(x, mask)
+
+    def _applied(
+        self, x: Float[Tensor, "batch n *d"], mask: Bool[Tensor, "batch n"] | None
+    ) -> Float[Tensor, batch * out]:
         try:
             if mask is None:
                 y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
@@ -198,18 +203,10 @@ class GraphNetwork(SetNetwork):
         nodes: Float[Tensor, "batch n node"] | None = None,
     ) -> Float[Tensor, "batch *out"]:
         """Apply the modules in turn."""
-        x = self._pairs(x, nodes)
-        try:
-            if mask is None:
-                y: Tensor = nn.Sequential.forward(self, x)  # type: ignore[no-untyped-call]
-                return y
-            y = self._masked(x, mask)
-        except RuntimeError:  # torch does not say what is to be done about another type
-            of_weights(x, first_weight(self))
-            raise
-        if y.ndim < 4:
-            return y
+        y = self._applied(self._pairs(x, nodes), mask)
         members = members_of(mask)
+        if members is None or y.ndim < 4:
+            return y
         return zero_padding(y.transpose(1, 2), members).transpose(1, 2)
 
     def _pairs(self, x: Tensor, nodes: Tensor | None) -> Float[Tensor, "batch n n d"]:

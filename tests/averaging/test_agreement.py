@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from invariant_nets.averaging.sharded import _digest as digest
 from invariant_nets.averaging.sharded import agree, process_group_of
-from tests.ranks import on_ranks
+from tests.ranks import on_ranks, outcome
 
 CPU = torch.device("cpu")
 DTYPES = [
@@ -22,14 +22,6 @@ DTYPES = [
 
 def some(dtype, *shape, seed=0):
     return (torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * 50).to(dtype)
-
-
-def outcome(function):
-    """What a function returns, or the error that it raises."""
-    try:
-        return function()
-    except Exception as error:
-        return error
 
 
 @given(

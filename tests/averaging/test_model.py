@@ -568,7 +568,7 @@ def test_few_estimates_go_through_together_and_many_in_turn():
     assert calls == [12, 8192, 8192]
 
 
-# Several ranks; what they do together is in test_sharded_average.
+# Several ranks; what they do together is in test_sharded.
 
 
 def shared(**options):

@@ -33,7 +33,7 @@ from invariant_nets.averaging import sharded as sharded_average
 from invariant_nets.averaging import sources as _sources
 from tests import oracles
 from tests.contracts.padding import padded, ragged
-from tests.ranks import on_ranks
+from tests.ranks import on_ranks, outcome
 
 DOUBLE = {"dtype": torch.float64}
 S_4 = symmetric_group(4)
@@ -184,14 +184,6 @@ def identical(first, second):
 
 def shared(case):
     return CASES[case]({"process_group": dist.group.WORLD})
-
-
-def outcome(function):
-    """What a function returns, or the error that it raises."""
-    try:
-        return function()
-    except Exception as error:
-        return error
 
 
 @pytest.fixture(scope="module")

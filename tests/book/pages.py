@@ -1,6 +1,10 @@
 """What is wrong with a page of the book in a browser."""
 
 import shutil
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import yaml
@@ -34,6 +38,18 @@ def addresses(entry):
 
 PAGES = addresses(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
 CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
+
+
+@contextmanager
+def serving(folder, handler=SimpleHTTPRequestHandler):
+    """Serves a folder for a while, at the address that it gives."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def in_view(view):

@@ -52,16 +52,15 @@ def exported():
     return document
 
 
-def write_pages(folder, document=None):
-    """Writes the pages; the models are untrained, unless a document holds others."""
+def write_pages(folder):
+    """Writes the pages, with models that are untrained."""
     (folder / "assets" / "play").mkdir(parents=True)
     for name in ("book.js", "book.css", "play.css"):
         (folder / "assets" / name).write_text((ASSETS / name).read_text())
     sources = (ASSETS / "play").rglob("*.js")
     modules = {file.relative_to(ASSETS / "play").as_posix(): file.read_text() for file in sources}
     (folder / "assets" / "play.js").write_text(joined(modules, "main.js"))
-    document = document or exported()
-    for name, data in {"playground": document, "claims": claims()}.items():
+    for name, data in {"playground": exported(), "claims": claims()}.items():
         script = f'BOOK.data["{name}"] = {json.dumps(data)};'
         (folder / "assets" / "play" / f"{name}.js").write_text(script)
     for name, boxes in PAGES.items():

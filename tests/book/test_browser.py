@@ -1,10 +1,8 @@
 """The built book in a real browser: every page, light and dark, on a desk and on a phone."""
 
-import functools
 import json
 import os
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import nbformat
@@ -19,6 +17,7 @@ from tests.book.pages import (
     VIEWS,
     faults_of,
     in_view,
+    serving,
     watch,
 )
 
@@ -48,13 +47,8 @@ def site(built):
     """The address of the book, strictly built and served."""
     index = json.loads((built / "search" / "search_index.json").read_text())
     (built / "search" / "nothing.json").write_text(json.dumps(index | {"docs": []}))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Book, directory=str(built)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(built, Book) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,14 @@
 """Pictures that move in a page: they come when needed, and a hand, keys and ears can use them."""
 
-import functools
 import gzip
 import os
 import re
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.book.moving import PLAY, script
 from tests.book.one_chapter import build, project_in, write
-from tests.book.pages import AT_REST, AXE, CHECKS, CHROMIUM, IN_COLOR, VIEWS, serious, show
+from tests.book.pages import AT_REST, AXE, CHECKS, CHROMIUM, IN_COLOR, VIEWS, serious, serving, show
 
 pytestmark = [
     pytest.mark.book,
@@ -258,14 +255,8 @@ def test_a_pointer_does_what_keys_do(moved, name):
 @pytest.fixture
 def served(book):
     """The address of the book on a server."""
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(book))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(book) as address:
+        yield address
 
 
 def test_pages_of_pictures_have_no_faults(tab, served):

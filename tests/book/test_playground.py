@@ -62,8 +62,7 @@ LAW = """([seed, times]) => {
   const { ACTIONS, fresh, packed, dropped } = BOOK.play["set.js"];
   const random = BOOK.play["draws.js"].seeded(seed);
   const { graphs, weights } = BOOK.data.playground;
-  const bytes = Uint8Array.from(atob(weights), (letter) => letter.charCodeAt(0));
-  const run = BOOK.play["nets.js"].load(graphs, bytes.buffer, random);
+  const run = BOOK.play["nets.js"].load(graphs, BOOK.play["tensor.js"].numbers(weights), random);
   const asked = (name, set) => {
     const { x, mask } = packed(set);
     return run[name](x, mask)[0][0];

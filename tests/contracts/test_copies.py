@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.testing import assert_close
 
-from tests.catalogue import CATALOGUE, D, calls, made, seeded
+from tests.catalogue import CATALOGUE, D, calls, made, output_and_gradients, seeded
 
 
 def loaded(module, another):
@@ -28,11 +28,6 @@ COPIES = {
     "pickled": lambda module, another: pickle.loads(pickle.dumps(module)),
     "loaded": loaded,
 }
-
-
-def output_and_gradients(module, x, option):
-    y, inputs = seeded(module, x, option), [x, *module.parameters()]
-    return y, *torch.autograd.grad(y.square().sum(), inputs, materialize_grads=True)
 
 
 def assert_copies_are_the_same_and_others(copies, module, another, x, options):

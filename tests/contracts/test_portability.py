@@ -15,7 +15,7 @@ from invariant_nets import (
     mlp,
     symmetric_group,
 )
-from tests.catalogue import CATALOGUE, MODULES, PLACES, D, calls, made, seeded
+from tests.catalogue import CATALOGUE, MODULES, PLACES, D, calls, made, output_and_gradients, seeded
 from tests.contracts.test_graphs import assert_one_graph
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("compiler")]
@@ -26,11 +26,6 @@ LARGER = 9  # sets, and members where a module takes sets of every size
 def compiled(module):
     torch.compiler.reset()  # each module is compiled as if it were alone
     return torch.compile(module, fullgraph=True, backend="aot_eager")
-
-
-def output_and_gradients(module, x, option):
-    y, inputs = seeded(module, x, option), [x, *module.parameters()]
-    return y, *torch.autograd.grad(y.square().sum(), inputs, materialize_grads=True)
 
 
 def assert_compiles(module, x, option):

@@ -52,21 +52,17 @@ def missing(layer, lengths):
     }
 
 
-def by_definition(layer, x, lengths, present=None):
-    """Entry by entry and map by map: the mean over the indices that the partition allows.
-
-    `present` says by name which indices there are, of the first tensor of the batch.
-    """
+def by_definition(layer, x, lengths):
+    """Entry by entry and map by map: the mean over the indices that the partition allows."""
     inner, outer = layer.plan.inner.axes, layer.plan.outer.axes
     k = len(inner)
-    there = {name: range(n) if present is None else present[name] for name, n in lengths.items()}
 
     def pattern_of(indices, axes):
         return numbered(list(zip(axes, indices, strict=True)))
 
     weight, of = layer.weight.detach(), layer.classes.of
     y = x.new_zeros(len(x), *(lengths[name] for name in outer), layer.out_channels)
-    for b in itertools.product(*(there[name] for name in outer)):
+    for b in itertools.product(*(range(lengths[name]) for name in outer)):
         at = (slice(None), *b)
         pattern = pattern_of(b, outer)
         for labels, number in zip(layer.plan.maps, of, strict=True):
@@ -75,7 +71,7 @@ def by_definition(layer, x, lengths, present=None):
             tied = dict(zip(labels[k:], b, strict=True))
             taken = [
                 x[(slice(None), *a)]
-                for a in itertools.product(*(there[name] for name in inner))
+                for a in itertools.product(*(range(lengths[name]) for name in inner))
                 if pattern_of(a, inner) == numbered(labels[:k])
                 and all(tied.get(label, i) == i for label, i in zip(labels, a, strict=False))
             ]

@@ -22,7 +22,6 @@ from invariant_nets import (
 )
 from tests import oracles
 
-DOUBLE = {"dtype": torch.float64}
 UNIT = oracles.unit("mean")
 AVERAGED = {"equivariant": LinearEquivariant, "invariant": LinearInvariant}
 LAYERS = {

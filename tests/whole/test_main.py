@@ -258,7 +258,7 @@ def test_members_of_a_table_may_have_labels_and_a_feature_may_be_called_split(ma
     refused(main(*words), "a column of features is needed besides 'set', 'label', 'split'")
 
 
-def test_a_failed_training_is_told_and_is_no_success(main, sets, tmp_path):
+def test_a_failed_training_is_told_and_is_no_success(main, sets):
     with np.load(sets) as contents:
         x = dict(contents)
     np.savez(sets, x=x["x"] * 1e30, y=x["y"])

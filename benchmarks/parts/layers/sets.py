@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.harness.comparison import compare
+from benchmarks.harness.devices import threads
 from benchmarks.harness.results import OURS, Result
 from benchmarks.harness.timing import Rival
 from benchmarks.peers.environment import Worker, over_there, working
@@ -172,9 +173,8 @@ def measure_masks(quick: bool) -> list[Result]:
     """Return what a mask costs each of the book's models, forward only and with one thread."""
     x, mask = torch.randn(SETS), torch.rand(SETS[:2]) < 0.7
     names, rounds = (["mlp"], 2) if quick else (list(MODELS), ROUNDS_OF_MASKS)
-    results, threads = [], torch.get_num_threads()
-    torch.set_num_threads(1)  # a second one has nothing to do, and waits where others work
-    try:
+    results = []
+    with threads(1):  # a second one has nothing to do, and waits where others work
         for name in names:
             model = build_model(name, *SETS[1:]).eval()
             rivals: dict[str, Rival | str] = {
@@ -182,6 +182,4 @@ def measure_masks(quick: bool) -> list[Result]:
                 OURS: partial(model, x, mask=mask),
             }
             results += compare(name, rivals, rounds, UNMASKED, BOUND_OF_MASKS)
-    finally:
-        torch.set_num_threads(threads)
     return results

@@ -3,8 +3,8 @@
 import { attribute, element, number, style, textIn, write } from "./dom.js";
 
 const END = 3; // the axis runs from −3 to 3; what lies beyond stands at its end
-const along = (logit) => (Math.max(-END, Math.min(END, logit)) + END) / (2 * END);
-const to = (logit) => `translateX(${(100 * along(logit)).toFixed(2)}%)`;
+export const along = (logit) => (Math.max(-END, Math.min(END, logit)) + END) / (2 * END);
+export const to = (logit) => `translateX(${(100 * along(logit)).toFixed(2)}%)`;
 
 const cell = (name, ...children) => element("span", { role: "cell", class: name }, ...children);
 

@@ -5,10 +5,9 @@ import { operations, places } from "./tensor.js";
 // or false. It returns a list of arrays, one for each output: first the logit. The arrays are the
 // caller's own. A model that takes no mask answers NaN if a member is absent.
 //
-// `buffer` holds the weights (an ArrayBuffer or a Float32Array); `random` returns uniform numbers
-// from [0, 1), one for each number that a model draws, in order.
-export function load(graphs, buffer, random = Math.random) {
-  const weights = buffer instanceof Float32Array ? buffer : new Float32Array(buffer);
+// `weights` is a Float32Array; `random` returns uniform numbers from [0, 1), one for each number that
+// a model draws, in order.
+export function load(graphs, weights, random) {
   let end = 0;
   const constants = graphs.constants.map((size) => weights.subarray(end, (end += size)));
   const models = {};

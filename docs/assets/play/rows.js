@@ -11,6 +11,7 @@ const SHOWN = 2.5; // nor does a bar show more
 
 const GLIDE = { duration: 160, easing: "ease-out" };
 const inside = (value, end) => Math.max(-end, Math.min(end, value));
+export const tall = (entry) => `scaleY(${(inside(entry, SHOWN) / SHOWN).toFixed(4)})`;
 
 function barOf() {
   const fill = element("i");
@@ -90,7 +91,7 @@ function drawRow(row, i, { x }, { rows, columns }, chosen, ranks) {
     attribute(node, "aria-valuetext", number(x[j], 2));
     attribute(node, "data-color", String(columns[j]));
     attribute(node, "data-chosen", String(chosen.i === i && chosen.j === j));
-    style(fill, "transform", `scaleY(${(inside(x[j], SHOWN) / SHOWN).toFixed(4)})`);
+    style(fill, "transform", tall(x[j]));
   });
   write(row.place, ranks ? String(ranks.now[i] + 1) : "");
   attribute(row.placeNode, "data-moved", String(Boolean(ranks) && ranks.torn.has(i)));

@@ -3,6 +3,7 @@
 import { seeded } from "./draws.js";
 import { load } from "./nets.js";
 import { playground } from "./playground.js";
+import { numbers } from "./tensor.js";
 
 const SEED = 1;
 const loaded = {};
@@ -10,8 +11,7 @@ const loaded = {};
 // The models of one script, for all places on a page.
 function networks(name) {
   const { graphs, weights } = BOOK.data[name];
-  const bytes = Uint8Array.from(atob(weights), (letter) => letter.charCodeAt(0));
-  return load(graphs, bytes.buffer, seeded(SEED));
+  return load(graphs, numbers(weights), seeded(SEED));
 }
 
 // What is in the box, a still picture, gives way.

@@ -40,4 +40,7 @@ export const number = (value, digits = 0) =>
     .replace("-", "−");
 export const range = (n) => [...Array(n).keys()];
 export const sum = (list) => list.reduce((total, value) => total + value, 0);
+export const permutations = (list) => (list.length < 2 ? [list]
+  : list.flatMap((first) => permutations(list.filter((x) => x !== first)).map((p) => [first, ...p])));
+export const superscript = (k) => [...String(k)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
 export const plural = (n, word, words = `${word}s`) => `${n} ${n === 1 ? word : words}`;

@@ -80,7 +80,7 @@ class RandomChain:
         """The number of products of the levels' elements, at most the order of the group."""
         return math.prod(len(wheel.rows) for wheel in self.levels)
 
-    def sift(self, rows: Rows, first: int = 0) -> tuple[Rows, Int[np.ndarray, " k"]]:
+    def sift(self, rows: Rows, first: int) -> tuple[Rows, Int[np.ndarray, " k"]]:
         """Return what is left of elements of a level's group, and the levels where they stopped."""
         rows = rows.copy()
         stopped = np.full(len(rows), len(self.levels))
@@ -111,7 +111,7 @@ class RandomChain:
         for row in residues[moved & (stopped == highest)][:_MOST_AT_ONCE]:
             if highest == len(self.levels):
                 base = int((row != self.points).argmax())
-                self.levels.append(_Wheel(base, [], *_orbit(base, row[None][:0])))
+                self.levels.append(_Wheel(base, self.degree))
             wheel = self.levels[highest]
             if wheel.digit_of[row[wheel.base]] < 0:
                 wheel.generators.append(row)
@@ -155,24 +155,20 @@ class RandomChain:
 class _Wheel:
     """A level: a base, generators that leave those before it, a transversal, and its inverses."""
 
-    def __init__(
-        self, base: int, generators: list[Row], points: Int[np.ndarray, " k"], rows: Rows
-    ) -> None:
-        self.base, self.generators = base, generators
-        self._set(points, rows)
+    def __init__(self, base: int, degree: int) -> None:
+        self.base = base
+        self.generators: list[Row] = []
+        self.turn(np.empty((0, degree), dtype=np.int32))
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _set(self, points: Int[np.ndarray, " k"], rows: Rows) -> None:
-        self.points, self.rows = points, rows
-        self.digit_of = np.full(rows.shape[1], -1)
-        self.digit_of[points] = np.arange(len(points))
-        self.inverses = inverse_rows(rows)
-
     def turn(self, generators: Rows) -> None:
         """Make the transversal anew, as words in some generators."""
-        self._set(*_orbit(self.base, generators))
+        self.points, self.rows = _orbit(self.base, generators)
+        self.digit_of = np.full(self.rows.shape[1], -1)
+        self.digit_of[self.points] = np.arange(len(self.points))
+        self.inverses = inverse_rows(self.rows)
 
     def schreier_generators(self, generators: Rows) -> Iterator[Rows]:
         """Yield the generators of the stabilizer of the base, many at a time, none twice in one."""

@@ -20,18 +20,16 @@ class Classes:
         plan: the maps.
         of: the number of each map's class.
         first: one map of each class.
-        sizes: how many maps each class holds.
         of_bias: the number of the class of each partition of the output.
     """
 
     def __init__(self, plan: Plan, symmetric: Symmetric) -> None:
         self.plan, self.symmetric = plan, symmetric
-        sides = (symmetric in ("input", "both"), symmetric in ("output", "both"))
-        self.of = self._numbers(*sides)
+        self._sides = symmetric in ("input", "both"), symmetric in ("output", "both")
+        self.of = self._numbers(*self._sides)
         self.first = [self.of.index(number) for number in range(max(self.of) + 1)]
-        self.sizes = [self.of.count(number) for number in range(len(self.first))]
         partitions = [diagonal.partition for diagonal in plan.outer.diagonals]
-        orders = list(_orders(plan.outer.axes, sides[1]))
+        orders = list(_orders(plan.outer.axes, self._sides[1]))
         least = [min(numbered([p[a] for a in order]) for order in orders) for p in partitions]
         self.of_bias = list(numbered(least))
 
@@ -61,11 +59,10 @@ class Classes:
     def slots(self, kind: Kind) -> tuple[int, int]:
         """Return how many different tensors the nodes of each side are, in all orders."""
         s, r, p = kind.shape
-        sides = self.symmetric in ("input", "both"), self.symmetric in ("output", "both")
         inner, outer = s * r, s * p
-        if sides[0]:
+        if self._sides[0]:
             inner = len(set(self._numbers(True, False)[kind.start : kind.stop : p]))
-        if sides[1]:
+        if self._sides[1]:
             of = self._numbers(False, True)[kind.start : kind.stop]
             outer = len({of[(i * r) * p + j] for i in range(s) for j in range(p)})
         return inner, outer

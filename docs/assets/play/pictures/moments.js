@@ -1,6 +1,6 @@
 // Chapter 5: the second moments of a network with standard normal weights, layer after layer.
 
-import { circle, curve, line, number, plural, range, scale, text } from "../svg.js";
+import { circle, curve, line, number, plural, range, scale, superscript, text } from "../svg.js";
 
 const [N, D, V1, V2] = [10, 5, 1, 0.8];
 const POWER = { "1": 0, "1/√d": 0.5, "1/d": 1 }; // the factor s is d to minus this
@@ -58,8 +58,6 @@ function draw({ pool, factor, width, depth }) {
     numbers: { logit, path: own },
   };
 }
-
-const superscript = (k) => [...String(k)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
 
 export const moments = {
   controls: {

@@ -1,7 +1,7 @@
 // Chapter 8: averages over k orders of a set of four, drawn one by one or as whole cosets.
 
 import { seeded } from "../draws.js";
-import { circle, line, number, range, scale, sum, tag, text } from "../svg.js";
+import { circle, line, number, permutations, range, scale, sum, tag, text } from "../svg.js";
 
 const N = 4;
 const X = [0.9, -1.3, 0.4, 1.6];
@@ -20,8 +20,6 @@ const FUNCTIONS = {
   "invariant to shifts": (x) => mean(turned(x).map(cubed)),
 };
 
-const permutations = (list) => (list.length < 2 ? [list]
-  : list.flatMap((first) => permutations(list.filter((x) => x !== first)).map((p) => [first, ...p])));
 const EVERY = permutations(range(N));
 const even = (p) => p.flatMap((a, i) => p.slice(i).filter((b) => b < a)).length % 2 === 0;
 const SUBGROUPS = { "C₄": turned(range(N)), "A₄": EVERY.filter(even) };

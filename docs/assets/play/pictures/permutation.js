@@ -1,6 +1,6 @@
 // Chapter 1: a permutation falls apart into cycles, and a swap joins two or cuts one.
 
-import { arrow, circle, number, plural, range, rect, tag, text } from "../svg.js";
+import { arrow, circle, number, plural, range, rect, superscript, text } from "../svg.js";
 
 const N = 6;
 const LETTERS = "abcdef";
@@ -67,8 +67,6 @@ function draw({ images, a, b, times }) {
     numbers: { cycles, order, letters },
   };
 }
-
-const superscript = (k) => [...String(k)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
 
 export const permutation = {
   state: { images: [2, 5, 4, 3, 0, 1] },

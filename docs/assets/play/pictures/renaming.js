@@ -1,6 +1,6 @@
 // Chapter 12: renaming nodes permutes rows and columns of the matrix together; the graph stays.
 
-import { circle, line, plural, range, rect, sum, text } from "../svg.js";
+import { circle, line, permutations, plural, range, rect, sum, text } from "../svg.js";
 
 const N = 6;
 const GRAPHS = {
@@ -21,8 +21,6 @@ const matrixOf = (edges, names) => {
     matrix[names[u]][names[v]] = matrix[names[v]][names[u]] = 1;
   return matrix;
 };
-const permutations = (list) => (list.length < 2 ? [list]
-  : list.flatMap((first) => permutations(list.filter((x) => x !== first)).map((p) => [first, ...p])));
 const EVERY = permutations(range(N));
 
 // Automorphisms are the renamings that leave the matrix as it is.
