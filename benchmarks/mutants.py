@@ -35,13 +35,10 @@ ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("mutants.json")
 REASONS = Path(__file__).with_name("survivors.toml")
 AREAS = {  # rooms of the package, and the modules that are changed
-    "groups": ("group", "chain", "orbits", "finding.byte_chain"),
+    "groups": ("group", "chain", "orbits"),
     "layers": ("averaged",),
-    "averaging": ("model", "chunked", "cosets"),
-    "canonicalization": (
-        *("model", "sorting", "row_order"),
-        *("rows_and_columns.sort", "rows_and_columns.ties"),
-    ),
+    "averaging": ("model", "chunked"),
+    "canonicalization": ("model", "sorting", "row_order"),
     "checks": ("assertions", "outputs", "probe", "tries", "undisturbed"),
 }
 CONTRACTS = tuple(

@@ -19,8 +19,6 @@ from invariant_nets._arguments import model_output, set_batch, set_mask
 from invariant_nets._precision import Calls, added, narrowed, widened
 from invariant_nets._sets import ZEROS, zero_padding
 
-# Super-batches of a few thousand sets keep a small network's activations in the cache.
-
 
 def average_over(
     function: Callable[..., Tensor],
