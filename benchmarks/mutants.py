@@ -37,7 +37,7 @@ REASONS = Path(__file__).with_name("survivors.toml")
 AREAS = {  # rooms of the package, and the modules that are changed
     "groups": ("group", "chain", "orbits"),
     "layers": ("averaged",),
-    "averaging": ("model", "chunked"),
+    "averaging": ("model", "chunked", "cosets"),
     "canonicalization": ("model", "sorting", "row_order"),
     "checks": ("assertions", "outputs", "probe", "tries", "undisturbed"),
 }

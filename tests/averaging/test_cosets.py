@@ -150,6 +150,28 @@ def test_it_is_the_loop_over_the_cosets(make, equivariant, chunksize):
         torch.testing.assert_close(model(x), oracles.average(function, x, orders))
 
 
+@pytest.mark.parametrize("make", [SymmetryModel, streamed])
+@pytest.mark.parametrize(("chunksize", "batch", "most"), [(3, 2, 3), (1, 3, 1), (None, 5000, 1)])
+def test_no_more_permutations_come_at_a_time_than_asked_for(make, chunksize, batch, most):
+    seen = []
+
+    def function(x):
+        seen.append(len(x) // batch)
+        return x.mean(1)
+
+    make(function, S_4, chunksize, samples=12, design=C_4)(sets(batch))
+    assert sum(seen) == 12
+    assert max(seen) == most
+
+
+def test_ranks_must_agree_on_the_cosets():
+    other = PermutationGroup([Permutation([2, 3, 1, 0])], name="C_4")
+    designs = [(C_4, 3), (cyclic_group(4), 3), (C_4, 2), (other, 3), (trivial_group(4), 3)]
+    first, second, *others = (Cosets(S_4, *design).alike() for design in designs)
+    assert first == second
+    assert first not in others
+
+
 def test_the_same_seed_gives_the_same_bits_and_each_pass_draws_anew():
     model, x = SymmetryModel(network(), S_4, samples=8, design="cosets", generator=source()), sets()
     first, second = model(x), model(x)
@@ -293,7 +315,11 @@ def test_a_group_of_all_orders_is_known_by_its_order():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"design": 3}, TypeError, r'^design must be "independent", "cosets" or a .*, got int$'),
+        (
+            {"design": 3},
+            TypeError,
+            "or a PermutationGroup, got int$",
+        ),
         ({"design": "coset"}, ValueError, "^design must be \"independent\", .*, got 'coset'$"),
         ({"samples": None}, ValueError, "^design must come with a group and samples=k"),
         ({"samples": None, "group": None, "perm_creator": list}, ValueError, "^design must come"),
@@ -308,8 +334,12 @@ def test_a_design_that_does_not_fit_is_refused(options, error, message):
         SymmetryModel(network(), **{"group": S_4, "samples": 8, "design": C_4, **options})
 
 
-def test_a_design_too_large_to_be_unrolled_is_not_compiled(monkeypatch):
+def test_a_design_too_large_is_not_unrolled(monkeypatch):
     model = streamed(network(), S_4, samples=8, design=C_4)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    with pytest.raises(ValueError, match="C_4 has 4 elements, too many to compile or export"):
+    words = (
+        "C_4 has 4 elements, too many to compile or export the average: call the model as it is, "
+        "or choose a smaller design"
+    )
+    with pytest.raises(ValueError, match=f"^{words}$"):
         model(sets())

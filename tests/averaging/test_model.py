@@ -29,6 +29,7 @@ from invariant_nets import (
     trivial_group,
 )
 from invariant_nets.averaging import model as averaging
+from invariant_nets.averaging.cosets import Cosets
 from tests import oracles
 
 CYCLIC = create_permutations_from_generators([Permutation([1, 2, 3, 0])])
@@ -602,6 +603,12 @@ def test_ranks_must_agree_on_all_that_the_average_depends_on(monkeypatch, traini
     }
     # The weights agreed once.
     assert second == {**first, "the model's weights": None}
+
+
+def test_ranks_must_agree_on_the_design(monkeypatch):
+    monkeypatch.setattr(averaging, "sharded_average", lambda *_, alike, **options: alike)
+    asked = shared(samples=4, design=cyclic_group(4))(sets())["the average"]
+    assert asked == ["C_4", 4, 4, False, *Cosets(cyclic_group(4), cyclic_group(4), 1).alike()]
 
 
 def test_what_traces_it_is_referred_to_its_model(monkeypatch):
