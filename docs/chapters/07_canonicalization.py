@@ -134,13 +134,10 @@ solved = torch.arange(6.0).repeat_interleave(8).repeat(500, 1)
 flipped = solved.clone()
 flipped[:, [6, 17]] = solved[:, [17, 6]]  # the two stickers of one edge
 scrambled, unsolvable = (x.gather(1, turns[:500]) for x in (solved, flipped))
-i, j = torch.triu_indices(4, 4, 1)
-graphs = torch.zeros(64, 4, 4)
+graphs, (i, j) = torch.zeros(64, 4, 4), torch.triu_indices(4, 4, 1)
 graphs[:, i, j] = graphs[:, j, i] = torch.cartesian_prod(*[torch.arange(2.0)] * 6)
-named = {
-    "cubes": (scrambled, cube),
-    "graphs": (graphs.flatten(1), symmetric_group(4).on_tuples(2)),
-}
+named = {"cubes": (scrambled, cube)}
+named["graphs"] = graphs.flatten(1), symmetric_group(4).on_tuples(2)
 named["cubes of both kinds"] = torch.cat((scrambled, unsolvable)), cube
 results = []
 for name, (x, group) in named.items():

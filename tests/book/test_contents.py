@@ -57,6 +57,11 @@ def test_chapters_hold_no_outputs_and_the_style_has_one_ink():
     assert not list((ROOT / "docs" / "chapters").glob("*.ipynb"))
 
 
+def test_a_chapter_is_read_in_one_sitting():
+    chapters = (ROOT / "docs" / "chapters").glob("*.py")
+    assert max(len(path.read_text().splitlines()) for path in chapters) <= 550
+
+
 def test_chapters_have_numbers_and_appendices_letters():
     assert numbered(Path("chapters/04_averaged_layer.py")) == ("chapter", "4")
     assert numbered(Path("a_computing_groups.py")) == ("appendix", "A")
