@@ -464,6 +464,18 @@ def test_it_shows_its_group():
     assert "group=C_5, equivariant=True" in repr(model)
 
 
+def test_outputs_at_padding_are_zero_whatever_the_model_puts_there():
+    x, mask = torch.randn(3, 4, 2), torch.tensor([[1, 1, 0, 1], [0, 1, 1, 1], [1, 0, 0, 0]]).bool()
+    model = CanonicalModel(lambda x, mask: x + 1, group=cyclic_group(4), equivariant=True)
+    torch.testing.assert_close(model(x, mask=mask), torch.where(mask[..., None], x + 1, 0))
+
+
+def test_an_output_per_set_cannot_be_moved_back():
+    model = CanonicalModel(lambda x: x[:, 0], group=cyclic_group(4), equivariant=True)
+    with pytest.raises(ValueError, match=r"one output a member .*\(batch, 4, …\), got \(2, 3\)"):
+        model(torch.randn(2, 4, 3))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

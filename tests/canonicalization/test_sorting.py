@@ -128,6 +128,18 @@ def test_the_input_is_left_alone(sort):
     assert torch.equal(x, before)
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int16, torch.int64], ids=str)
+def test_padding_of_whole_numbers_takes_the_last_places_of_every_column(dtype):
+    x, mask = torch.randint(0, 2, (20, 6, 3)).to(dtype), torch.rand(20, 6) < 0.6
+    if dtype != torch.bool:
+        x[0] = torch.iinfo(dtype).max
+    y = columnwise_sort(x, mask)
+    for rows, present, found in zip(x, mask, y, strict=True):
+        size = int(present.sum())
+        assert torch.equal(found[:size], rows[present].sort(0).values)
+        assert not found[size:].any()
+
+
 def test_only_the_columnwise_sort_is_blind_to_which_entries_stood_in_one_row():
     x = torch.randn(5, 4, 3)
     mixed = torch.stack([x[..., 0].flip(1), x[..., 1], x[..., 2].roll(1, 1)], dim=-1)
