@@ -125,7 +125,7 @@ def chosen_models(
     per_member: bool = False,
 ) -> dict[str, ModelSpec]:
     """Return the models of a comparison by name; by default those for sets, and for tables too."""
-    fit = [name for name, spec in MODELS.items() if spec.per_member or not per_member]
+    fit = [name for name, spec in MODELS.items() if not per_member or spec.per_member]
     if models is None:
         return {name: MODELS[name] for name in fit if tables or MODELS[name].data == "sets"}
     if isinstance(models, str) or not isinstance(models, Iterable):

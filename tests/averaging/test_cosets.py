@@ -318,7 +318,7 @@ def test_a_group_of_all_orders_is_known_by_its_order():
         (
             {"design": 3},
             TypeError,
-            "or a PermutationGroup, got int$",
+            r'^design must be "independent", "cosets" or a PermutationGroup, got int$',
         ),
         ({"design": "coset"}, ValueError, "^design must be \"independent\", .*, got 'coset'$"),
         ({"samples": None}, ValueError, "^design must come with a group and samples=k"),
